@@ -1,0 +1,15 @@
+//! What users register: workflow definitions and task definitions, with every field of Conductor's
+//! model and its default. Unknown properties are ignored, null properties are left out on output.
+mod lenient;
+mod task_def;
+mod workflow_def;
+mod workflow_task;
+
+pub use task_def::{RetryLogic, TaskDef, TimeoutPolicy};
+pub use workflow_def::{
+    CacheConfig, RateLimitConfig, RateLimitPolicy, SchemaDef, SchemaType, WorkflowDef,
+    WorkflowTimeoutPolicy,
+};
+pub use workflow_task::{
+    InlineDefinition, JoinMode, StateChangeEvent, SubWorkflowParams, WorkflowTask,
+};

@@ -1,0 +1,245 @@
+//! One step of a workflow definition.
+use super::lenient;
+use super::task_def::TaskDef;
+use super::workflow_def::{CacheConfig, WorkflowDef};
+use crate::Payload;
+use indexmap::IndexMap;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// How a JOIN is watched; both mean the same here, since joins are events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JoinMode {
+    /// At once.
+    Sync,
+    /// By polling, in Conductor.
+    Async,
+}
+
+/// The definition of a child: given whole, or as an expression.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum InlineDefinition {
+    /// The definition itself.
+    Definition(Box<WorkflowDef>),
+    /// Text that is exactly one `${…}` token.
+    Expression(String),
+}
+
+impl<'de> Deserialize<'de> for InlineDefinition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let payload = Payload::deserialize(deserializer)?;
+        if payload.is_object() {
+            let definition = serde_json::from_str(payload.get());
+            return definition.map(Self::Definition).map_err(serde::de::Error::custom);
+        }
+        match serde_json::from_str::<String>(payload.get()) {
+            Ok(text) if text.starts_with("${") && text.ends_with('}') => Ok(Self::Expression(text)),
+            _ => Err(serde::de::Error::custom(
+                "workflowDefinition is a string, but not a valid DSL string",
+            )),
+        }
+    }
+}
+
+/// Which workflow a SUB_WORKFLOW step starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubWorkflowParams {
+    /// Name, may be an expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Version; absent = the highest.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::optional_integer"
+    )]
+    pub version: Option<i32>,
+    /// Domains of the child's tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_to_domain: Option<IndexMap<String, String>>,
+    /// The definition itself, instead of a registered one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_definition: Option<InlineDefinition>,
+    /// Start the child at most once for this key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// What a used key does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency_strategy: Option<String>,
+    /// Priority of the child's tasks, a number or an expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Payload>,
+}
+
+/// Something to publish when a task's state changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StateChangeEvent {
+    /// What to do.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// With what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
+}
+
+/// One step: what runs, with which input, and how its faults are treated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkflowTask {
+    /// Name of the task definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The step's name in this definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_reference_name: Option<String>,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Input, expressions allowed.
+    #[serde(deserialize_with = "lenient::object")]
+    pub input_parameters: Payload,
+    /// What runs it; unknown types go to workers of that name.
+    #[serde(rename = "type", alias = "workflowTaskType")]
+    pub task_type: String,
+    /// DYNAMIC: input member that holds the task name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_task_name_param: Option<String>,
+    /// DECISION: input member that holds the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case_value_param: Option<String>,
+    /// DECISION: script that gives the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case_expression: Option<String>,
+    /// LAMBDA: its script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script_expression: Option<String>,
+    /// SWITCH, DECISION: branches by case.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub decision_cases: IndexMap<String, Vec<WorkflowTask>>,
+    /// FORK_JOIN_DYNAMIC, legacy style.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_fork_join_tasks_param: Option<String>,
+    /// FORK_JOIN_DYNAMIC: input member with the list of tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_fork_tasks_param: Option<String>,
+    /// FORK_JOIN_DYNAMIC: input member with the tasks' inputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_fork_tasks_input_param_name: Option<String>,
+    /// SWITCH, DECISION: the branch for any other case.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub default_case: Vec<WorkflowTask>,
+    /// FORK_JOIN: its branches.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub fork_tasks: Vec<Vec<WorkflowTask>>,
+    /// Seconds before it is handed out.
+    #[serde(deserialize_with = "lenient::integer")]
+    pub start_delay: i32,
+    /// SUB_WORKFLOW: which child.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_workflow_param: Option<SubWorkflowParams>,
+    /// JOIN: the steps waited for.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub join_on: Vec<String>,
+    /// Stored only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join_status: Option<String>,
+    /// Stored only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join_mode: Option<JoinMode>,
+    /// EVENT: where to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sink: Option<String>,
+    /// A failure does not stop the execution.
+    #[serde(deserialize_with = "lenient::boolean")]
+    pub optional: bool,
+    /// The task definition itself; filled in at start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_definition: Option<TaskDef>,
+    /// Stored only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limited: Option<bool>,
+    /// EXCLUSIVE_JOIN: steps looked at when none of joinOn ran.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub default_exclusive_join_task: Vec<String>,
+    /// The action only begins here; an outside call completes it.
+    #[serde(deserialize_with = "lenient::boolean")]
+    pub async_complete: bool,
+    /// DO_WHILE: goes on while this script is true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loop_condition: Option<String>,
+    /// DO_WHILE: its body.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub loop_over: Vec<WorkflowTask>,
+    /// DO_WHILE: one iteration for each item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<String>,
+    /// Attempts after the first; overrides the task definition.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::optional_integer"
+    )]
+    pub retry_count: Option<i32>,
+    /// SWITCH, INLINE: the language of `expression`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluator_type: Option<String>,
+    /// SWITCH: gives the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expression: Option<String>,
+    /// Stored only.
+    #[serde(deserialize_with = "lenient::null_as_default")]
+    pub on_state_change: IndexMap<String, Vec<StateChangeEvent>>,
+    /// Stored only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_config: Option<CacheConfig>,
+    /// A failure stops the execution only once everything else has ended.
+    #[serde(deserialize_with = "lenient::boolean")]
+    pub permissive: bool,
+    /// Free form.
+    #[serde(deserialize_with = "lenient::object")]
+    pub metadata: Payload,
+}
+
+impl Default for WorkflowTask {
+    fn default() -> Self {
+        Self {
+            name: None,
+            task_reference_name: None,
+            description: None,
+            input_parameters: Payload::empty_object(),
+            task_type: "SIMPLE".to_owned(),
+            dynamic_task_name_param: None,
+            case_value_param: None,
+            case_expression: None,
+            script_expression: None,
+            decision_cases: IndexMap::new(),
+            dynamic_fork_join_tasks_param: None,
+            dynamic_fork_tasks_param: None,
+            dynamic_fork_tasks_input_param_name: None,
+            default_case: Vec::new(),
+            fork_tasks: Vec::new(),
+            start_delay: 0,
+            sub_workflow_param: None,
+            join_on: Vec::new(),
+            join_status: None,
+            join_mode: None,
+            sink: None,
+            optional: false,
+            task_definition: None,
+            rate_limited: None,
+            default_exclusive_join_task: Vec::new(),
+            async_complete: false,
+            loop_condition: None,
+            loop_over: Vec::new(),
+            items: None,
+            retry_count: None,
+            evaluator_type: None,
+            expression: None,
+            on_state_change: IndexMap::new(),
+            cache_config: None,
+            permissive: false,
+            metadata: Payload::empty_object(),
+        }
+    }
+}

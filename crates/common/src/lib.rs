@@ -1,0 +1,14 @@
+//! The nouns that at least two crates share: definitions, ids, statuses, payloads, limits, and
+//! their JSON on the wire. No IO, no clock, no async.
+pub mod definition;
+pub mod ids;
+pub mod limits;
+pub mod payload;
+pub mod status;
+pub mod time;
+
+pub use definition::{TaskDef, WorkflowDef, WorkflowTask};
+pub use ids::{ExecutionId, SHARDS, TaskId};
+pub use payload::Payload;
+pub use status::{TaskStatus, WorkflowStatus};
+pub use time::Timestamp;
