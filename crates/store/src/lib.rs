@@ -1,1 +1,170 @@
-//! To be written.
+//! The repository interface: what the engine asks of a database, and what is true if the process
+//! dies before, inside or after each request.
+//!
+//! A store keeps rows and knows nothing of decisions. An execution is one row with a version, an
+//! append-only journal of the changes that each commit made, its ready tasks and its undelivered
+//! messages. The journal's bytes are opaque here; the row repeats only what is selected and fenced by.
+pub mod error;
+pub mod types;
+
+pub use error::{CommitError, StoreError};
+pub use types::*;
+
+use async_trait::async_trait;
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use std::sync::Arc;
+
+/// A database that holds executions. All methods may be called from many tasks at once.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Opens a way to commit. Each lane commits one batch at a time on a connection of its own,
+    /// which is made on the runtime that calls this.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when no connection can be had.
+    async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError>;
+
+    /// The database's clock; every deadline is measured by it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+
+    /// Reads executions, each with the journal entries that `requests` asks for, in one round trip
+    /// and from one snapshot. The answer has the order of the requests; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn load(
+        &self,
+        requests: &[LoadRequest],
+    ) -> Result<Vec<Option<LoadedExecution>>, StoreError>;
+
+    /// Names ready tasks of the demanded queues, most urgent first (priority descending, then ready
+    /// time, then id), and hides them from other callers for `reserve_ms`. A hint, not a lease: the
+    /// lease is a change, committed under the execution's version. Reservations of a process that
+    /// dies end by themselves; they need not be flushed to disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; some tasks may stay hidden for `reserve_ms` then.
+    async fn reserve_ready(
+        &self,
+        demands: &[QueueDemand],
+        reserve_ms: u32,
+    ) -> Result<Vec<ReadyKey>, StoreError>;
+
+    /// Executions whose wake-up time is at or before `until`, earliest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn due_wake_ups(
+        &self,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError>;
+
+    /// Messages sent at or before `sent_before` that nobody has marked as delivered, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn undelivered(
+        &self,
+        sent_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError>;
+
+    /// Writes definitions, all or none, under one new revision, which it returns.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`], [`StoreError::NotFound`] (a deletion), or
+    /// [`StoreError::Unavailable`]; nothing is written then.
+    async fn write_definitions(
+        &self,
+        writes: &[DefinitionWrite],
+    ) -> Result<Revision, StoreError>;
+
+    /// What was written or deleted after revision `since`, and the newest revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn read_definitions(&self, since: Revision) -> Result<DefinitionChanges, StoreError>;
+
+    /// The frozen definition that executions of this hash run on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; [`StoreError::NotFound`] when no commit brought it.
+    async fn load_plan(&self, hash: PlanHash) -> Result<Payload, StoreError>;
+
+    /// A page of executions and the number of all that match.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError>;
+
+    /// Ready tasks by queue, reserved ones included; queues without any are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// Adds log lines to tasks. A line may be lost when the process dies before this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; none is written then.
+    async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError>;
+
+    /// A task's log lines, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn task_logs(&self, task: TaskId, limit: u32) -> Result<Vec<TaskLog>, StoreError>;
+
+    /// Remembers when workers last polled. Lost without harm.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError>;
+
+    /// The last polls of a task type, one per domain; of every type for `None`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError>;
+
+    /// Deletes executions with all that belongs to them; unknown ids are passed over.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; nothing is deleted then.
+    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError>;
+
+    /// Open executions that own no durable reason to move again. Always empty, or a bug is found:
+    /// running (not paused), no wake-up time, and none of: a ready row, an undelivered message to or
+    /// from it, [`Waits::CHILD`], [`Waits::EXTERNAL`] ([`Waits::LEASE`] and [`Waits::TIMER`] demand
+    /// a wake-up time, [`Waits::READY`] a ready row).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError>;
+
+    /// Tells other processes on this database that these queues got ready tasks. A hint only: may
+    /// be coalesced or lost. Never inside a commit.
+    async fn ring(&self, queues: &[String]);
+
+    /// Hears the rings of other processes: names of queues. A store of one process never rings.
+    fn rings(&self) -> tokio::sync::broadcast::Receiver<Arc<[String]>>;
+}
+
+/// One connection that commits batches, one at a time.
+#[async_trait]
+pub trait CommitLane: Send {
+    /// Commits all writes of the batch, or none, in one transaction and one round trip.
+    ///
+    /// Dies before: nothing happened. Dies inside: all or nothing, and callers were not answered.
+    /// Dies after: everything is durable.
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`] names what stood against it (nothing is written; decide those again
+    /// and send the rest). [`CommitError::Store`] with [`StoreError::Unavailable`]: nothing is
+    /// known; load the executions again before deciding.
+    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError>;
+}

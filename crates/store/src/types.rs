@@ -1,0 +1,334 @@
+//! The rows that pass between the engine and a store.
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
+use bytes::Bytes;
+
+/// Counts the commits of one execution; 0 = not born yet.
+pub type Version = i64;
+
+/// Counts the changes of the definitions of a database.
+pub type Revision = i64;
+
+/// SHA-256 of a frozen definition.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct PlanHash(pub [u8; 32]);
+
+/// What an open execution waits for, as bits that SQL can test.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Waits(pub i16);
+
+impl Waits {
+    /// A worker holds a task; the lease's end is a wake-up time.
+    pub const LEASE: i16 = 1;
+    /// A task is ready for any worker.
+    pub const READY: i16 = 2;
+    /// A child execution is open.
+    pub const CHILD: i16 = 4;
+    /// A person or another system must act.
+    pub const EXTERNAL: i16 = 8;
+    /// A time must come; it is a wake-up time.
+    pub const TIMER: i16 = 16;
+
+    /// Whether one of the bits is set.
+    pub const fn has(self, bits: i16) -> bool {
+        self.0 & bits != 0
+    }
+}
+
+/// Everything that is committed together.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The commit's time by the engine's clock, for message and poll rows.
+    pub at: Timestamp,
+    /// The revision of the definitions that the decisions read, when they read any.
+    pub revision: Option<Revision>,
+    /// Frozen definitions that the writes refer to and that may not be stored yet.
+    pub plans: Vec<(PlanHash, Payload)>,
+    /// One entry for each execution that changes; sorted by shard and id, no id twice.
+    pub writes: Vec<ExecutionWrite>,
+    /// Messages that have had their effect; their rows go.
+    pub delivered: Vec<MessageId>,
+}
+
+/// One execution's part of a batch.
+#[derive(Clone, Debug)]
+pub struct ExecutionWrite {
+    /// Which execution.
+    pub id: ExecutionId,
+    /// The version it must have now; 0 = it must not exist. It has the next one afterwards.
+    pub expected_version: Version,
+    /// Its status.
+    pub status: WorkflowStatus,
+    /// What it waits for.
+    pub waits: Waits,
+    /// When it must be looked at; `None` = no deadline.
+    pub wake_at: Option<Timestamp>,
+    /// When it ended; `None` while open.
+    pub ended_at: Option<Timestamp>,
+    /// What it is found by; given at birth, later only when it changed.
+    pub index: Option<ExecutionIndex>,
+    /// Its input; given at birth, later only when it changed.
+    pub input: Option<Payload>,
+    /// Execution-level facts, opaque; given at birth, later only when they changed.
+    pub overview: Option<Bytes>,
+    /// The changes of this commit, opaque; kept under the new version.
+    pub journal: Bytes,
+    /// Only at birth: at most one execution per workflow name has this key.
+    pub idempotency_key: Option<String>,
+    /// Tasks that any worker may take now.
+    pub ready_added: Vec<ReadyKey>,
+    /// Tasks that no worker may take any more; missing rows are passed over.
+    pub ready_removed: Vec<ReadyKey>,
+    /// Messages to other executions.
+    pub sent: Vec<Message>,
+}
+
+/// What an execution is found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionIndex {
+    /// Name of its workflow definition.
+    pub workflow_name: String,
+    /// Version of its workflow definition.
+    pub workflow_version: i32,
+    /// The caller's own id.
+    pub correlation_id: Option<String>,
+    /// Start (of the last restart).
+    pub created_at: Timestamp,
+    /// The SUB_WORKFLOW task that started it.
+    pub parent: Option<TaskId>,
+    /// The frozen definition it runs on.
+    pub plan: PlanHash,
+}
+
+/// A ready task's place in its queue, which is also its row's key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReadyKey {
+    /// `taskType` or `domain:taskType`.
+    pub queue: String,
+    /// 0 to 99; higher comes first.
+    pub priority: u8,
+    /// When it became ready; earlier comes first.
+    pub ready_at: Timestamp,
+    /// The task.
+    pub task: TaskId,
+}
+
+/// How many tasks of a queue are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDemand {
+    /// The queue.
+    pub queue: String,
+    /// At most this many, from 1.
+    pub count: u32,
+}
+
+/// Names a message by its sender's commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId {
+    /// The execution that sent it.
+    pub from: ExecutionId,
+    /// The version at which it was sent.
+    pub version: Version,
+    /// Its number among the messages of that commit.
+    pub number: i32,
+}
+
+/// Something one execution tells another, at least once; the receiver makes it idempotent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its name.
+    pub id: MessageId,
+    /// Who gets it.
+    pub to: ExecutionId,
+    /// What it says, opaque.
+    pub body: Bytes,
+}
+
+/// Which part of an execution is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadRequest {
+    /// Which execution.
+    pub id: ExecutionId,
+    /// Journal entries after this version; `None` = none of them.
+    pub journal_after: Option<Version>,
+}
+
+/// An execution as stored.
+#[derive(Clone, Debug)]
+pub struct LoadedExecution {
+    /// Its row.
+    pub row: ExecutionRow,
+    /// The journal entries asked for, by ascending version.
+    pub journal: Vec<(Version, Bytes)>,
+}
+
+/// An execution's row.
+#[derive(Clone, Debug)]
+pub struct ExecutionRow {
+    /// Its id.
+    pub id: ExecutionId,
+    /// How many commits it has had.
+    pub version: Version,
+    /// Its status.
+    pub status: WorkflowStatus,
+    /// What it waits for.
+    pub waits: Waits,
+    /// When it must be looked at.
+    pub wake_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When it last changed: the `at` of its last commit.
+    pub updated_at: Timestamp,
+    /// What it is found by.
+    pub index: ExecutionIndex,
+    /// Its input.
+    pub input: Payload,
+    /// Execution-level facts.
+    pub overview: Bytes,
+}
+
+/// A change of the definitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DefinitionWrite {
+    /// Creates a workflow definition, or replaces it when `overwrite`.
+    PutWorkflow {
+        /// Name.
+        name: String,
+        /// Version.
+        version: i32,
+        /// The whole definition.
+        body: Payload,
+        /// Whether one with this name and version may be replaced.
+        overwrite: bool,
+    },
+    /// Deletes one version of a workflow definition.
+    DeleteWorkflow {
+        /// Name.
+        name: String,
+        /// Version.
+        version: i32,
+    },
+    /// Creates or replaces a task definition.
+    PutTask {
+        /// Name.
+        name: String,
+        /// The whole definition.
+        body: Payload,
+    },
+    /// Deletes a task definition.
+    DeleteTask {
+        /// Name.
+        name: String,
+    },
+}
+
+/// What changed among the definitions; a body of `None` means deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DefinitionChanges {
+    /// The newest revision.
+    pub revision: Revision,
+    /// Workflow definitions: name, version, body.
+    pub workflows: Vec<(String, i32, Option<Payload>)>,
+    /// Task definitions: name, body.
+    pub tasks: Vec<(String, Option<Payload>)>,
+}
+
+/// Which executions a search wants; empty lists mean any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchQuery {
+    /// Ids.
+    pub ids: Vec<ExecutionId>,
+    /// Statuses.
+    pub statuses: Vec<WorkflowStatus>,
+    /// Workflow names; a `*` stands for any text.
+    pub workflow_names: Vec<String>,
+    /// Version of the workflow definition.
+    pub workflow_version: Option<i32>,
+    /// Correlation ids; a `*` stands for any text.
+    pub correlation_ids: Vec<String>,
+    /// Parents.
+    pub parent: Option<ParentFilter>,
+    /// Started after this moment (exclusive).
+    pub created_after: Option<Timestamp>,
+    /// Started before this moment (exclusive).
+    pub created_before: Option<Timestamp>,
+    /// Ended after this moment (exclusive).
+    pub ended_after: Option<Timestamp>,
+    /// Ended before this moment (exclusive).
+    pub ended_before: Option<Timestamp>,
+    /// The order.
+    pub sort: Vec<(SortField, SortOrder)>,
+    /// How many to pass over.
+    pub start: u32,
+    /// How many to return at most.
+    pub size: u32,
+}
+
+/// Which parents a search wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParentFilter {
+    /// Executions that no other started.
+    None,
+    /// Executions that this one started.
+    Of(ExecutionId),
+}
+
+/// What a search can be ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortField {
+    /// Start time.
+    CreatedAt,
+    /// End time; open ones as the earliest.
+    EndedAt,
+    /// Last change.
+    UpdatedAt,
+    /// Workflow name.
+    WorkflowName,
+    /// Status, by name.
+    Status,
+    /// Correlation id.
+    CorrelationId,
+    /// The execution's id.
+    Id,
+}
+
+/// Which way a search is ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortOrder {
+    /// Smallest first.
+    Ascending,
+    /// Largest first.
+    Descending,
+}
+
+/// One page of a search.
+#[derive(Clone, Debug, Default)]
+pub struct SearchPage {
+    /// How many match in all.
+    pub total_hits: u64,
+    /// This page.
+    pub executions: Vec<ExecutionRow>,
+}
+
+/// One log line of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskLog {
+    /// The task.
+    pub task: TaskId,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The line.
+    pub line: String,
+}
+
+/// When a worker last polled a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollRecord {
+    /// The task type.
+    pub task_type: String,
+    /// The domain, empty for none.
+    pub domain: String,
+    /// The worker.
+    pub worker: String,
+    /// When.
+    pub at: Timestamp,
+}
