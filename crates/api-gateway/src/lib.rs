@@ -1,1 +1,73 @@
-//! To be written.
+//! The public REST API, wire-compatible with Conductor OSS: reads requests, asks the orchestrator,
+//! writes answers. It decides nothing about executions and keeps no state of them.
+//!
+//! Serve [`router`] with [`serve()`]. A user interface goes around it:
+//! `ui.fallback_service(gateway)`.
+mod bulk;
+mod delivery;
+mod envelope;
+mod error;
+mod extract;
+mod health;
+mod queues;
+mod respond;
+mod search;
+mod serve;
+mod stall;
+mod start;
+mod task_definitions;
+mod tasks;
+mod workflow;
+mod workflow_definitions;
+
+pub use delivery::DeliveryBody;
+pub use error::{ApiError, Refusal};
+pub use serve::{ConnectionLimits, serve, serve_within};
+
+use axum::Router;
+use axum::extract::FromRef;
+use baton_orchestrator::Orchestrator;
+use http::{Method, Uri};
+
+/// What the gateway of one process is told about itself.
+#[derive(Clone, Debug)]
+pub struct GatewayOptions {
+    /// The host's name, shown as `instance` in error bodies.
+    pub instance: String,
+    /// What `GET /api/version` answers.
+    pub version: String,
+    /// Seed of the request ids that this process makes; random, so that two processes differ.
+    pub request_id_seed: u64,
+}
+
+/// Every path of the API and `/health`; any other is a 404 with the error body. The state is the
+/// engine, or something that holds it.
+pub fn router<S>(state: S, options: GatewayOptions) -> Router
+where
+    S: Clone + Send + Sync + 'static,
+    Orchestrator: FromRef<S>,
+{
+    let envelope = envelope::Envelope::new(&options);
+    Router::new()
+        .merge(workflow_definitions::router())
+        .merge(task_definitions::router())
+        .merge(start::router())
+        .merge(workflow::router())
+        .merge(search::router())
+        .merge(bulk::router())
+        .merge(tasks::router())
+        .merge(queues::router())
+        .merge(health::router(options.version))
+        .with_state(state)
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unmapped_path)
+        .layer(axum::middleware::from_fn_with_state(envelope, envelope::wrap))
+}
+
+async fn unmapped_path(uri: Uri) -> ApiError {
+    Refusal::UnmappedPath(uri.path().trim_start_matches('/').to_owned()).into()
+}
+
+async fn wrong_method(method: Method) -> ApiError {
+    Refusal::WrongMethod(method.to_string()).into()
+}

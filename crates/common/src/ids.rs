@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_task_id_leads_back_to_its_execution() {
-        let execution = ExecutionId::new(Timestamp::from_millis(1_795_329_039_876), 0x1234_5678_9abc);
+        let execution =
+            ExecutionId::new(Timestamp::from_millis(1_795_329_039_876), 0x1234_5678_9abc);
         let task = execution.task(77);
         assert_eq!((task.execution(), task.seq()), (execution, 77));
         assert_eq!(execution.uuid().get_version_num(), 7);

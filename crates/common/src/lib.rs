@@ -1,5 +1,6 @@
 //! The nouns that at least two crates share: definitions, ids, statuses, payloads, limits, and
 //! their JSON on the wire. No IO, no clock, no async.
+pub mod api;
 pub mod definition;
 pub mod ids;
 pub mod limits;

@@ -71,8 +71,7 @@ impl Payload {
     /// Whether this is an object without members, or `null`.
     pub fn is_empty_object(&self) -> bool {
         let text = self.get();
-        self.is_null()
-            || (text.starts_with('{') && text[1..text.len() - 1].trim_ascii().is_empty())
+        self.is_null() || (text.starts_with('{') && text[1..text.len() - 1].trim_ascii().is_empty())
     }
 
     /// The parsed value, with key order kept.

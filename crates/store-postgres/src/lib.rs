@@ -1,1 +1,25 @@
-//! To be written.
+//! The repository on PostgreSQL.
+//!
+//! An execution is a narrow row that each commit updates in place, and a journal that only grows.
+//! A batch is one call of one function, so one round trip and one transaction. Nothing here decides:
+//! SQL selects, fences and writes what it is given.
+//!
+//! Text that PostgreSQL cannot hold (the character NUL) is stored with U+FFFD in its place; payloads
+//! and journals hold any bytes.
+mod batch;
+mod bell;
+mod config;
+mod database;
+mod definitions;
+mod error;
+mod lane;
+mod migrate;
+mod rows;
+mod search;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use config::PostgresConfig;
+pub use migrate::MigrationReport;
+pub use store::PostgresStore;

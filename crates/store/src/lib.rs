@@ -4,7 +4,9 @@
 //! A store keeps rows and knows nothing of decisions. An execution is one row with a version, an
 //! append-only journal of the changes that each commit made, its ready tasks and its undelivered
 //! messages. The journal's bytes are opaque here; the row repeats only what is selected and fenced by.
+// pub mod conformance;
 pub mod error;
+pub mod memory;
 pub mod types;
 
 pub use error::{CommitError, StoreError};

@@ -153,7 +153,7 @@ pub struct LoadRequest {
 }
 
 /// An execution as stored.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadedExecution {
     /// Its row.
     pub row: ExecutionRow,
@@ -162,7 +162,7 @@ pub struct LoadedExecution {
 }
 
 /// An execution's row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionRow {
     /// Its id.
     pub id: ExecutionId,
@@ -301,7 +301,7 @@ pub enum SortOrder {
 }
 
 /// One page of a search.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchPage {
     /// How many match in all.
     pub total_hits: u64,

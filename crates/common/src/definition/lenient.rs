@@ -1,14 +1,14 @@
 //! How Conductor's JSON mapper reads values: null for a primitive is its zero value, numbers may be
 //! written as text, null for a list or map is an empty one.
 use crate::Payload;
-use serde::de::{self, Deserializer, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 
 /// An integer: a number, a number in text, or null for 0. A fraction is cut off.
 struct LenientInteger;
 
-impl<'de> Visitor<'de> for LenientInteger {
+impl Visitor<'_> for LenientInteger {
     type Value = i64;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +42,7 @@ impl<'de> Visitor<'de> for LenientInteger {
 }
 
 /// Reads an integer that may not be absent; see [`LenientInteger`].
-pub(super) fn integer<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn integer<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: TryFrom<i64>,
@@ -52,7 +52,7 @@ where
 }
 
 /// Reads an integer where null means absent.
-pub(super) fn optional_integer<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(crate) fn optional_integer<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: TryFrom<i64>,
@@ -66,7 +66,7 @@ where
 }
 
 /// Reads a truth value, also as text; null is false.
-pub(super) fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+pub(crate) fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     struct LenientBoolean;
     impl Visitor<'_> for LenientBoolean {
         type Value = bool;
@@ -103,7 +103,7 @@ pub(super) fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool
 }
 
 /// Reads a value where null stands for the empty default.
-pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
@@ -112,7 +112,7 @@ where
 }
 
 /// Reads a JSON object as it stands; null is `{}`, anything else is refused.
-pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
+pub(crate) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
     let payload = Payload::deserialize(deserializer)?;
     if payload.is_null() {
         Ok(Payload::empty_object())
@@ -123,3 +123,14 @@ pub(super) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Paylo
     }
 }
 
+/// Reads a JSON object as it stands; null is absence, anything else is refused.
+pub(crate) fn optional_object<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Payload>, D::Error> {
+    let payload = Payload::deserialize(deserializer)?;
+    match (payload.is_null(), payload.is_object()) {
+        (true, _) => Ok(None),
+        (false, true) => Ok(Some(payload)),
+        (false, false) => Err(de::Error::custom("an object is expected here")),
+    }
+}

@@ -1,6 +1,6 @@
 //! What users register: workflow definitions and task definitions, with every field of Conductor's
 //! model and its default. Unknown properties are ignored, null properties are left out on output.
-mod lenient;
+pub(crate) mod lenient;
 mod task_def;
 mod workflow_def;
 mod workflow_task;

@@ -1,0 +1,182 @@
+//! One request for many executions: `/api/workflow/bulk/…`. Each id succeeds or fails by itself.
+use crate::error::ApiError;
+use crate::extract::{Json, Params};
+use crate::respond::{self, Answer};
+use axum::Router;
+use axum::extract::{FromRef, State};
+use axum::routing::{delete, post, put};
+use baton_common::api::BulkResponse;
+use baton_common::limits::BULK_IDS_MAX;
+use baton_orchestrator::{Orchestrator, OrchestratorError};
+use futures::{Stream, StreamExt, stream};
+use std::pin::pin;
+
+/// Executions of one request that are worked on at the same time.
+const CONCURRENCY: usize = 8;
+
+type Outcome = Result<(), OrchestratorError>;
+
+pub(crate) fn router<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Orchestrator: FromRef<S>,
+{
+    Router::new()
+        .route("/api/workflow/bulk/pause", put(pause_workflows))
+        .route("/api/workflow/bulk/resume", put(resume_workflows))
+        .route("/api/workflow/bulk/retry", post(retry_workflows))
+        .route("/api/workflow/bulk/restart", post(restart_workflows))
+        .route("/api/workflow/bulk/terminate", post(terminate_workflows))
+        .route("/api/workflow/bulk/remove", delete(remove_workflows))
+        .route("/api/workflow/bulk/terminate-remove", delete(terminate_and_remove_workflows))
+}
+
+async fn pause_workflows(state: State<Orchestrator>, ids: Json<Vec<String>>) -> Answer {
+    each("pauseWorkflow", state, ids, Operation::Pause).await
+}
+
+async fn resume_workflows(state: State<Orchestrator>, ids: Json<Vec<String>>) -> Answer {
+    each("resumeWorkflow", state, ids, Operation::Resume).await
+}
+
+async fn retry_workflows(state: State<Orchestrator>, ids: Json<Vec<String>>) -> Answer {
+    each("retry", state, ids, Operation::Retry).await
+}
+
+async fn restart_workflows(
+    state: State<Orchestrator>,
+    params: Params,
+    ids: Json<Vec<String>>,
+) -> Answer {
+    let use_latest_definitions = params.flag("useLatestDefinitions", false)?;
+    each("restart", state, ids, Operation::Restart { use_latest_definitions }).await
+}
+
+async fn terminate_workflows(
+    state: State<Orchestrator>,
+    params: Params,
+    ids: Json<Vec<String>>,
+) -> Answer {
+    let reason = params.text("reason");
+    each("terminate", state, ids, Operation::Terminate { reason }).await
+}
+
+async fn remove_workflows(
+    state: State<Orchestrator>,
+    params: Params,
+    ids: Json<Vec<String>>,
+) -> Answer {
+    let archive = params.flag("archiveWorkflow", true)?;
+    each("deleteWorkflow", state, ids, Operation::Remove { archive }).await
+}
+
+/// Ends and deletes; an id is listed once for each of the two, as in Conductor.
+async fn terminate_and_remove_workflows(
+    state: State<Orchestrator>,
+    params: Params,
+    ids: Json<Vec<String>>,
+) -> Answer {
+    let (reason, archive) = (params.text("reason"), params.flag("archiveWorkflow", true)?);
+    each("terminateRemove", state, ids, Operation::TerminateAndRemove { reason, archive }).await
+}
+
+/// What is done to each execution.
+enum Operation {
+    Pause,
+    Resume,
+    Retry,
+    Restart { use_latest_definitions: bool },
+    Terminate { reason: Option<String> },
+    Remove { archive: bool },
+    TerminateAndRemove { reason: Option<String>, archive: bool },
+}
+
+impl Operation {
+    async fn apply(&self, orchestrator: &Orchestrator, id: String) -> (String, Vec<Outcome>) {
+        let outcomes = match self {
+            Self::Pause => vec![orchestrator.pause(&id).await],
+            Self::Resume => vec![orchestrator.resume(&id).await],
+            Self::Retry => vec![orchestrator.retry(&id, false).await],
+            Self::Restart { use_latest_definitions } => {
+                vec![orchestrator.restart(&id, *use_latest_definitions).await]
+            }
+            Self::Terminate { reason } => vec![orchestrator.terminate(&id, reason.clone()).await],
+            Self::Remove { archive } => vec![orchestrator.remove(&id, *archive).await],
+            Self::TerminateAndRemove { reason, archive } => {
+                let terminated = orchestrator.terminate(&id, reason.clone()).await;
+                vec![terminated, orchestrator.remove(&id, *archive).await]
+            }
+        };
+        (id, outcomes)
+    }
+}
+
+/// Works on a few ids at a time.
+async fn each(
+    name: &str,
+    State(orchestrator): State<Orchestrator>,
+    Json(ids): Json<Vec<String>>,
+    operation: Operation,
+) -> Answer {
+    let ids = bounded(name, ids)?;
+    let outcomes = stream::iter(ids).map(|id| operation.apply(&orchestrator, id));
+    respond::json(&gathered(outcomes.buffered(CONCURRENCY)).await)
+}
+
+/// Between one id and [`BULK_IDS_MAX`].
+fn bounded(operation: &str, ids: Vec<String>) -> Result<Vec<String>, ApiError> {
+    let rule = match ids.len() {
+        0 => "WorkflowIds list cannot be null.",
+        1..=BULK_IDS_MAX => return Ok(ids),
+        _ => "Cannot process more than 1000 workflows. Please use multiple requests.",
+    };
+    Err(ApiError::broken_rule(&format!("{operation}.arg0"), rule, None))
+}
+
+/// The outcomes in the order asked.
+async fn gathered(outcomes: impl Stream<Item = (String, Vec<Outcome>)>) -> BulkResponse {
+    let mut outcomes = pin!(outcomes);
+    let mut response = BulkResponse::default();
+    while let Some((id, outcomes)) = outcomes.next().await {
+        for outcome in outcomes {
+            record(&mut response, &id, outcome);
+        }
+    }
+    response
+}
+
+fn record(response: &mut BulkResponse, id: &str, outcome: Outcome) {
+    match outcome {
+        Ok(()) => response.bulk_successful_results.push(id.to_owned()),
+        Err(error) => {
+            let message = ApiError::from(error).message;
+            response.bulk_error_results.insert(id.to_owned(), Some(message));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two outcomes of one id are listed twice, and every failure keeps its message.
+    #[tokio::test]
+    async fn outcomes_are_listed_in_the_order_asked() {
+        let gone = || OrchestratorError::NotFound("No such workflow found by id: b".to_owned());
+        let outcomes = [
+            ("a".to_owned(), vec![Ok(()), Ok(())]),
+            ("b".to_owned(), vec![Ok(()), Err(gone())]),
+            ("c".to_owned(), vec![Ok(())]),
+        ];
+        let response = gathered(stream::iter(outcomes)).await;
+        assert_eq!(response.bulk_successful_results, ["a", "a", "b", "c"]);
+        assert_eq!(response.bulk_error_results["b"], Some(gone().to_string()));
+    }
+
+    #[test]
+    fn a_request_has_one_to_a_thousand_ids() {
+        assert_eq!(bounded("retry", Vec::new()).unwrap_err().faults[0].path, "retry.arg0");
+        assert!(bounded("retry", vec![String::new(); 1000]).is_ok());
+        assert!(bounded("retry", vec![String::new(); 1001]).is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! Request bodies. The envelope has read them whole before a handler runs.
+use crate::error::{ApiError, Refusal};
+use axum::extract::{FromRequest, Request};
+use baton_common::Payload;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+
+/// A body that must be there and be JSON of this shape.
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// A body that must be a JSON object, kept as the text it is.
+pub(crate) struct JsonObject(pub(crate) Payload);
+
+/// A body taken as text whatever its content type; one pair of JSON quotes is taken off.
+pub(crate) struct Text(pub(crate) String);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        Ok(Self(parsed(&json_bytes(request).await?)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for JsonObject {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let payload: Payload = parsed(&json_bytes(request).await?)?;
+        if payload.is_null() {
+            Err(Refusal::MissingBody.into())
+        } else if payload.is_object() {
+            Ok(Self(payload))
+        } else {
+            Err(Refusal::UnreadableBody("an object is expected".to_owned()).into())
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Text {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
+        let bytes = some_bytes(request).await?;
+        Ok(Self(unquoted(&String::from_utf8_lossy(&bytes))))
+    }
+}
+
+fn unquoted(text: &str) -> String {
+    let quoted = text.starts_with('"').then(|| serde_json::from_str(text).ok()).flatten();
+    quoted.unwrap_or_else(|| text.to_owned())
+}
+
+async fn some_bytes(request: Request) -> Result<Bytes, Refusal> {
+    let whole = request.into_body().collect().await.map_err(|_| Refusal::BodyBrokenOff)?;
+    let bytes = whole.to_bytes();
+    if bytes.is_empty() { Err(Refusal::MissingBody) } else { Ok(bytes) }
+}
+
+async fn json_bytes(request: Request) -> Result<Bytes, Refusal> {
+    let media_type = media_type(request.headers());
+    let bytes = some_bytes(request).await?;
+    if is_json(&media_type) { Ok(bytes) } else { Err(Refusal::UnsupportedMediaType(media_type)) }
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    let header = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    header.unwrap_or("application/octet-stream").to_ascii_lowercase()
+}
+
+/// `application/json` or `application/*+json`. Browsers send neither across sites unasked.
+fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let subtype = essence.strip_prefix("application/");
+    subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+}
+
+/// Reads JSON; only when that fails, reads it again to find the place of the fault.
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let mut again = serde_json::Deserializer::from_slice(bytes);
+        match serde_path_to_error::deserialize::<_, T>(&mut again) {
+            Ok(_) => Refusal::UnreadableBody(error.to_string()),
+            Err(located) => unreadable(&located),
+        }
+    })
+}
+
+fn unreadable(located: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
+    let (path, reason) = (located.path().to_string(), located.inner());
+    if path == "." {
+        Refusal::UnreadableBody(reason.to_string())
+    } else {
+        Refusal::UnreadableBody(format!("{path}: {reason}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use baton_common::api::StartWorkflowRequest;
+    use baton_common::{TaskDef, WorkflowDef};
+
+    fn refusal<T: DeserializeOwned>(json: &str) -> String {
+        parsed::<T>(json.as_bytes()).err().map(|refusal| refusal.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_message_names_the_field() {
+        let answers = [
+            refusal::<WorkflowDef>(r#"{"name":"w","timeoutPolicy":"RETRY"}"#),
+            refusal::<WorkflowDef>(r#"{"tasks":[{"name":"a"},{"name":"b","retryCount":"x"}]}"#),
+            refusal::<WorkflowDef>(
+                r#"{"name":"w","tasks":[{"decisionCases":{"c":[{"type":[]}]}}]}"#,
+            ),
+            refusal::<Vec<TaskDef>>(r#"{"name":"single"}"#),
+            refusal::<StartWorkflowRequest>(r#"{"name":"w","input":"text"}"#),
+            refusal::<StartWorkflowRequest>(r#"{"name":"w","#),
+            refusal::<StartWorkflowRequest>(r#"{"name":"w"} x"#),
+            refusal::<Vec<String>>(r#"["a",null]"#),
+        ];
+        insta::assert_snapshot!(answers.join("\n"));
+    }
+
+    #[test]
+    fn media_types_of_json() {
+        for json in ["application/json", "application/json;charset=utf-8", "application/x+json"] {
+            assert!(is_json(json), "{json}");
+        }
+        for other in ["text/plain", "application/x-www-form-urlencoded", "text/json", ""] {
+            assert!(!is_json(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn one_pair_of_quotes_is_taken_off_a_json_text() {
+        for (sent, kept) in [
+            ("a log line", "a log line"),
+            (r#""a log line""#, "a log line"),
+            (r#""a\nb""#, "a\nb"),
+            (r#""""#, ""),
+            (r#"""x"""#, r#"""x"""#),
+            (r#"{"a":1}"#, r#"{"a":1}"#),
+            (r#""open"#, r#""open"#),
+        ] {
+            assert_eq!(unquoted(sent), kept);
+        }
+    }
+}

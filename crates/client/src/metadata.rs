@@ -1,0 +1,123 @@
+//! Workflow definitions and task definitions.
+use crate::target::Target;
+use crate::{Client, ClientError};
+use baton_common::api::{BulkResponse, WorkflowDefSummary};
+use baton_common::{TaskDef, WorkflowDef};
+use indexmap::IndexMap;
+use reqwest::Method;
+
+impl Client {
+    /// Registers a new version of a workflow definition.
+    ///
+    /// # Errors
+    /// [`ClientError::Conflict`] when that name and version exist; [`ClientError::Invalid`] with
+    /// every fault; nothing is stored then.
+    pub async fn register_workflow(&self, definition: &WorkflowDef) -> Result<(), ClientError> {
+        self.change(Method::POST, Target::new("/metadata/workflow")).json(definition)?.done().await
+    }
+
+    /// Registers or replaces workflow definitions; the answer names what was stored.
+    ///
+    /// # Errors
+    /// [`ClientError::Invalid`] when any definition is wrong; none is stored then.
+    pub async fn put_workflows(
+        &self,
+        definitions: &[WorkflowDef],
+    ) -> Result<BulkResponse, ClientError> {
+        self.change(Method::PUT, Target::new("/metadata/workflow"))
+            .json(definitions)?
+            .into_json()
+            .await
+    }
+
+    /// Has the server check a workflow definition without storing it.
+    ///
+    /// # Errors
+    /// [`ClientError::Invalid`] with every fault.
+    pub async fn validate_workflow(&self, definition: &WorkflowDef) -> Result<(), ClientError> {
+        let target = Target::new("/metadata/workflow/validate");
+        self.change(Method::POST, target).json(definition)?.done().await
+    }
+
+    /// One workflow definition; without a version the highest.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when there is none.
+    pub async fn workflow_def(
+        &self,
+        name: &str,
+        version: Option<i32>,
+    ) -> Result<WorkflowDef, ClientError> {
+        let target = Target::new("/metadata/workflow").segment(name).query_if("version", version);
+        self.read(target).into_json().await
+    }
+
+    /// Every version of every workflow definition.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub async fn workflow_defs(&self) -> Result<Vec<WorkflowDef>, ClientError> {
+        self.read(Target::new("/metadata/workflow")).into_json().await
+    }
+
+    /// The versions of every workflow definition by name, ascending.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub async fn workflow_names_and_versions(
+        &self,
+    ) -> Result<IndexMap<String, Vec<WorkflowDefSummary>>, ClientError> {
+        self.read(Target::new("/metadata/workflow/names-and-versions")).into_json().await
+    }
+
+    /// Removes one version of a workflow definition; its executions go on.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when there is none.
+    pub async fn delete_workflow_def(&self, name: &str, version: i32) -> Result<(), ClientError> {
+        let target = Target::new("/metadata/workflow").segment(name).segment(version);
+        self.change(Method::DELETE, target).done().await
+    }
+
+    /// Registers or replaces task definitions.
+    ///
+    /// # Errors
+    /// [`ClientError::Invalid`] with every fault; none is stored then.
+    pub async fn register_task_defs(&self, definitions: &[TaskDef]) -> Result<(), ClientError> {
+        let target = Target::new("/metadata/taskdefs");
+        self.change(Method::POST, target).json(definitions)?.done().await
+    }
+
+    /// Replaces a task definition.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when there is none; [`ClientError::Invalid`] with every fault.
+    pub async fn update_task_def(&self, definition: &TaskDef) -> Result<(), ClientError> {
+        self.change(Method::PUT, Target::new("/metadata/taskdefs")).json(definition)?.done().await
+    }
+
+    /// One task definition.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when there is none.
+    pub async fn task_def(&self, name: &str) -> Result<TaskDef, ClientError> {
+        self.read(Target::new("/metadata/taskdefs").segment(name)).into_json().await
+    }
+
+    /// Every task definition.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub async fn task_defs(&self) -> Result<Vec<TaskDef>, ClientError> {
+        self.read(Target::new("/metadata/taskdefs")).into_json().await
+    }
+
+    /// Removes a task definition.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when there is none.
+    pub async fn delete_task_def(&self, name: &str) -> Result<(), ClientError> {
+        let target = Target::new("/metadata/taskdefs").segment(name);
+        self.change(Method::DELETE, target).done().await
+    }
+}

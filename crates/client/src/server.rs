@@ -1,0 +1,29 @@
+//! The server itself.
+use crate::target::Target;
+use crate::{Client, ClientError};
+use serde::{Deserialize, Serialize};
+
+/// The answer of `GET /health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether the server can do its work.
+    pub healthy: bool,
+}
+
+impl Client {
+    /// Whether the server is well.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        self.read(Target::new("/health")).into_json().await
+    }
+
+    /// The server's version.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub async fn version(&self) -> Result<String, ClientError> {
+        self.read(Target::new("/version")).into_text().await
+    }
+}

@@ -1,0 +1,239 @@
+//! Facts that a decision returns. They are applied to the state in order, kept in the journal in this
+//! very form, and folded again when an execution is loaded: their JSON is a promise to our own past.
+use crate::state::{Delivery, Output, StartFacts, Task};
+use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// One fact about one execution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// The execution began.
+    ExecutionStarted(Box<StartFacts>),
+    /// A task came into being, open or ended at once; a newer attempt supersedes the one it names.
+    TaskScheduled(Box<Task>),
+    /// A worker got the task.
+    TaskLeased {
+        /// The task.
+        seq: u32,
+        /// The worker.
+        worker: Option<Arc<str>>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The task's place in the queue changed: its delay is over, or it was handed back.
+    TaskMoved {
+        /// The task.
+        seq: u32,
+        /// Where it is now.
+        delivery: Delivery,
+        /// When.
+        at: Timestamp,
+    },
+    /// A worker reported on a task and has not finished it.
+    TaskReported(Box<TaskReport>),
+    /// The worker is still alive.
+    TaskRenewed {
+        /// The task.
+        seq: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// The task's input is another.
+    TaskInputSet {
+        /// The task.
+        seq: u32,
+        /// The whole input.
+        input: Payload,
+    },
+    /// The task ended.
+    TaskEnded(Box<TaskEnd>),
+    /// A failed task was forgiven because it is optional.
+    TaskForgiven {
+        /// The task.
+        seq: u32,
+    },
+    /// A deadline passed that only calls for attention.
+    TaskOverdue {
+        /// The task.
+        seq: u32,
+        /// Which deadline, as a bit.
+        deadline: u8,
+    },
+    /// An ended or open task was made anew in place.
+    TaskReopened(Box<TaskReopening>),
+    /// The child's news was heeded up to its version.
+    ChildHeard {
+        /// The task.
+        seq: u32,
+        /// The child's version.
+        version: i64,
+    },
+    /// These tasks are forgotten.
+    TasksRemoved {
+        /// The tasks.
+        seqs: Vec<u32>,
+    },
+    /// A loop's iteration has these outputs.
+    LoopIterated {
+        /// The loop.
+        seq: u32,
+        /// The iteration.
+        iteration: u32,
+        /// Outputs by base reference name.
+        outputs: Payload,
+    },
+    /// A loop went on to its next iteration.
+    LoopAdvanced {
+        /// The loop.
+        seq: u32,
+        /// The iteration that begins.
+        iteration: u32,
+        /// Its item, for loops over a list.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<Payload>,
+        /// Iterations up to this one are dropped from the output.
+        #[serde(default)]
+        forget_until: u32,
+    },
+    /// Steps that only this execution has; the n-th is plan n.
+    StepsDefined {
+        /// Their WorkflowTasks.
+        steps: Vec<Payload>,
+    },
+    /// These variables have new values.
+    VariablesSet {
+        /// Only the new ones.
+        variables: Payload,
+    },
+    /// Nothing new is scheduled from now on.
+    ExecutionPaused {
+        /// When.
+        at: Timestamp,
+    },
+    /// Things go on.
+    ExecutionResumed {
+        /// When.
+        at: Timestamp,
+    },
+    /// The execution ended.
+    ExecutionEnded(Box<ExecutionEnd>),
+    /// An ended execution goes on.
+    ExecutionReopened {
+        /// When.
+        at: Timestamp,
+    },
+    /// An ended execution begins anew: all tasks are forgotten.
+    ExecutionRestarted(Box<Restart>),
+}
+
+/// A report that leaves the task open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// The task.
+    pub seq: u32,
+    /// Its state now.
+    pub status: TaskStatus,
+    /// New output, when given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Payload>,
+    /// Why, when given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
+    /// Who reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Arc<str>>,
+    /// Seconds to leave it alone.
+    #[serde(default)]
+    pub callback_after_seconds: i64,
+    /// Where it goes.
+    pub delivery: Delivery,
+    /// Whether an outside call must complete it now.
+    #[serde(default)]
+    pub is_external: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A task's end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskEnd {
+    /// The task.
+    pub seq: u32,
+    /// How it ended.
+    pub status: TaskStatus,
+    /// New output; `None` keeps what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Payload>,
+    /// Why; `None` keeps what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
+    /// Who ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Arc<str>>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A task made anew in place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskReopening {
+    /// The task.
+    pub seq: u32,
+    /// Its state now.
+    pub status: TaskStatus,
+    /// Where it goes.
+    pub delivery: Delivery,
+    /// New input, when given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Payload>,
+    /// New output.
+    #[serde(default)]
+    pub output: Output,
+    /// Attempts before.
+    pub retry_count: u32,
+    /// A WAIT's new time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_until: Option<Timestamp>,
+    /// The child it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<ExecutionId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An execution's end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionEnd {
+    /// How.
+    pub status: WorkflowStatus,
+    /// What it answers.
+    pub output: Payload,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
+    /// The task at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_task: Option<u32>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A new beginning under the same id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restart {
+    /// When.
+    pub at: Timestamp,
+    /// New variables; `None` keeps them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Payload>,
+    /// Whether its start time is now too.
+    pub is_new_start: bool,
+    /// New correlation id, when given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// New definition version, when it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_version: Option<i32>,
+}
+

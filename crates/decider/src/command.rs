@@ -1,0 +1,254 @@
+//! What an execution can be asked to do, what it tells others, and why it may refuse.
+use crate::state::Parent;
+use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, WorkflowStatus};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A request to one execution.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Schedule the first step of a newborn execution.
+    Begin,
+    /// A report on a task.
+    UpdateTask(TaskUpdate),
+    /// The worker of a task is alive.
+    RenewLease {
+        /// The task.
+        seq: u32,
+    },
+    /// Give a ready task to a worker.
+    LeaseTask {
+        /// The task.
+        seq: u32,
+        /// The worker.
+        worker: Option<Arc<str>>,
+    },
+    /// The worker never got the task: back to the queue.
+    ReturnTask {
+        /// The task.
+        seq: u32,
+        /// How often it had been handed out then; a later lease is not touched.
+        poll_count: u32,
+    },
+    /// Look whether a deadline has passed.
+    WakeUp,
+    /// Schedule nothing new.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End now.
+    Terminate {
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Begin anew.
+    Restart {
+        /// The version of the plan it continues on, when that is another.
+        workflow_version: Option<i32>,
+    },
+    /// Try failed steps again.
+    Retry {
+        /// Retry inside failed children instead of starting new ones.
+        resume_children: bool,
+    },
+    /// Run again, from a task or whole.
+    Rerun(Rerun),
+    /// Pass over a step.
+    SkipTask {
+        /// Its reference name.
+        reference: String,
+    },
+    /// Make delayed tasks ready.
+    ResetCallbacks,
+    /// Another execution has news.
+    Hear {
+        /// Who.
+        from: ExecutionId,
+        /// At which of its versions.
+        version: i64,
+        /// What.
+        news: News,
+    },
+}
+
+/// A report on a task, from its worker or another.
+#[derive(Clone, Debug)]
+pub struct TaskUpdate {
+    /// The task.
+    pub seq: u32,
+    /// The status reported: IN_PROGRESS or an end.
+    pub status: TaskStatus,
+    /// The output reported.
+    pub output: Payload,
+    /// Whether it is added to the output so far instead of taking its place.
+    pub merge_output: bool,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who.
+    pub worker: Option<String>,
+    /// IN_PROGRESS: seconds until it is handed out again.
+    pub callback_after_seconds: i64,
+}
+
+/// What a rerun changes.
+#[derive(Clone, Debug, Default)]
+pub struct Rerun {
+    /// From which task; whole for `None`.
+    pub from: Option<u32>,
+    /// New input of that task.
+    pub task_input: Option<Payload>,
+    /// New correlation id.
+    pub correlation_id: Option<String>,
+}
+
+/// What one execution tells another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum News {
+    /// Be born; whoever waits for your end is named in it.
+    Start(Box<ChildStart>),
+    /// Be born, and let this task know of your birth.
+    StartFor {
+        /// The START_WORKFLOW task.
+        task: TaskId,
+        /// The start.
+        start: Box<ChildStart>,
+    },
+    /// The execution you asked for is born.
+    Started {
+        /// The START_WORKFLOW task.
+        task: TaskId,
+        /// The newborn.
+        child: ExecutionId,
+    },
+    /// Your child has ended.
+    ChildEnded {
+        /// The task that started it.
+        task: TaskId,
+        /// How.
+        status: WorkflowStatus,
+        /// Its output.
+        output: Payload,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Your child could not be born.
+    ChildRefused {
+        /// The task that asked for it.
+        task: TaskId,
+        /// Why.
+        reason: String,
+    },
+    /// Your child goes on after its end.
+    ChildReopened {
+        /// The task that started it.
+        task: TaskId,
+    },
+    /// Your parent has ended.
+    ParentEnded {
+        /// Why.
+        reason: String,
+    },
+    /// Your parent is retried and wants you to retry.
+    ParentRetried,
+}
+
+/// An execution that another one asks for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChildStart {
+    /// Name of its definition.
+    pub name: String,
+    /// Version; the highest for `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i32>,
+    /// The definition itself, instead of a registered one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Payload>,
+    /// Its input.
+    pub input: Payload,
+    /// Correlation id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// Domains by task type.
+    #[serde(default)]
+    pub task_to_domain: IndexMap<String, String>,
+    /// 0 to 99.
+    #[serde(default)]
+    pub priority: u8,
+    /// Who waits for it; nobody for START_WORKFLOW and failure workflows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+    /// Key that allows only one start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+}
+
+/// News with its receiver.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Letter {
+    /// Who gets it.
+    pub to: ExecutionId,
+    /// What it says.
+    pub news: News,
+}
+
+/// Why a command changes nothing. The text is Conductor's where clients see it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The task or the execution has ended; a late report is no fault of the worker.
+    #[error("the task or the execution has ended")]
+    Late,
+    /// There is no such task.
+    #[error("No such task found by id: {0}")]
+    NoSuchTask(TaskId),
+    /// The execution has ended.
+    #[error("Workflow {0} has ended, status cannot be updated.")]
+    HasEnded(String),
+    /// A completed execution cannot be terminated.
+    #[error("Cannot terminate a COMPLETED workflow.")]
+    CompletedAlready,
+    /// Only a paused execution can be resumed.
+    #[error("The workflow {id} is not PAUSED so cannot resume. Current status is {status}")]
+    NotPaused {
+        /// The execution.
+        id: ExecutionId,
+        /// Its status.
+        status: WorkflowStatus,
+    },
+    /// Only an ended execution can be begun anew.
+    #[error("Workflow is in non terminal state: {0}")]
+    NotEnded(WorkflowStatus),
+    /// Only an ended execution can be retried.
+    #[error("Workflow is still running.  status={0}")]
+    StillRunning(WorkflowStatus),
+    /// The definition forbids a restart.
+    #[error("Workflow {0} is not restartable")]
+    NotRestartable(String),
+    /// It has no tasks.
+    #[error("Workflow has not started yet")]
+    NotStarted,
+    /// None of its tasks can be retried.
+    #[error(
+        "There are no retryable tasks! Use restart if you want to attempt entire workflow execution again."
+    )]
+    NothingToRetry,
+    /// The rerun names no task of it.
+    #[error("Task {0} not found")]
+    NoTaskToRerun(String),
+    /// Only a running execution can skip a step.
+    #[error("The workflow {0} is not running so the task referenced by {1} cannot be skipped")]
+    NotRunning(ExecutionId, String),
+    /// The definition has no such step.
+    #[error("The task referenced by {0} does not exist in the WorkflowDefinition {1}")]
+    NoSuchStep(String, String),
+    /// The step has begun.
+    #[error("The task referenced {0} has already been processed, cannot be skipped")]
+    StepHasBegun(String),
+    /// The task is no longer there for the taking.
+    #[error("the task is not ready")]
+    NotReady,
+    /// The definition demands something that cannot be done at this point.
+    #[error("{0}")]
+    Impossible(String),
+}

@@ -1,0 +1,209 @@
+//! DO_WHILE: its body again and again, by a condition or over a list.
+//! **Source**: conductor-semantics §1.9.
+use super::{Decider, Flow};
+use crate::change::Change;
+use crate::json::{self, Object};
+use crate::plan::{Kind, Node, NodeId};
+use crate::state::{LoopProgress, NodeKey, Output, Task};
+use baton_common::limits::LOOP_ITERATIONS_MAX;
+use baton_common::{Payload, TaskStatus};
+use baton_expression::template::Template;
+use baton_expression::script::{Language, Script};
+use std::sync::Arc;
+
+impl Decider {
+    pub(super) fn schedule_loop(
+        &mut self,
+        node: &Node,
+        place: NodeKey,
+        loop_task: Option<u32>,
+        (first, items): (Option<NodeId>, Option<&Template>),
+    ) -> Flow {
+        let mut task = self.new_task(node, place, loop_task);
+        task.input = self.input_of(node, Some(task.seq));
+        let items = items.map(|items| self.items(items));
+        let is_empty = items.as_ref().is_some_and(Vec::is_empty);
+        let iteration = u32::from(!is_empty);
+        let item = items.and_then(|items| items.into_iter().next());
+        let progress = LoopProgress { iteration, item, ..LoopProgress::default() };
+        task.output = Output::Loop(progress);
+        task.iteration = iteration;
+        let seq = task.seq;
+        self.record(Change::TaskScheduled(Box::new(task)));
+        match first {
+            Some(first) if !is_empty => {
+                self.schedule(NodeKey { plan: place.plan, node: first }, Some(seq))
+            }
+            _ => self.end_well(seq, None),
+        }
+    }
+
+    /// Looks at every loop whose iteration is over; true when one of them went on or ended.
+    pub(super) fn close_loops(&mut self) -> bool {
+        let idle: Vec<u32> = self.execution.open_loops.iter().copied().collect();
+        let idle: Vec<u32> =
+            idle.into_iter().rev().filter(|seq| self.execution.open_count(*seq) == 0).collect();
+        let mut moved = false;
+        for seq in idle {
+            moved |= self.close_iteration(seq).is_ok();
+        }
+        moved
+    }
+
+    /// Ends the iteration under way: notes its outputs, then goes on or ends the loop.
+    fn close_iteration(&mut self, seq: u32) -> Flow {
+        let Some(task) = self.execution.task(seq).cloned() else { return Ok(()) };
+        let plan = self.plan_of(task.place);
+        let Some(node) = plan.node(task.place.node) else { return Ok(()) };
+        let Kind::DoWhile { first, body, items } = &node.kind else { return Ok(()) };
+        let tasks = self.tasks_of_iteration(&task, body);
+        self.note_iteration(&task, &tasks);
+        if let Some(reason) = self.fault_of_iteration(&tasks) {
+            self.end(seq, TaskStatus::Failed, None, Some(&reason));
+            return Ok(());
+        }
+        let next_item = items.as_ref().map(|items| {
+            let items = self.items(items);
+            items.get(task.iteration as usize).cloned()
+        });
+        let is_over = matches!(next_item, Some(None));
+        let goes_on = !is_over && self.condition_holds(&task, node, body, next_item.is_some())?;
+        if !goes_on {
+            if self.execution.task(seq).is_some_and(|task| !task.status.is_terminal()) {
+                self.end(seq, TaskStatus::Completed, None, None);
+            }
+            return Ok(());
+        }
+        self.next_iteration(&task, *first, body, next_item.flatten())
+    }
+
+    fn next_iteration(
+        &mut self,
+        task: &Task,
+        first: Option<NodeId>,
+        body: &[Arc<str>],
+        item: Option<Payload>,
+    ) -> Flow {
+        let iteration = task.iteration + 1;
+        if iteration > LOOP_ITERATIONS_MAX {
+            let reason = format!("more than {LOOP_ITERATIONS_MAX} iterations");
+            self.end(task.seq, TaskStatus::FailedWithTerminalError, None, Some(&reason));
+            return Ok(());
+        }
+        let keep = json::members(&task.input).get("keepLastN").and_then(json::integer);
+        let keep = keep.and_then(|keep| u32::try_from(keep).ok()).filter(|keep| *keep > 0);
+        let forget_until = keep.map_or(0, |keep| iteration.saturating_sub(keep));
+        let forgotten = self.forgotten(task, body, forget_until);
+        let seq = task.seq;
+        self.record(Change::LoopAdvanced { seq, iteration, item, forget_until });
+        if !forgotten.is_empty() {
+            self.record(Change::TasksRemoved { seqs: forgotten });
+        }
+        match first {
+            Some(node) => self.schedule(NodeKey { plan: task.place.plan, node }, Some(seq)),
+            None => Ok(()),
+        }
+    }
+
+    /// Tasks of iterations that the loop no longer keeps.
+    fn forgotten(&self, task: &Task, body: &[Arc<str>], until: u32) -> Vec<u32> {
+        if until == 0 {
+            return Vec::new();
+        }
+        let is_old = |other: &Task| {
+            other.loop_task == Some(task.seq)
+                && other.iteration <= until
+                && body.iter().any(|name| &**name == other.base_reference())
+        };
+        let tasks = self.execution.tasks.values();
+        tasks.filter(|other| is_old(other)).map(|other| other.seq).collect()
+    }
+
+    fn tasks_of_iteration(&self, task: &Task, body: &[Arc<str>]) -> Vec<Arc<Task>> {
+        let full = body.iter().map(|name| self.full_reference(name, Some(task.seq)));
+        full.filter_map(|name| self.execution.by_reference(&name).cloned()).collect()
+    }
+
+    fn note_iteration(&mut self, task: &Task, tasks: &[Arc<Task>]) {
+        let noted = match &task.output {
+            Output::Loop(progress) => progress.iterations.contains_key(&task.iteration),
+            Output::Plain(_) => false,
+        };
+        if noted {
+            return;
+        }
+        let outputs = tasks.iter().map(|t| (t.base_reference().to_owned(), t.output.json()));
+        let outputs = json::payload(&outputs.collect::<Object>());
+        let (seq, iteration) = (task.seq, task.iteration);
+        self.record(Change::LoopIterated { seq, iteration, outputs });
+    }
+
+    fn fault_of_iteration(&self, tasks: &[Arc<Task>]) -> Option<String> {
+        let failed: Vec<&Arc<Task>> =
+            tasks.iter().filter(|task| !task.status.is_successful()).collect();
+        let reasons = failed.iter().map(|task| {
+            let id = self.execution.id().task(task.seq);
+            let reason = task.reason.as_deref().unwrap_or_default();
+            format!("Task {id} failed with status: {} and reason: '{reason}'", task.status)
+        });
+        (!failed.is_empty()).then(|| reasons.collect::<Vec<_>>().join(". "))
+    }
+
+    fn condition_holds(
+        &mut self,
+        task: &Task,
+        node: &Node,
+        body: &[Arc<str>],
+        is_list: bool,
+    ) -> Flow<bool> {
+        let condition = node.task.loop_condition.as_deref().unwrap_or_default();
+        if condition.trim().is_empty() {
+            return Ok(is_list);
+        }
+        let input = self.condition_input(task.seq, node, body);
+        let source = condition.to_owned();
+        let script = Script { language: Language::JavaScript, source, input };
+        match self.evaluate(script)? {
+            Ok(value) => Ok(is_true(&value)),
+            Err(error) => {
+                let reason = format!("Unable to evaluate condition {condition}, exception {error}");
+                self.end(task.seq, TaskStatus::FailedWithTerminalError, None, Some(&reason));
+                Ok(false)
+            }
+        }
+    }
+
+    /// The loop's parameters, resolved anew, with the outputs of loop and body by reference name.
+    fn condition_input(&self, seq: u32, node: &Node, body: &[Arc<str>]) -> Payload {
+        let mut members = json::members(&self.input_of(node, Some(seq)));
+        if let Some(task) = self.execution.task(seq) {
+            let output = task.output.json();
+            for (key, value) in json::members(&output) {
+                if key.starts_with("loop") {
+                    members.insert(key, value);
+                }
+            }
+            members.insert(node.reference.to_string(), output);
+        }
+        for name in body {
+            if let Some(task) = self.execution.by_base(name) {
+                members.insert(name.to_string(), task.output.json());
+            }
+        }
+        json::payload(&members)
+    }
+
+    /// The list a loop runs over: a list as it is, nothing for null, else a list of one.
+    fn items(&self, template: &Template) -> Vec<Payload> {
+        let resolved = self.resolve(template, None);
+        if resolved.is_null() {
+            return Vec::new();
+        }
+        json::elements(&resolved).unwrap_or_else(|| vec![resolved])
+    }
+}
+
+/// Conductor's truth: true, or a number above zero.
+fn is_true(value: &Payload) -> bool {
+    value.get() == "true" || value.get().parse::<f64>().is_ok_and(|number| number > 0.0)
+}

@@ -1,0 +1,367 @@
+//! FORK_JOIN_DYNAMIC: as many branches as the input says, in three styles.
+//! **Source**: conductor-semantics §1.6.
+//!
+//! Data of a branch is never substituted a second time: Conductor does, and lets text that users
+//! supply read other data.
+use super::{Decider, Flow, Step};
+use crate::json::{self, Object};
+use crate::plan::{Kind, Node, NodeId, freeze_task};
+use crate::state::{NodeKey, Task};
+use baton_common::definition::SubWorkflowParams;
+use baton_common::limits::FORK_BRANCHES_MAX;
+use baton_common::{Payload, TaskStatus, WorkflowTask};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Forks wider than this keep only the names of their branches in their input, not the whole
+/// definitions again: those are with the branches.
+const FORK_RECORD_BRANCHES_MAX: usize = 256;
+
+/// One branch as the input describes it.
+struct Branch {
+    reference: Arc<str>,
+    step: WorkflowTask,
+    input: Payload,
+}
+
+impl Decider {
+    pub(super) fn schedule_dynamic_fork(
+        &mut self,
+        node: &Node,
+        place: NodeKey,
+        loop_task: Option<u32>,
+        join: Option<NodeId>,
+    ) -> Flow {
+        let Some(join) = self.join_behind(place, join) else { return Ok(()) };
+        let mut task = self.new_task(node, place, loop_task);
+        task.input = self.input_of(node, None);
+        let branches = match self.branches(node, &task.input) {
+            Ok(branches) => branches,
+            Err(reason) => {
+                self.fail_for_good(&reason);
+                return Ok(());
+            }
+        };
+        let begun = |branch: &&Branch| {
+            let full = self.full_reference(&branch.reference, loop_task);
+            self.execution.by_reference(&full).is_some()
+        };
+        if let Some(branch) = branches.iter().find(begun) {
+            let name = branch.reference.clone();
+            self.fail_for_good(&format!("The task reference {name} is in use already"));
+            return Ok(());
+        }
+        task.input = fork_input(&task.input, &branches);
+        self.record_ended(task, TaskStatus::Completed);
+        let joined = self.schedule_branches(&branches, loop_task)?;
+        let plan = self.plan_of(join);
+        match plan.node(join.node) {
+            Some(node) => self.schedule_join(node, join, loop_task, Some(&joined)),
+            None => Ok(()),
+        }
+    }
+
+    /// Creates every branch's first tasks; answers what the JOIN waits for, by name.
+    fn schedule_branches(
+        &mut self,
+        branches: &[Branch],
+        loop_task: Option<u32>,
+    ) -> Flow<Vec<Arc<str>>> {
+        let mut shared: HashMap<SharedStep, NodeKey> = HashMap::new();
+        let mut joined = Vec::with_capacity(branches.len());
+        for branch in branches {
+            let full = self.full_reference(&branch.reference, loop_task);
+            if self.execution.by_reference(&full).is_none() {
+                joined.push(self.schedule_branch(branch, loop_task, &mut shared)?);
+            } else {
+                joined.push(branch.reference.clone());
+            }
+        }
+        Ok(joined)
+    }
+
+    fn schedule_branch(
+        &mut self,
+        branch: &Branch,
+        loop_task: Option<u32>,
+        shared: &mut HashMap<SharedStep, NodeKey>,
+    ) -> Flow<Arc<str>> {
+        if is_worker_type(&branch.step.task_type) {
+            let key = self.shared_step(&branch.step, shared);
+            let mut task = self.new_named_task(&branch.reference, key, loop_task);
+            task.input = branch.input.clone();
+            let plan = self.plan_of(key);
+            if let Some(node) = plan.node(key.node) {
+                self.queue_task(node, task);
+            }
+            return Ok(branch.reference.clone());
+        }
+        let mut step = branch.step.clone();
+        step.input_parameters = literal(&branch.input);
+        freeze_task(&mut step, &*self.context.surroundings.clone());
+        let key = self.define_step(&step);
+        let first = self.execution.last_seq + 1;
+        self.schedule(key, loop_task)?;
+        Ok(self.last_of_branch(first).unwrap_or_else(|| branch.reference.clone()))
+    }
+
+    /// The step that a JOIN waits for: the last one that the branch's first step brought along.
+    fn last_of_branch(&mut self, first: u32) -> Option<Arc<str>> {
+        let task = self.execution.task(first)?.clone();
+        let kind = self.execution.node_of(&task).kind.clone();
+        if let Kind::Switch(_) = kind {
+            // A choice by value is made at once, so that its first step is known here.
+            if self.run_task(first).is_ok() {
+                self.take_schedules();
+            }
+            self.wanted.clear();
+        }
+        let last = match kind {
+            Kind::DoWhile { .. } => first,
+            _ => self.execution.last_seq,
+        };
+        self.execution.task(last).map(|task| Arc::from(task.base_reference()))
+    }
+
+    /// Takes the steps that a choice just put last on the agenda.
+    fn take_schedules(&mut self) {
+        while let Some(step @ Step::Schedule { .. }) = self.agenda.back().copied() {
+            self.agenda.pop_back();
+            if let Step::Schedule { place, loop_task } = step {
+                let _ = self.schedule(place, loop_task);
+            }
+        }
+    }
+
+    /// Worker branches that differ only in name and input share one definition.
+    fn shared_step(
+        &mut self,
+        step: &WorkflowTask,
+        shared: &mut HashMap<SharedStep, NodeKey>,
+    ) -> NodeKey {
+        let mut step = step.clone();
+        step.task_reference_name = None;
+        step.input_parameters = Payload::empty_object();
+        let key = json::payload(&step).get().to_owned();
+        if let Some(known) = shared.get(&key) {
+            return *known;
+        }
+        freeze_task(&mut step, &*self.context.surroundings.clone());
+        let place = self.define_step(&step);
+        shared.insert(key, place);
+        place
+    }
+
+    fn branches(&self, node: &Node, input: &Payload) -> Result<Vec<Branch>, String> {
+        let members = json::members(input);
+        let simple = members.get("forkTaskInputs").and_then(json::elements);
+        let branches = if let Some(elements) = simple {
+            self.simple_branches(node, &members, elements)
+        } else if let Some(param) = &node.task.dynamic_fork_tasks_param {
+            self.paired_branches(node, &members, param)
+        } else {
+            let param = node.task.dynamic_fork_join_tasks_param.as_deref().unwrap_or_default();
+            legacy_branches(members.get(param))
+        }?;
+        if branches.len() > FORK_BRANCHES_MAX {
+            return Err(format!("{} branches are more than {FORK_BRANCHES_MAX}", branches.len()));
+        }
+        Ok(branches)
+    }
+
+    /// Style 1: one branch for each element of `forkTaskInputs`.
+    fn simple_branches(
+        &self,
+        node: &Node,
+        members: &Object,
+        elements: Vec<Payload>,
+    ) -> Result<Vec<Branch>, String> {
+        let text = |key: &str| members.get(key).and_then(json::text);
+        let workflow = text("forkTaskWorkflow");
+        let task_type = match &workflow {
+            Some(_) => "SUB_WORKFLOW".to_owned(),
+            None => text("forkTaskType").unwrap_or_else(|| "SIMPLE".to_owned()),
+        };
+        let is_system = !is_worker_type(&task_type) || task_type == "HTTP";
+        let fork = node.reference.to_string();
+        let name = text("forkTaskName").unwrap_or_else(|| {
+            if is_system && workflow.is_none() { task_type.clone() } else { fork.clone() }
+        });
+        let prefix = if self.execution.has_dynamic_fork {
+            format!("_{fork}_{name}")
+        } else {
+            format!("_{name}")
+        };
+        let version = text("forkTaskWorkflowVersion").and_then(|version| version.parse().ok());
+        let branch = |(index, element): (usize, Payload)| {
+            let mut step: WorkflowTask = if element.is_object() {
+                serde_json::from_str(element.get()).unwrap_or_default()
+            } else {
+                WorkflowTask::default()
+            };
+            let mut input = if element.is_object() {
+                json::members(&element)
+            } else {
+                Object::from([("input".to_owned(), element)])
+            };
+            input.insert("__index".into(), json::payload(&index));
+            let reference: Arc<str> = format!("{prefix}_{index}").into();
+            step.name = Some(workflow.clone().unwrap_or_else(|| name.clone()));
+            step.task_type.clone_from(&task_type);
+            step.task_reference_name = Some(reference.to_string());
+            step.optional |= node.task.optional;
+            if let Some(workflow) = &workflow {
+                let task_to_domain = input.get("taskToDomain");
+                step.sub_workflow_param = Some(SubWorkflowParams {
+                    name: Some(workflow.clone()),
+                    version,
+                    task_to_domain: task_to_domain
+                        .and_then(|domains| serde_json::from_str(domains.get()).ok()),
+                    ..SubWorkflowParams::default()
+                });
+            }
+            Branch { reference, step, input: json::payload(&input) }
+        };
+        Ok(elements.into_iter().enumerate().map(branch).collect())
+    }
+
+    /// Style 2: a list of steps and a map of their inputs.
+    fn paired_branches(
+        &self,
+        node: &Node,
+        members: &Object,
+        param: &str,
+    ) -> Result<Vec<Branch>, String> {
+        let steps = members.get(param).cloned().unwrap_or_else(Payload::null);
+        let steps: Vec<WorkflowTask> = read_steps(&steps)?;
+        let inputs_param = node.task.dynamic_fork_tasks_input_param_name.as_deref();
+        let inputs = inputs_param.and_then(|param| members.get(param));
+        let inputs = inputs.filter(|inputs| inputs.is_object()).ok_or_else(|| {
+            let found = inputs.map_or("null", |inputs| inputs.get());
+            let found: String = found.chars().take(100).collect();
+            format!("Input to the dynamically forked tasks is not a map -> expecting a map of K,V  but found {found}")
+        })?;
+        let inputs = json::members(inputs);
+        let branch = |step: WorkflowTask| {
+            let reference = step.task_reference_name.clone().filter(|name| !name.is_empty());
+            let reference = reference.ok_or("a forked task has no taskReferenceName")?;
+            let own = if step.input_parameters.get().contains("${") {
+                let own = baton_expression::template::Template::compile(&step.input_parameters);
+                self.resolve(&own, None)
+            } else {
+                step.input_parameters.clone()
+            };
+            let input = match inputs.get(&reference) {
+                Some(given) if given.is_object() => json::overlay(&own, given),
+                _ => own,
+            };
+            Ok(Branch { reference: reference.into(), step, input })
+        };
+        steps.into_iter().map(branch).collect()
+    }
+}
+
+/// A definition without name and input, as JSON: what branches share.
+type SharedStep = String;
+
+/// Style 3: `{dynamicTasks: [{taskName, referenceName, input, type}]}`.
+fn legacy_branches(given: Option<&Payload>) -> Result<Vec<Branch>, String> {
+    #[derive(serde::Deserialize, Default)]
+    #[serde(rename_all = "camelCase", default)]
+    struct LegacyTask {
+        task_name: Option<String>,
+        workflow_name: Option<String>,
+        reference_name: Option<String>,
+        input: Option<Payload>,
+        #[serde(rename = "type")]
+        task_type: Option<String>,
+    }
+    let list = given.map(json::members).and_then(|mut members| members.swap_remove("dynamicTasks"));
+    let list = list.ok_or("the input names no dynamic tasks")?;
+    let tasks: Vec<LegacyTask> =
+        serde_json::from_str(list.get()).map_err(|error| error.to_string())?;
+    let branch = |task: LegacyTask| {
+        let reference = task.reference_name.ok_or("a forked task has no referenceName")?;
+        let input = task.input.unwrap_or_default();
+        let workflow = task.workflow_name.map(|name| SubWorkflowParams {
+            name: Some(name),
+            ..SubWorkflowParams::default()
+        });
+        let step = WorkflowTask {
+            name: task.task_name,
+            task_reference_name: Some(reference.clone()),
+            task_type: task.task_type.unwrap_or_else(|| "SIMPLE".to_owned()),
+            input_parameters: input.clone(),
+            sub_workflow_param: workflow,
+            ..WorkflowTask::default()
+        };
+        Ok(Branch { reference: reference.into(), step, input })
+    };
+    tasks.into_iter().map(branch).collect()
+}
+
+fn read_steps(steps: &Payload) -> Result<Vec<WorkflowTask>, String> {
+    if steps.is_object() {
+        return serde_json::from_str(steps.get())
+            .map(|step| vec![step])
+            .map_err(|error| error.to_string());
+    }
+    serde_json::from_str(steps.get())
+        .map_err(|error| format!("Input to the dynamically forked tasks is not a list: {error}"))
+}
+
+/// Whether workers run tasks of this type.
+fn is_worker_type(task_type: &str) -> bool {
+    !matches!(
+        task_type,
+        "DYNAMIC"
+            | "SWITCH"
+            | "DECISION"
+            | "FORK_JOIN"
+            | "FORK_JOIN_DYNAMIC"
+            | "JOIN"
+            | "EXCLUSIVE_JOIN"
+            | "DO_WHILE"
+            | "SUB_WORKFLOW"
+            | "START_WORKFLOW"
+            | "WAIT"
+            | "HUMAN"
+            | "SET_VARIABLE"
+            | "INLINE"
+            | "LAMBDA"
+            | "JSON_JQ_TRANSFORM"
+            | "TERMINATE"
+            | "NOOP"
+    )
+}
+
+/// The input as a definition in which nothing is substituted.
+fn literal(input: &Payload) -> Payload {
+    if !input.get().contains("${") {
+        return input.clone();
+    }
+    Payload::parse(input.get().replace("${", "$${")).unwrap_or_default()
+}
+
+/// What the FORK task shows as its input.
+fn fork_input(input: &Payload, branches: &[Branch]) -> Payload {
+    let names: Vec<&str> = branches.iter().map(|branch| &*branch.reference).collect();
+    if branches.len() > FORK_RECORD_BRANCHES_MAX {
+        return json::payload(&Object::from([("forkedTasks".to_owned(), json::payload(&names))]));
+    }
+    let steps = branches.iter().map(|branch| {
+        let mut step = branch.step.clone();
+        step.input_parameters = branch.input.clone();
+        step
+    });
+    let steps: Vec<WorkflowTask> = steps.collect();
+    let mut members = json::members(input);
+    members.insert("forkedTasks".into(), json::payload(&names));
+    members.insert("forkedTaskDefs".into(), json::payload(&steps));
+    json::payload(&members)
+}
+
+/// A task that a dynamic fork made shares its node's definition; this is its own.
+pub(crate) fn is_shared(task: &Task, node: &Node) -> bool {
+    node.reference.is_empty() && !task.reference.is_empty()
+}

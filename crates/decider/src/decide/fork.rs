@@ -1,0 +1,55 @@
+//! FORK_JOIN: all branches at once, and their JOIN. **Source**: conductor-semantics §1.5.
+use super::{Decider, Flow, Step};
+use crate::change::Change;
+use crate::plan::{Kind, Node, NodeId};
+use crate::state::{NodeKey, Task};
+use baton_common::TaskStatus;
+
+impl Decider {
+    pub(super) fn schedule_fork(
+        &mut self,
+        node: &Node,
+        place: NodeKey,
+        loop_task: Option<u32>,
+        (branches, join): (&[NodeId], Option<NodeId>),
+    ) -> Flow {
+        let Some(join) = self.join_behind(place, join) else { return Ok(()) };
+        let task = self.new_task(node, place, loop_task);
+        self.record_ended(task, TaskStatus::Completed);
+        for branch in branches {
+            self.schedule(NodeKey { plan: place.plan, node: *branch }, loop_task)?;
+        }
+        self.schedule(join, loop_task)
+    }
+
+    /// The JOIN that must stand behind a fork; fails the execution when there is none.
+    pub(super) fn join_behind(&mut self, fork: NodeKey, join: Option<NodeId>) -> Option<NodeKey> {
+        let join = join.map(|node| NodeKey { plan: fork.plan, node });
+        let is_join = |key: &NodeKey| matches!(self.execution.node(*key).kind, Kind::Join);
+        let found = join.filter(is_join);
+        if found.is_none() {
+            self.fail_for_good("Fork task definition is not followed by a join task.  Check the blueprint");
+        }
+        found
+    }
+
+    /// Records a task that has ended already and has no consequences of its own.
+    pub(super) fn record_ended(&mut self, mut task: Task, status: TaskStatus) {
+        task.status = status;
+        task.ended_at = Some(self.now());
+        self.record(Change::TaskScheduled(Box::new(task)));
+    }
+
+    /// Puts open joins that wait for this step on the agenda once they have nothing to wait for.
+    pub(super) fn check_joins(&mut self, reference: &str) {
+        let Some(joins) = self.execution.joins.get(reference) else { return };
+        let ready: Vec<u32> = joins
+            .iter()
+            .copied()
+            .filter(|join| self.execution.join_open.get(join).copied().unwrap_or(0) == 0)
+            .collect();
+        for join in ready {
+            self.put(Step::Run(join));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! JOIN and EXCLUSIVE_JOIN: events, never polled. **Source**: conductor-semantics §1.7, §1.8.
+use super::{Decider, Flow, Step};
+use crate::change::Change;
+use crate::json::{self, Object};
+use crate::plan::{Kind, Node};
+use crate::state::{NodeKey, Task};
+use baton_common::{Payload, TaskStatus};
+use std::sync::Arc;
+
+impl Decider {
+    /// Creates the JOIN; `on` are a dynamic fork's branches instead of the definition's list.
+    pub(super) fn schedule_join(
+        &mut self,
+        node: &Node,
+        place: NodeKey,
+        loop_task: Option<u32>,
+        on: Option<&[Arc<str>]>,
+    ) -> Flow {
+        let mut task = self.new_task(node, place, loop_task);
+        let names: Vec<Arc<str>> = match on {
+            Some(names) => names.to_vec(),
+            None => node.task.join_on.iter().map(|name| Arc::from(name.as_str())).collect(),
+        };
+        let mut input =
+            if on.is_some() { json::members(&node.task.input_parameters) } else { Object::new() };
+        input.insert("joinOn".into(), json::payload(&names));
+        task.input = json::payload(&input);
+        let full = names.iter().map(|name| self.full_reference(name, loop_task));
+        task.join_on = Some(full.collect());
+        let seq = task.seq;
+        self.record(Change::TaskScheduled(Box::new(task)));
+        if self.execution.join_open.get(&seq).copied().unwrap_or(0) == 0 {
+            self.put(Step::Run(seq));
+        }
+        Ok(())
+    }
+
+    /// Ends a JOIN for which every step has ended. Steps that never ran count as ended here.
+    pub(super) fn run_join(&mut self, task: &Task, _node: &Node) -> Flow {
+        let names = task.join_on.clone().unwrap_or_default();
+        let awaited: Vec<Arc<Task>> =
+            names.iter().filter_map(|name| self.execution.by_reference(name).cloned()).collect();
+        if awaited.iter().any(|task| !task.status.is_terminal()) {
+            return Ok(());
+        }
+        let output = joined_output(&awaited);
+        let is_optional = |task: &Task| self.execution.node_of(task).task.optional;
+        let failed: Vec<&Arc<Task>> =
+            awaited.iter().filter(|t| !t.status.is_successful() && !is_optional(t)).collect();
+        if !failed.is_empty() {
+            let all_canceled = failed.iter().all(|task| task.status == TaskStatus::Canceled);
+            let status = if all_canceled { TaskStatus::Canceled } else { TaskStatus::Failed };
+            let reasons: Vec<&str> = failed.iter().filter_map(|t| t.reason.as_deref()).collect();
+            let reason = reasons.join(" ");
+            self.end(task.seq, status, Some(output), Some(&reason));
+            return Ok(());
+        }
+        let flawed: Vec<String> = awaited
+            .iter()
+            .filter(|task| task.status == TaskStatus::CompletedWithErrors)
+            .map(|task| {
+                let name = self.execution.node_of(task).def_name();
+                format!("{name}/{} completed with errors", self.execution.id().task(task.seq))
+            })
+            .collect();
+        if flawed.is_empty() {
+            return self.end_well(task.seq, Some(output));
+        }
+        let reason = flawed.join(" ");
+        self.end(task.seq, TaskStatus::CompletedWithErrors, Some(output), Some(&reason));
+        Ok(())
+    }
+
+    /// Nothing moves any more and joins are left that wait for steps that never ran: lets them go on
+    /// with what there is. True when there were any.
+    pub(super) fn release_stranded_joins(&mut self) -> bool {
+        if self.execution.waits().contains(&true) || self.execution.wake_at_of_tasks().is_some() {
+            return false;
+        }
+        let stranded: Vec<u32> = self
+            .execution
+            .open_tasks()
+            .filter(|task| matches!(self.execution.node_of(task).kind, Kind::Join))
+            .map(|task| task.seq)
+            .collect();
+        for seq in &stranded {
+            self.put(Step::Run(*seq));
+        }
+        !stranded.is_empty()
+    }
+
+    /// Takes over the first of its steps that ran, else the first of the default steps.
+    pub(super) fn run_exclusive_join(&mut self, task: &Task, node: &Node) -> Flow {
+        let find = |names: &[String]| {
+            names.iter().find_map(|name| {
+                let full = self.full_reference(&Arc::from(name.as_str()), task.loop_task);
+                let found = self.execution.by_reference(&full)?;
+                let counts = found.status.is_terminal() && found.status != TaskStatus::Skipped;
+                counts.then(|| found.clone())
+            })
+        };
+        let found = find(&node.task.join_on)
+            .or_else(|| find(&node.task.default_exclusive_join_task));
+        let input = format!(
+            "{{\"joinOn\":{},\"defaultExclusiveJoinTask\":{}}}",
+            json::payload(&node.task.join_on).get(),
+            json::payload(&node.task.default_exclusive_join_task).get()
+        );
+        self.set_input(task.seq, Payload::parse(input).unwrap_or_default());
+        match found {
+            Some(found) if found.status.is_successful() => {
+                self.end_well(task.seq, Some(found.output.json()))
+            }
+            Some(found) => {
+                let reason = found.reason.as_deref().unwrap_or_default();
+                self.end(task.seq, TaskStatus::Failed, Some(found.output.json()), Some(reason));
+                Ok(())
+            }
+            None => {
+                self.end(task.seq, TaskStatus::Failed, None, Some("none of its tasks has run"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Outputs by full reference name; empty ones are left out.
+fn joined_output(tasks: &[Arc<Task>]) -> Payload {
+    let mut outputs = Object::with_capacity(tasks.len());
+    for task in tasks {
+        let output = task.output.json();
+        if !output.is_empty_object() {
+            outputs.insert(task.reference.to_string(), output);
+        }
+    }
+    json::payload(&outputs)
+}

@@ -1,0 +1,148 @@
+//! What other executions tell this one. Every piece of news may come twice or late.
+use super::Decider;
+use super::sub_workflow::child_output;
+use crate::change::{Change, TaskReopening};
+use crate::command::{News, Rejection};
+use crate::json;
+use crate::state::{Delivery, Task};
+use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, WorkflowStatus};
+use std::sync::Arc;
+
+impl Decider {
+    pub(super) fn hear(
+        &mut self,
+        from: ExecutionId,
+        version: i64,
+        news: News,
+    ) -> Result<(), Rejection> {
+        match news {
+            // An execution that can hear this is born already.
+            News::Start(_) | News::StartFor { .. } => Err(Rejection::Late),
+            News::Started { task, child } => self.hear_of_birth(task, child),
+            News::ChildEnded { task, status, output, reason } => {
+                let task = self.awaiting(task, from, version)?;
+                self.record(Change::ChildHeard { seq: task.seq, version });
+                self.hear_of_end(&task, from, status, &output, reason.as_deref());
+                Ok(())
+            }
+            News::ChildRefused { task, reason } => {
+                let task = self.known(task.seq())?;
+                if task.status.is_terminal() {
+                    return Err(Rejection::Late);
+                }
+                let output = Some(Payload::empty_object());
+                self.forget_child(&task);
+                self.end(task.seq, TaskStatus::Failed, output, Some(&reason));
+                Ok(())
+            }
+            News::ChildReopened { task } => self.hear_of_reopening(task, from, version),
+            News::ParentEnded { reason } => self.terminate(Some(reason)),
+            News::ParentRetried => self.retry(true),
+        }
+    }
+
+    fn hear_of_birth(&mut self, task: TaskId, child: ExecutionId) -> Result<(), Rejection> {
+        let task = self.known(task.seq())?;
+        if task.status.is_terminal() || self.execution.status.is_terminal() {
+            return Err(Rejection::Late);
+        }
+        let output = Payload::parse(format!("{{\"workflowId\":\"{child}\"}}")).ok();
+        self.end(task.seq, TaskStatus::Completed, output, None);
+        Ok(())
+    }
+
+    /// The open task that waits for this child and has not heard this yet.
+    fn awaiting(
+        &self,
+        task: TaskId,
+        from: ExecutionId,
+        version: i64,
+    ) -> Result<Arc<Task>, Rejection> {
+        let task = self.known(task.seq())?;
+        let is_news = task.child == Some(from) && version > task.child_version;
+        if task.status.is_terminal() || self.execution.status.is_terminal() || !is_news {
+            return Err(Rejection::Late);
+        }
+        Ok(task)
+    }
+
+    fn hear_of_end(
+        &mut self,
+        task: &Task,
+        child: ExecutionId,
+        status: WorkflowStatus,
+        output: &Payload,
+        reason: Option<&str>,
+    ) {
+        let status = match status {
+            WorkflowStatus::Completed => TaskStatus::Completed,
+            WorkflowStatus::TimedOut => TaskStatus::TimedOut,
+            WorkflowStatus::Terminated => TaskStatus::Canceled,
+            WorkflowStatus::Failed | WorkflowStatus::Running | WorkflowStatus::Paused => {
+                TaskStatus::Failed
+            }
+        };
+        let mut members = json::members(output);
+        members.shift_insert(0, "subWorkflowId".into(), json::payload(&child.to_string()));
+        let reason = (status != TaskStatus::Completed).then(|| {
+            let input = json::members(&task.input);
+            let name = input.get("subWorkflowName").and_then(json::text).unwrap_or_default();
+            let version = input.get("subWorkflowVersion").map_or("null", |value| value.get());
+            let why = reason.unwrap_or_default();
+            format!("Sub workflow {name}.{version}/{child} failure reason: {why}")
+        });
+        self.end(task.seq, status, Some(json::payload(&members)), reason.as_deref());
+    }
+
+    /// A task whose child was never born names none.
+    fn forget_child(&mut self, task: &Task) {
+        self.record(Change::TaskReopened(Box::new(TaskReopening {
+            seq: task.seq,
+            status: task.status,
+            delivery: Delivery::None,
+            input: None,
+            output: crate::state::Output::default(),
+            retry_count: task.retry_count,
+            wait_until: None,
+            child: None,
+            at: self.now(),
+        })));
+    }
+
+    /// A child goes on after its end: its task waits again, and so does this execution.
+    fn hear_of_reopening(
+        &mut self,
+        task: TaskId,
+        from: ExecutionId,
+        version: i64,
+    ) -> Result<(), Rejection> {
+        let task = self.known(task.seq())?;
+        if task.child != Some(from) || version <= task.child_version || task.retried {
+            return Err(Rejection::Late);
+        }
+        self.record(Change::ChildHeard { seq: task.seq, version });
+        if !task.status.is_terminal() {
+            return Ok(());
+        }
+        let is_optional = self.execution.node_of(&task).task.optional;
+        if is_optional && self.execution.status != WorkflowStatus::Running {
+            return Ok(());
+        }
+        self.record(Change::TaskReopened(Box::new(TaskReopening {
+            seq: task.seq,
+            status: TaskStatus::InProgress,
+            delivery: Delivery::None,
+            input: None,
+            output: child_output(from),
+            retry_count: task.retry_count,
+            wait_until: None,
+            child: Some(from),
+            at: self.now(),
+        })));
+        if self.execution.status.is_terminal() {
+            self.reopen();
+            self.revive_siblings(task.seq);
+        }
+        Ok(())
+    }
+}

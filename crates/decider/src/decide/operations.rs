@@ -1,0 +1,123 @@
+//! What people do to executions: pause, resume, terminate, restart, skip, reset callbacks.
+//! **Source**: conductor-semantics §5.
+use super::finish::Ending;
+use super::{Decider, Step};
+use crate::change::{Change, Restart};
+use crate::command::Rejection;
+use crate::state::{Delivery, NodeKey};
+use baton_common::{TaskStatus, WorkflowStatus};
+use std::sync::Arc;
+
+impl Decider {
+    pub(super) fn pause(&mut self) -> Result<(), Rejection> {
+        match self.execution.status {
+            WorkflowStatus::Running => {
+                let at = self.now();
+                self.record(Change::ExecutionPaused { at });
+                Ok(())
+            }
+            WorkflowStatus::Paused => Ok(()),
+            WorkflowStatus::Completed
+            | WorkflowStatus::Failed
+            | WorkflowStatus::TimedOut
+            | WorkflowStatus::Terminated => Err(Rejection::HasEnded(self.label())),
+        }
+    }
+
+    /// `name.version/id`, as Conductor's messages name an execution.
+    fn label(&self) -> String {
+        let facts = &self.execution.facts;
+        format!("{}.{}/{}", facts.workflow_name, facts.workflow_version, facts.id)
+    }
+
+    pub(super) fn resume_execution(&mut self) -> Result<(), Rejection> {
+        if self.execution.status != WorkflowStatus::Paused {
+            let (id, status) = (self.execution.id(), self.execution.status);
+            return Err(Rejection::NotPaused { id, status });
+        }
+        let unsettled: Vec<u32> = self.execution.unsettled.iter().copied().collect();
+        let at = self.now();
+        self.record(Change::ExecutionResumed { at });
+        for seq in unsettled {
+            self.put(Step::Settle(seq));
+        }
+        self.check_deadlines();
+        Ok(())
+    }
+
+    pub(super) fn terminate(&mut self, reason: Option<String>) -> Result<(), Rejection> {
+        match self.execution.status {
+            WorkflowStatus::Completed => return Err(Rejection::CompletedAlready),
+            WorkflowStatus::Terminated => return Ok(()),
+            WorkflowStatus::Running
+            | WorkflowStatus::Paused
+            | WorkflowStatus::Failed
+            | WorkflowStatus::TimedOut => {}
+        }
+        self.finish(Ending {
+            status: WorkflowStatus::Terminated,
+            reason,
+            failed_task: None,
+            output: None,
+            runs_failure_workflow: false,
+        });
+        Ok(())
+    }
+
+    pub(super) fn restart(&mut self, workflow_version: Option<i32>) -> Result<(), Rejection> {
+        let status = self.execution.status;
+        if !status.is_terminal() {
+            return Err(Rejection::NotEnded(status));
+        }
+        let definition = &self.execution.plan.definition;
+        if status == WorkflowStatus::Completed && !definition.restartable {
+            return Err(Rejection::NotRestartable(self.label()));
+        }
+        let variables = Some(definition.variables.clone());
+        self.record(Change::ExecutionRestarted(Box::new(Restart {
+            at: self.now(),
+            variables,
+            is_new_start: true,
+            correlation_id: None,
+            workflow_version,
+        })));
+        self.tell_parent_of_reopening();
+        self.begin()
+    }
+
+    pub(super) fn skip_task(&mut self, reference: String) -> Result<(), Rejection> {
+        let execution = &self.execution;
+        if execution.status != WorkflowStatus::Running {
+            return Err(Rejection::NotRunning(execution.id(), reference));
+        }
+        let name = execution.facts.workflow_name.to_string();
+        let Some(node) = execution.plan.find(&reference) else {
+            return Err(Rejection::NoSuchStep(reference, name));
+        };
+        if execution.by_reference(&reference).is_some() {
+            return Err(Rejection::StepHasBegun(reference));
+        }
+        let place = NodeKey { plan: 0, node };
+        let task = self.new_named_task(&Arc::from(reference.as_str()), place, None);
+        self.record_ended(task, TaskStatus::Skipped);
+        Ok(())
+    }
+
+    pub(super) fn reset_callbacks(&mut self) -> Result<(), Rejection> {
+        let status = self.execution.status;
+        if status.is_terminal() {
+            return Err(Rejection::HasEnded(format!("is in terminal state. Status = {status}")));
+        }
+        let delayed: Vec<u32> = self
+            .execution
+            .open_tasks()
+            .filter(|task| matches!(task.delivery, Delivery::Delayed(_)))
+            .filter(|task| self.execution.node_of(task).is_worker())
+            .map(|task| task.seq)
+            .collect();
+        for seq in delayed {
+            self.activate(seq);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Bringing an ended execution back: retry, and what a reopened child means for its parents.
+//! **Source**: conductor-semantics §5.1.
+use super::{Decider, Step};
+use crate::change::{Change, TaskReopening};
+use crate::command::{News, Rejection};
+use crate::plan::{Kind, Node};
+use crate::state::{Delivery, Output, Task};
+use baton_common::{TaskStatus, WorkflowStatus};
+use std::sync::Arc;
+
+impl Decider {
+    pub(super) fn retry(&mut self, resume_children: bool) -> Result<(), Rejection> {
+        let status = self.execution.status;
+        if !status.is_terminal() {
+            return Err(Rejection::StillRunning(status));
+        }
+        if self.execution.tasks.is_empty() {
+            return Err(Rejection::NotStarted);
+        }
+        let candidates = self.retry_candidates();
+        if candidates.is_empty() && status != WorkflowStatus::TimedOut {
+            return Err(Rejection::NothingToRetry);
+        }
+        self.reopen();
+        for task in candidates {
+            self.retry_task(&task, resume_children);
+        }
+        self.tell_parent_of_reopening();
+        Ok(())
+    }
+
+    /// The newest attempt of each step, where it did not end well.
+    fn retry_candidates(&self) -> Vec<Arc<Task>> {
+        let execution = &self.execution;
+        let newest = |task: &&Arc<Task>| {
+            execution.by_reference(&task.reference).is_some_and(|other| other.seq == task.seq)
+        };
+        let tasks = execution.tasks.values().filter(newest);
+        tasks.filter(|task| !task.status.is_successful()).cloned().collect()
+    }
+
+    fn retry_task(&mut self, task: &Arc<Task>, resume_children: bool) {
+        let plan = self.plan_of(task.runs.unwrap_or(task.place));
+        let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { return };
+        match node.kind {
+            Kind::Join | Kind::ExclusiveJoin | Kind::DoWhile { .. } | Kind::Fork { .. }
+            | Kind::DynamicFork { .. } => self.reopen_in_place(task, node),
+            Kind::SubWorkflow if resume_children && task.child.is_some() => {
+                self.resume_child(task);
+            }
+            Kind::Worker
+            | Kind::Dynamic { .. }
+            | Kind::Switch(_)
+            | Kind::SubWorkflow
+            | Kind::StartWorkflow
+            | Kind::Wait
+            | Kind::Human
+            | Kind::SetVariable
+            | Kind::Inline
+            | Kind::Lambda
+            | Kind::Jq
+            | Kind::Terminate
+            | Kind::Noop => self.try_again(task, node, 0),
+        }
+    }
+
+    /// A task that directs the flow goes on where it was.
+    pub(super) fn reopen_in_place(&mut self, task: &Task, node: &Node) {
+        let was_canceled = task.status == TaskStatus::Canceled;
+        let retry_count = task.retry_count + u32::from(!was_canceled);
+        let output = match node.kind {
+            Kind::DoWhile { .. } => task.output.clone(),
+            _ => Output::default(),
+        };
+        let is_join = matches!(node.kind, Kind::Join | Kind::ExclusiveJoin);
+        self.record(Change::TaskReopened(Box::new(TaskReopening {
+            seq: task.seq,
+            status: TaskStatus::InProgress,
+            delivery: Delivery::None,
+            input: None,
+            output,
+            retry_count,
+            wait_until: None,
+            child: None,
+            at: self.now(),
+        })));
+        if is_join && self.execution.join_open.get(&task.seq).copied().unwrap_or(0) == 0 {
+            self.put(Step::Run(task.seq));
+        }
+    }
+
+    /// Lets the failed child of a task go on instead of starting a new one.
+    fn resume_child(&mut self, task: &Task) {
+        let Some(child) = task.child else { return };
+        self.record(Change::TaskReopened(Box::new(TaskReopening {
+            seq: task.seq,
+            status: TaskStatus::InProgress,
+            delivery: Delivery::None,
+            input: None,
+            output: super::sub_workflow::child_output(child),
+            retry_count: task.retry_count,
+            wait_until: None,
+            child: Some(child),
+            at: self.now(),
+        })));
+        self.send(child, News::ParentRetried);
+    }
+
+    /// The execution goes on.
+    pub(super) fn reopen(&mut self) {
+        let at = self.now();
+        self.record(Change::ExecutionReopened { at });
+    }
+
+    /// Its parent must wait again.
+    pub(super) fn tell_parent_of_reopening(&mut self) {
+        if let Some(parent) = self.execution.facts.parent {
+            self.send(parent.task.execution(), News::ChildReopened { task: parent.task });
+        }
+    }
+
+    /// A child was reopened: what its parent had cancelled goes on too, and so do the parent's parents.
+    pub(super) fn revive_siblings(&mut self, reopened: u32) {
+        let candidates = self.retry_candidates();
+        for task in candidates.iter().filter(|task| task.seq != reopened) {
+            let plan = self.plan_of(task.runs.unwrap_or(task.place));
+            let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { continue };
+            match node.kind {
+                Kind::Join | Kind::ExclusiveJoin | Kind::DoWhile { .. } => {
+                    self.reopen_in_place(task, node);
+                }
+                Kind::SubWorkflow if task.child.is_some() => self.resume_child(task),
+                Kind::Worker
+                | Kind::Dynamic { .. }
+                | Kind::Switch(_)
+                | Kind::Fork { .. }
+                | Kind::DynamicFork { .. }
+                | Kind::SubWorkflow
+                | Kind::StartWorkflow
+                | Kind::Wait
+                | Kind::Human
+                | Kind::SetVariable
+                | Kind::Inline
+                | Kind::Lambda
+                | Kind::Jq
+                | Kind::Terminate
+                | Kind::Noop => {
+                    if task.status == TaskStatus::Canceled {
+                        self.begin_anew(task, node, None, task.retry_count + 1);
+                    }
+                }
+            }
+        }
+        self.tell_parent_of_reopening();
+    }
+}

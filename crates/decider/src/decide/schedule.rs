@@ -1,0 +1,204 @@
+//! Creating the task of a step, and what the engine does for it at once.
+use super::{Decider, Flow, Step};
+use crate::change::{Change, TaskEnd};
+use crate::json;
+use crate::plan::{Kind, Next, Node, Plan};
+use crate::state::{Delivery, NodeKey, Output, Task};
+use baton_common::limits::TASKS_PER_EXECUTION_MAX;
+use baton_common::{Payload, TaskStatus};
+use std::sync::Arc;
+
+impl Decider {
+    /// Creates the task of a node, unless the step has begun in this iteration.
+    pub(super) fn schedule(&mut self, place: NodeKey, loop_task: Option<u32>) -> Flow {
+        let plan = self.plan_of(place);
+        let Some(node) = plan.node(place.node) else { return Ok(()) };
+        let reference = self.full_reference(&node.reference, loop_task);
+        if let Some(task) = self.execution.by_reference(&reference) {
+            if task.status == TaskStatus::Skipped {
+                self.follow(node.next, place.plan, loop_task);
+            }
+            return Ok(());
+        }
+        if self.execution.last_seq >= TASKS_PER_EXECUTION_MAX {
+            self.fail_for_good(&format!("more than {TASKS_PER_EXECUTION_MAX} tasks"));
+            return Ok(());
+        }
+        match &node.kind {
+            Kind::Worker => self.schedule_worker(node, place, loop_task),
+            Kind::Dynamic { name_param } => self.schedule_dynamic(node, place, loop_task, name_param),
+            Kind::SubWorkflow => self.schedule_sub_workflow(node, place, loop_task),
+            Kind::StartWorkflow => self.schedule_start_workflow(node, place, loop_task),
+            Kind::Fork { branches, join } => {
+                self.schedule_fork(node, place, loop_task, (branches, *join))
+            }
+            Kind::DynamicFork { join } => self.schedule_dynamic_fork(node, place, loop_task, *join),
+            Kind::Join => self.schedule_join(node, place, loop_task, None),
+            Kind::DoWhile { first, items, .. } => {
+                self.schedule_loop(node, place, loop_task, (*first, items.as_ref()))
+            }
+            Kind::Wait => self.schedule_wait(node, place, loop_task),
+            Kind::Switch(_)
+            | Kind::ExclusiveJoin
+            | Kind::Human
+            | Kind::SetVariable
+            | Kind::Inline
+            | Kind::Lambda
+            | Kind::Jq
+            | Kind::Terminate
+            | Kind::Noop => self.schedule_internal(node, place, loop_task),
+        }
+    }
+
+    /// A task that the engine itself runs at once, or that waits for somebody.
+    fn schedule_internal(&mut self, node: &Node, place: NodeKey, loop_task: Option<u32>) -> Flow {
+        let mut task = self.new_task(node, place, loop_task);
+        let names_its_id = !matches!(node.kind, Kind::Switch(_) | Kind::SetVariable);
+        task.input = self.input_of(node, names_its_id.then_some(task.seq));
+        let seq = task.seq;
+        self.record(Change::TaskScheduled(Box::new(task)));
+        // One that needs a script is taken up again by the agenda, not with this step.
+        self.put(Step::Run(seq));
+        Ok(())
+    }
+
+    /// Does what the engine does for an open task of its own types.
+    pub(super) fn run_task(&mut self, seq: u32) -> Flow {
+        let Some(task) = self.execution.task(seq).cloned() else { return Ok(()) };
+        if task.status != TaskStatus::InProgress {
+            return Ok(());
+        }
+        let place = task.runs.unwrap_or(task.place);
+        let plan = self.plan_of(place);
+        let Some(node) = plan.node(place.node) else { return Ok(()) };
+        match &node.kind {
+            Kind::Switch(switch) => self.run_switch(&task, node, switch),
+            Kind::SetVariable => self.run_set_variable(&task),
+            Kind::Inline | Kind::Lambda => self.run_inline(&task, node),
+            Kind::Jq => self.run_jq(&task),
+            Kind::Terminate => self.run_terminate(&task),
+            Kind::Noop => self.end_well(seq, None),
+            Kind::Join => self.run_join(&task, node),
+            Kind::ExclusiveJoin => self.run_exclusive_join(&task, node),
+            Kind::Worker
+            | Kind::Dynamic { .. }
+            | Kind::Fork { .. }
+            | Kind::DynamicFork { .. }
+            | Kind::DoWhile { .. }
+            | Kind::SubWorkflow
+            | Kind::StartWorkflow
+            | Kind::Wait
+            | Kind::Human => Ok(()),
+        }
+    }
+
+    /// The plan that a key's node belongs to.
+    pub(super) fn plan_of(&self, place: NodeKey) -> Arc<Plan> {
+        let defined = place.plan.checked_sub(1);
+        let defined = defined.and_then(|index| self.execution.step_plans.get(index as usize));
+        defined.unwrap_or(&self.execution.plan).clone()
+    }
+
+    /// A step's name inside a loop: `name__n`, for nested loops `name__outer__inner`.
+    pub(super) fn full_reference(&self, reference: &Arc<str>, loop_task: Option<u32>) -> Arc<str> {
+        match loop_task.and_then(|seq| self.execution.task(seq)) {
+            None => reference.clone(),
+            Some(around) => {
+                format!("{reference}{}__{}", around.suffix(), around.iteration).into()
+            }
+        }
+    }
+
+    /// An open task of a node, in progress, with its input still empty.
+    pub(super) fn new_task(&self, node: &Node, place: NodeKey, loop_task: Option<u32>) -> Task {
+        self.new_named_task(&node.reference, place, loop_task)
+    }
+
+    /// Like [`Self::new_task`], for steps whose name is not their node's.
+    pub(super) fn new_named_task(
+        &self,
+        reference: &Arc<str>,
+        place: NodeKey,
+        loop_task: Option<u32>,
+    ) -> Task {
+        let now = self.now();
+        let around = loop_task.and_then(|seq| self.execution.task(seq));
+        Task {
+            seq: self.execution.last_seq + 1,
+            reference: self.full_reference(reference, loop_task),
+            base: loop_task.map(|_| reference.clone()),
+            place,
+            runs: None,
+            status: TaskStatus::InProgress,
+            input: Payload::empty_object(),
+            output: Output::default(),
+            retry_count: 0,
+            retried_task: None,
+            retried: false,
+            iteration: around.map_or(0, |around| around.iteration),
+            loop_task,
+            scheduled_at: now,
+            first_scheduled_at: now,
+            started_at: Some(now),
+            ended_at: None,
+            updated_at: now,
+            start_delay_seconds: 0,
+            callback_after_seconds: 0,
+            poll_count: 0,
+            worker: None,
+            domain: None,
+            reason: None,
+            child: None,
+            child_version: 0,
+            delivery: Delivery::None,
+            wait_until: None,
+            join_on: None,
+            is_external: false,
+            alerted: 0,
+        }
+    }
+
+    /// A node's resolved input; members that resolve to null fall back to the task definition's.
+    pub(super) fn input_of(&self, node: &Node, seq: Option<u32>) -> Payload {
+        let input = self.resolve(&node.input, seq);
+        let Some(template) = &node.input_template else { return input };
+        let mut members = json::members(&input);
+        for (key, value) in json::members(&self.resolve(template, seq)) {
+            if members.get(&key).is_none_or(Payload::is_null) {
+                members.insert(key, value);
+            }
+        }
+        json::payload(&members)
+    }
+
+    /// Goes on to what follows a node of the plan `plan`.
+    pub(super) fn follow(&mut self, next: Next, plan: u32, loop_task: Option<u32>) {
+        match next {
+            Next::Node(node) => {
+                self.put(Step::Schedule { place: NodeKey { plan, node }, loop_task });
+            }
+            Next::LoopEnd | Next::End => {}
+        }
+    }
+
+    /// Ends a task as COMPLETED.
+    pub(super) fn end_well(&mut self, seq: u32, output: Option<Payload>) -> Flow {
+        self.end(seq, TaskStatus::Completed, output, None);
+        Ok(())
+    }
+
+    /// Ends a task and puts its consequences on the agenda.
+    pub(super) fn end(
+        &mut self,
+        seq: u32,
+        status: TaskStatus,
+        output: Option<Payload>,
+        reason: Option<&str>,
+    ) {
+        let at = self.now();
+        let reason = reason.map(Arc::from);
+        let end = TaskEnd { seq, status, output, reason, worker: None, at };
+        self.record(Change::TaskEnded(Box::new(end)));
+        self.put(Step::Settle(seq));
+    }
+}

@@ -1,0 +1,126 @@
+//! Reports on tasks, and what the dispatcher does with them.
+//! **Source**: conductor-semantics §1.1, conductor-rest-api §5.3.
+use super::{Decider, Step};
+use crate::change::{Change, TaskEnd, TaskReport};
+use crate::command::{Rejection, TaskUpdate};
+use crate::json;
+use crate::plan::{Kind, Node};
+use crate::state::{Delivery, Task};
+use baton_common::limits::{REASON_CHARS_MAX, TASK_PAYLOAD_BYTES_MAX};
+use baton_common::{Payload, TaskStatus};
+use std::sync::Arc;
+
+impl Decider {
+    pub(super) fn update_task(&mut self, update: &TaskUpdate) -> Result<(), Rejection> {
+        let task = self.open_task(update.seq)?;
+        let output = if update.merge_output {
+            json::overlay(&task.output.json(), &update.output)
+        } else {
+            update.output.clone()
+        };
+        if output.len_bytes() > TASK_PAYLOAD_BYTES_MAX {
+            let reason = format!(
+                "the output of {} bytes is larger than the limit of {TASK_PAYLOAD_BYTES_MAX}",
+                output.len_bytes()
+            );
+            let (status, output) = (TaskStatus::FailedWithTerminalError, Payload::empty_object());
+            self.end(update.seq, status, Some(output), Some(&reason));
+            return Ok(());
+        }
+        if update.status.is_terminal() {
+            self.end_by_report(&task, update, output);
+        } else {
+            self.report(&task, update, output);
+        }
+        Ok(())
+    }
+
+    fn end_by_report(&mut self, task: &Task, update: &TaskUpdate, output: Payload) {
+        let at = self.now();
+        self.record(Change::TaskEnded(Box::new(TaskEnd {
+            seq: task.seq,
+            status: update.status,
+            output: Some(output),
+            reason: update.reason.as_deref().map(cut),
+            worker: update.worker.as_deref().map(Arc::from),
+            at,
+        })));
+        if let Some(child) = task.child {
+            let reason = "its task was ended from outside".to_owned();
+            self.send(child, crate::command::News::ParentEnded { reason });
+        }
+        self.put(Step::Settle(task.seq));
+    }
+
+    /// IN_PROGRESS: a worker's task goes back to its queue, others stay where they are.
+    fn report(&mut self, task: &Task, update: &TaskUpdate, output: Payload) {
+        let node = self.execution.node_of(task);
+        let is_external = node.is_system_worker() && is_async(node);
+        let goes_back = node.is_worker() && !is_external;
+        let delay = update.callback_after_seconds.max(0);
+        let at = self.now();
+        let report = TaskReport {
+            seq: task.seq,
+            status: if goes_back { TaskStatus::Scheduled } else { TaskStatus::InProgress },
+            output: Some(output),
+            reason: update.reason.as_deref().map(cut),
+            worker: update.worker.as_deref().map(Arc::from),
+            callback_after_seconds: delay,
+            delivery: if goes_back { self.delivery_after(delay * 1000) } else { Delivery::None },
+            is_external,
+            at,
+        };
+        self.record(Change::TaskReported(Box::new(report)));
+    }
+
+    pub(super) fn renew_lease(&mut self, seq: u32) -> Result<(), Rejection> {
+        self.open_task(seq)?;
+        let at = self.now();
+        self.record(Change::TaskRenewed { seq, at });
+        Ok(())
+    }
+
+    pub(super) fn lease_task(
+        &mut self,
+        seq: u32,
+        worker: Option<Arc<str>>,
+    ) -> Result<(), Rejection> {
+        let is_ready = self.execution.ready_since(seq).is_some();
+        if !is_ready || self.execution.status.is_terminal() {
+            return Err(Rejection::NotReady);
+        }
+        let at = self.now();
+        self.record(Change::TaskLeased { seq, worker, at });
+        Ok(())
+    }
+
+    pub(super) fn return_task(&mut self, seq: u32, poll_count: u32) -> Result<(), Rejection> {
+        let task = self.open_task(seq)?;
+        if task.delivery != Delivery::Leased || task.poll_count != poll_count {
+            return Err(Rejection::NotReady);
+        }
+        let (delivery, at) = (Delivery::Ready(self.now()), self.now());
+        self.record(Change::TaskMoved { seq, delivery, at });
+        Ok(())
+    }
+
+    /// The task, if it and the execution are open.
+    fn open_task(&self, seq: u32) -> Result<Arc<Task>, Rejection> {
+        let task = self.known(seq)?;
+        if task.status.is_terminal() || self.execution.status.is_terminal() {
+            return Err(Rejection::Late);
+        }
+        Ok(task)
+    }
+}
+
+fn is_async(node: &Node) -> bool {
+    matches!(node.kind, Kind::Worker) && node.task.async_complete
+}
+
+fn cut(reason: &str) -> Arc<str> {
+    match reason.char_indices().nth(REASON_CHARS_MAX) {
+        Some((end, _)) => reason[..end].into(),
+        None => reason.into(),
+    }
+}

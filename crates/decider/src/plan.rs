@@ -1,0 +1,394 @@
+//! A definition, compiled once: nodes with successors, templates and settings that every execution of
+//! that version shares.
+//!
+//! Control flow is flat: each node knows what follows it, so the decider never walks the definition.
+use crate::decide::Surroundings;
+use baton_common::{Payload, TaskDef, WorkflowDef, WorkflowTask};
+use baton_expression::template::Template;
+use indexmap::IndexMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A node's place in its plan.
+pub type NodeId = u32;
+
+/// What follows a node when it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another node.
+    Node(NodeId),
+    /// The end of a loop's body: the loop looks whether the iteration is over.
+    LoopEnd,
+    /// Nothing: the end of the definition, or of a dynamic branch.
+    End,
+}
+
+/// What a node does, with what only that type needs.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A worker takes it from the queue of its task type.
+    Worker,
+    /// Like [`Kind::Worker`], with the name from an input member.
+    Dynamic {
+        /// The input member.
+        name_param: String,
+    },
+    /// Chooses a branch.
+    Switch(Switch),
+    /// Begins its branches and its JOIN.
+    Fork {
+        /// First node of each branch.
+        branches: Vec<NodeId>,
+        /// The JOIN behind it.
+        join: Option<NodeId>,
+    },
+    /// Begins as many branches as its input says.
+    DynamicFork {
+        /// The JOIN behind it.
+        join: Option<NodeId>,
+    },
+    /// Waits for steps.
+    Join,
+    /// Takes over the result of the first of its steps that ran.
+    ExclusiveJoin,
+    /// Repeats its body.
+    DoWhile {
+        /// First node of the body.
+        first: Option<NodeId>,
+        /// Names of all steps in the body.
+        body: Vec<Arc<str>>,
+        /// One iteration for each item, when given.
+        items: Option<Template>,
+    },
+    /// Starts a child and waits for it.
+    SubWorkflow,
+    /// Starts another workflow and goes on.
+    StartWorkflow,
+    /// Waits for a time or an outside call.
+    Wait,
+    /// Waits for a person.
+    Human,
+    /// Sets variables.
+    SetVariable,
+    /// Evaluates a script.
+    Inline,
+    /// Evaluates a script, the old way.
+    Lambda,
+    /// Evaluates a jq program.
+    Jq,
+    /// Ends the execution.
+    Terminate,
+    /// Nothing.
+    Noop,
+}
+
+/// How a SWITCH or DECISION chooses.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// First node of each case; `None` for an empty branch.
+    pub cases: IndexMap<String, Option<NodeId>>,
+    /// First node of the default branch.
+    pub default: Option<NodeId>,
+    /// The old type, whose empty branches fall back to the default.
+    pub is_decision: bool,
+}
+
+/// One step of a plan.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The step's name in the definition.
+    pub reference: Arc<str>,
+    /// The task definition's name.
+    pub name: Arc<str>,
+    /// The type that executions show: the name for SIMPLE, `FORK` for forks.
+    pub task_type: Arc<str>,
+    /// What it does.
+    pub kind: Kind,
+    /// Its input, compiled.
+    pub input: Template,
+    /// The task definition's input template, where the type honours one.
+    pub input_template: Option<Template>,
+    /// The definition as registered.
+    pub task: Arc<WorkflowTask>,
+    /// Its task definition, frozen.
+    pub task_def: Arc<TaskDef>,
+    /// What follows.
+    pub next: Next,
+    /// Whether it stands in a loop's body.
+    pub in_loop: bool,
+}
+
+impl Node {
+    /// Attempts after the first: the step's own number, else its task definition's.
+    pub fn retries_allowed(&self) -> u32 {
+        let retries = self.task.retry_count.unwrap_or(self.task_def.retry_count);
+        u32::try_from(retries).unwrap_or(0)
+    }
+
+    /// The `taskDefName` that executions show: the type for those that need no definition.
+    pub fn def_name(&self) -> &str {
+        match self.kind {
+            Kind::Switch(_) | Kind::Fork { .. } | Kind::DynamicFork { .. } | Kind::Join => {
+                &self.task_type
+            }
+            Kind::Worker
+            | Kind::Dynamic { .. }
+            | Kind::ExclusiveJoin
+            | Kind::DoWhile { .. }
+            | Kind::SubWorkflow
+            | Kind::StartWorkflow
+            | Kind::Wait
+            | Kind::Human
+            | Kind::SetVariable
+            | Kind::Inline
+            | Kind::Lambda
+            | Kind::Jq
+            | Kind::Terminate
+            | Kind::Noop => &self.name,
+        }
+    }
+
+    /// Whether a worker executes it.
+    pub fn is_worker(&self) -> bool {
+        matches!(self.kind, Kind::Worker | Kind::Dynamic { .. })
+    }
+}
+
+/// A compiled definition.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The frozen definition.
+    pub definition: Arc<WorkflowDef>,
+    /// Its steps.
+    pub nodes: Vec<Node>,
+    /// The first step.
+    pub first: Option<NodeId>,
+    /// The execution's output, compiled; `None` when the definition has none.
+    pub output: Option<Template>,
+    by_reference: HashMap<Arc<str>, NodeId>,
+}
+
+impl Plan {
+    /// Compiles a frozen definition; see [`freeze`].
+    pub fn compile(definition: WorkflowDef) -> Self {
+        let mut compiler = Compiler::default();
+        let first = compiler.sequence(&definition.tasks, Next::End, false);
+        let output = (!definition.output_parameters.is_empty_object())
+            .then(|| Template::compile(&definition.output_parameters));
+        Self { first, output, ..compiler.finish(definition) }
+    }
+
+    /// Compiles one step of its own, such as a branch of a dynamic fork.
+    pub fn of_step(step: &WorkflowTask) -> Self {
+        let mut compiler = Compiler::default();
+        let first = compiler.sequence(std::slice::from_ref(step), Next::End, false);
+        Self { first, ..compiler.finish(WorkflowDef::default()) }
+    }
+
+    /// The node with this number.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id as usize)
+    }
+
+    /// The node of a step.
+    pub fn find(&self, reference: &str) -> Option<NodeId> {
+        self.by_reference.get(reference).copied()
+    }
+}
+
+/// The definition with every step's task definition attached, so that later edits do not touch
+/// executions that run already. Steps without a registered one get Conductor's stand-in.
+/// **Source**: conductor-semantics §0.6.
+pub fn freeze(mut definition: WorkflowDef, surroundings: &dyn Surroundings) -> WorkflowDef {
+    for task in &mut definition.tasks {
+        freeze_task(task, surroundings);
+    }
+    definition
+}
+
+/// Attaches the task definition to one step and to all within it, and the version of a child that
+/// names none.
+pub fn freeze_task(task: &mut WorkflowTask, surroundings: &dyn Surroundings) {
+    if task.task_definition.is_none() {
+        let name = task.name.clone().unwrap_or_default();
+        let registered = surroundings.task_def(&name).map(|def| (*def).clone());
+        task.task_definition =
+            Some(registered.unwrap_or_else(|| stand_in(name, task.task_type == "SIMPLE")));
+    }
+    if let Some(child) = &mut task.sub_workflow_param
+        && child.workflow_definition.is_none()
+        && child.version.is_none()
+    {
+        child.version = child.name.as_deref().and_then(|name| surroundings.latest_version(name));
+    }
+    let branches = task.decision_cases.values_mut().chain(task.fork_tasks.iter_mut());
+    for inner in branches.flatten().chain(&mut task.default_case).chain(&mut task.loop_over) {
+        freeze_task(inner, surroundings);
+    }
+}
+
+fn stand_in(name: String, is_simple: bool) -> TaskDef {
+    let default = TaskDef { name: Some(name), ..TaskDef::default() };
+    if is_simple {
+        default
+    } else {
+        TaskDef { retry_count: 0, response_timeout_seconds: 0, ..default }
+    }
+}
+
+#[derive(Default)]
+struct Compiler {
+    nodes: Vec<Option<Node>>,
+    by_reference: HashMap<Arc<str>, NodeId>,
+}
+
+impl Compiler {
+    fn finish(self, definition: WorkflowDef) -> Plan {
+        Plan {
+            definition: Arc::new(definition),
+            nodes: self.nodes.into_iter().flatten().collect(),
+            first: None,
+            output: None,
+            by_reference: self.by_reference,
+        }
+    }
+
+    /// Compiles steps that follow each other; answers the first.
+    fn sequence(&mut self, tasks: &[WorkflowTask], after: Next, in_loop: bool) -> Option<NodeId> {
+        let ids: Vec<NodeId> = tasks.iter().map(|task| self.reserve(task)).collect();
+        for (index, task) in tasks.iter().enumerate() {
+            let next = ids.get(index + 1).map_or(after, |id| Next::Node(*id));
+            let node = self.node(task, next, in_loop);
+            self.nodes[ids[index] as usize] = Some(node);
+        }
+        ids.first().copied()
+    }
+
+    fn reserve(&mut self, task: &WorkflowTask) -> NodeId {
+        let id = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        self.nodes.push(None);
+        let reference = Arc::from(task.task_reference_name.as_deref().unwrap_or_default());
+        self.by_reference.insert(reference, id);
+        id
+    }
+
+    fn node(&mut self, task: &WorkflowTask, next: Next, in_loop: bool) -> Node {
+        let kind = self.kind(task, next, in_loop);
+        let name: Arc<str> = task.name.as_deref().unwrap_or_default().into();
+        let task_type = match task.task_type.as_str() {
+            "SIMPLE" | "DYNAMIC" | "USER_DEFINED" => name.clone(),
+            "FORK_JOIN" | "FORK_JOIN_DYNAMIC" => "FORK".into(),
+            other => other.into(),
+        };
+        let task_def = task
+            .task_definition
+            .clone()
+            .unwrap_or_else(|| stand_in(name.to_string(), task.task_type == "SIMPLE"));
+        let (input, input_template) = input_templates(task, &task_def, &kind);
+        Node {
+            reference: task.task_reference_name.as_deref().unwrap_or_default().into(),
+            name,
+            task_type,
+            kind,
+            input,
+            input_template,
+            task: Arc::new(task.clone()),
+            task_def: Arc::new(task_def),
+            next,
+            in_loop,
+        }
+    }
+
+    fn kind(&mut self, task: &WorkflowTask, next: Next, in_loop: bool) -> Kind {
+        let join = match next {
+            Next::Node(id) => Some(id),
+            Next::LoopEnd | Next::End => None,
+        };
+        match task.task_type.as_str() {
+            "DYNAMIC" => Kind::Dynamic {
+                name_param: task.dynamic_task_name_param.clone().unwrap_or_default(),
+            },
+            "SWITCH" | "DECISION" => Kind::Switch(self.switch(task, next, in_loop)),
+            "FORK_JOIN" => {
+                let branches = task.fork_tasks.iter();
+                let branches = branches.filter_map(|branch| self.sequence(branch, next, in_loop));
+                Kind::Fork { branches: branches.collect(), join }
+            }
+            "FORK_JOIN_DYNAMIC" => Kind::DynamicFork { join },
+            "JOIN" => Kind::Join,
+            "EXCLUSIVE_JOIN" => Kind::ExclusiveJoin,
+            "DO_WHILE" => {
+                let before = self.nodes.len();
+                let first = self.sequence(&task.loop_over, Next::LoopEnd, true);
+                let body = self.nodes[before..].iter().flatten();
+                let body = body.map(|node| node.reference.clone()).collect();
+                Kind::DoWhile { first, body, items: loop_items(task) }
+            }
+            "SUB_WORKFLOW" => Kind::SubWorkflow,
+            "START_WORKFLOW" => Kind::StartWorkflow,
+            "WAIT" => Kind::Wait,
+            "HUMAN" => Kind::Human,
+            "SET_VARIABLE" => Kind::SetVariable,
+            "INLINE" => Kind::Inline,
+            "LAMBDA" => Kind::Lambda,
+            "JSON_JQ_TRANSFORM" => Kind::Jq,
+            "TERMINATE" => Kind::Terminate,
+            "NOOP" => Kind::Noop,
+            _ => Kind::Worker,
+        }
+    }
+
+    fn switch(&mut self, task: &WorkflowTask, next: Next, in_loop: bool) -> Switch {
+        let cases = task.decision_cases.iter();
+        let cases =
+            cases.map(|(case, branch)| (case.clone(), self.sequence(branch, next, in_loop)));
+        Switch {
+            cases: cases.collect(),
+            default: self.sequence(&task.default_case, next, in_loop),
+            is_decision: task.task_type == "DECISION",
+        }
+    }
+}
+
+/// The list a loop runs over: its `items`, or the input member that Orkes' SDKs use.
+fn loop_items(task: &WorkflowTask) -> Option<Template> {
+    if let Some(items) = &task.items {
+        return Some(Template::compile_text(items));
+    }
+    let inputs = crate::json::members(&task.input_parameters);
+    inputs.get("_items").map(Template::compile)
+}
+
+/// Compiles a step's input, and the task definition's template for the types that honour one.
+fn input_templates(
+    task: &WorkflowTask,
+    task_def: &TaskDef,
+    kind: &Kind,
+) -> (Template, Option<Template>) {
+    let honours = match kind {
+        Kind::Worker
+        | Kind::Dynamic { .. }
+        | Kind::DoWhile { .. }
+        | Kind::Inline
+        | Kind::Lambda
+        | Kind::Jq => true,
+        Kind::Switch(_)
+        | Kind::Fork { .. }
+        | Kind::DynamicFork { .. }
+        | Kind::Join
+        | Kind::ExclusiveJoin
+        | Kind::SubWorkflow
+        | Kind::StartWorkflow
+        | Kind::Wait
+        | Kind::Human
+        | Kind::SetVariable
+        | Kind::Terminate
+        | Kind::Noop => false,
+    };
+    if !honours || task_def.input_template.is_empty_object() {
+        return (Template::compile(&task.input_parameters), None);
+    }
+    let merged: Payload =
+        crate::json::put_absent(&task.input_parameters, &task_def.input_template);
+    (Template::compile(&merged), Some(Template::compile(&task_def.input_template)))
+}

@@ -1,0 +1,346 @@
+//! Applying a change: total, and the only way a state is altered.
+use crate::change::{Change, ExecutionEnd, Restart, TaskEnd, TaskReopening, TaskReport};
+use crate::deadline;
+use crate::json;
+use crate::plan::{Kind, Plan};
+use crate::state::execution::{Execution, has_ended, wait_class};
+use crate::state::{Delivery, Output, Task};
+use baton_common::{Payload, TaskStatus, Timestamp, WorkflowStatus};
+use std::sync::Arc;
+
+impl Execution {
+    /// Alters the state by one change. A change that names a task that is not there alters nothing.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::ExecutionStarted(_) => {}
+            Change::TaskScheduled(task) => self.add_task(task),
+            Change::TaskLeased { seq, worker, at } => {
+                self.alter(*seq, |task| leased(task, worker.clone(), *at));
+            }
+            Change::TaskMoved { seq, delivery, at } => {
+                self.alter(*seq, |task| moved(task, *delivery, *at));
+            }
+            Change::TaskReported(report) => self.alter(report.seq, |task| reported(task, report)),
+            Change::TaskRenewed { seq, at } => self.alter(*seq, |task| task.updated_at = *at),
+            Change::TaskInputSet { seq, input } => {
+                self.alter(*seq, |task| task.input = input.clone());
+            }
+            Change::TaskEnded(end) => self.end_task(end),
+            Change::TaskForgiven { seq } => {
+                self.alter(*seq, |task| task.status = TaskStatus::CompletedWithErrors);
+            }
+            Change::TaskOverdue { seq, deadline } => {
+                self.alter(*seq, |task| task.alerted |= deadline);
+            }
+            Change::TaskReopened(reopening) => {
+                self.alter(reopening.seq, |task| reopened(task, reopening));
+            }
+            Change::ChildHeard { seq, version } => {
+                self.alter(*seq, |task| task.child_version = *version);
+            }
+            Change::TasksRemoved { seqs } => self.remove_tasks(seqs),
+            Change::LoopIterated { seq, iteration, outputs } => {
+                self.alter(*seq, |task| iterated(task, *iteration, outputs.clone()));
+            }
+            Change::LoopAdvanced { seq, iteration, item, forget_until } => {
+                self.alter(*seq, |task| advanced(task, *iteration, item.clone(), *forget_until));
+            }
+            Change::StepsDefined { steps } => self.define_steps(steps),
+            Change::VariablesSet { variables } => {
+                self.variables = json::overlay(&self.variables, variables);
+            }
+            Change::ExecutionPaused { at } => self.set_status(WorkflowStatus::Paused, *at),
+            Change::ExecutionResumed { at } => {
+                self.last_retried_at = Some(*at);
+                self.unsettled.clear();
+                self.set_status(WorkflowStatus::Running, *at);
+            }
+            Change::ExecutionEnded(end) => self.end(end),
+            Change::ExecutionReopened { at } => self.reopen(*at),
+            Change::ExecutionRestarted(restart) => self.restart(restart),
+        }
+    }
+
+    fn set_status(&mut self, status: WorkflowStatus, at: Timestamp) {
+        self.status = status;
+        self.updated_at = at;
+    }
+
+    fn add_task(&mut self, task: &Task) {
+        self.updated_at = task.updated_at;
+        if let Some(earlier) = task.retried_task {
+            self.alter(earlier, |task| task.retried = true);
+        }
+        self.last_seq = self.last_seq.max(task.seq);
+        let was_ended = has_ended(self.by_reference(&task.reference));
+        self.by_reference.insert(task.reference.clone(), task.seq);
+        self.by_base.insert(task.base_reference().into(), task.seq);
+        self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::DynamicFork { .. });
+        let task = Arc::new(task.clone());
+        self.count(&task, true);
+        self.tasks.insert(task.seq, task.clone());
+        self.note_end(&task.reference, was_ended);
+        if task.join_on.is_some() {
+            self.watch(&task);
+        }
+    }
+
+    /// Alters one task, with every index that depends on it.
+    fn alter(&mut self, seq: u32, change: impl FnOnce(&mut Task)) {
+        let Some(old) = self.tasks.get(&seq).cloned() else { return };
+        let was_ended = has_ended(self.by_reference(&old.reference));
+        self.count(&old, false);
+        let mut task = (*old).clone();
+        change(&mut task);
+        self.updated_at = self.updated_at.max(task.updated_at);
+        let task = Arc::new(task);
+        self.count(&task, true);
+        let (was_open, is_open) = (!old.status.is_terminal(), !task.status.is_terminal());
+        self.tasks.insert(seq, task.clone());
+        self.note_end(&old.reference, was_ended);
+        if old.join_on.is_some() && was_open != is_open {
+            if is_open { self.watch(&task) } else { self.unwatch(&old) }
+        }
+    }
+
+    /// Adds an open task to the counters and indexes, or takes it out.
+    fn count(&mut self, task: &Arc<Task>, add: bool) {
+        if task.status.is_terminal() {
+            return;
+        }
+        let node = self.node_of(task);
+        let class = wait_class(node, task);
+        let deadline = deadline::next(node, task);
+        let is_loop = matches!(node.kind, Kind::DoWhile { .. });
+        let in_loop = self.open_in_loop.entry(task.loop_task.unwrap_or(0)).or_insert(0);
+        *in_loop = if add { *in_loop + 1 } else { in_loop.saturating_sub(1) };
+        if let Some(class) = class {
+            let count = &mut self.wait_counts[class];
+            *count = if add { *count + 1 } else { count.saturating_sub(1) };
+        }
+        if add {
+            self.open.insert(task.seq);
+            if is_loop {
+                self.open_loops.insert(task.seq);
+            }
+            self.deadlines.extend(deadline.map(|(at, _)| (at, task.seq)));
+        } else {
+            self.open.remove(&task.seq);
+            self.open_loops.remove(&task.seq);
+            if let Some((at, _)) = deadline {
+                self.deadlines.remove(&(at, task.seq));
+            }
+        }
+    }
+
+    /// Tells open joins when a step's newest task has ended, or is open again.
+    fn note_end(&mut self, reference: &Arc<str>, was_ended: bool) {
+        let is_ended = has_ended(self.by_reference(reference));
+        if was_ended == is_ended {
+            return;
+        }
+        let Some(joins) = self.joins.get(reference).cloned() else { return };
+        for join in joins {
+            let open = self.join_open.entry(join).or_insert(0);
+            *open = if is_ended { open.saturating_sub(1) } else { *open + 1 };
+        }
+    }
+
+    fn watch(&mut self, join: &Task) {
+        let mut open = 0;
+        for reference in join.join_on.iter().flat_map(|names| names.iter()) {
+            let watchers = self.joins.entry(reference.clone()).or_default();
+            let is_new = watchers.insert(join.seq).is_none();
+            if is_new && !has_ended(self.by_reference(reference)) {
+                open += 1;
+            }
+        }
+        self.join_open.insert(join.seq, open);
+    }
+
+    fn unwatch(&mut self, join: &Task) {
+        for reference in join.join_on.iter().flat_map(|names| names.iter()) {
+            if let Some(watchers) = self.joins.get_mut(reference) {
+                watchers.remove(&join.seq);
+            }
+        }
+        self.join_open.remove(&join.seq);
+    }
+
+    fn end_task(&mut self, end: &TaskEnd) {
+        self.alter(end.seq, |task| ended(task, end));
+        let Some(task) = self.tasks.get(&end.seq) else { return };
+        if matches!(task.status, TaskStatus::Failed | TaskStatus::FailedWithTerminalError) {
+            self.failed_references.insert((task.seq, task.reference.clone()));
+        }
+        if self.status == WorkflowStatus::Paused {
+            self.unsettled.insert(end.seq);
+        }
+    }
+
+    fn remove_tasks(&mut self, seqs: &[u32]) {
+        for seq in seqs {
+            self.tasks.remove(seq);
+            self.unsettled.remove(seq);
+        }
+        self.rebuild();
+    }
+
+    /// Makes all indexes anew from the tasks.
+    fn rebuild(&mut self) {
+        self.by_reference.clear();
+        self.by_base.clear();
+        self.open.clear();
+        self.open_loops.clear();
+        self.open_in_loop.clear();
+        self.deadlines.clear();
+        self.joins.clear();
+        self.join_open.clear();
+        self.wait_counts = [0; 5];
+        let tasks: Vec<Arc<Task>> = self.tasks.values().cloned().collect();
+        for task in &tasks {
+            self.by_reference.insert(task.reference.clone(), task.seq);
+            self.by_base.insert(task.base_reference().into(), task.seq);
+            self.count(task, true);
+        }
+        for task in tasks.iter().filter(|task| task.join_on.is_some()) {
+            if !task.status.is_terminal() {
+                self.watch(task);
+            }
+        }
+    }
+
+    fn define_steps(&mut self, steps: &[Payload]) {
+        for step in steps {
+            let step = serde_json::from_str(step.get()).unwrap_or_default();
+            self.step_plans.push_back(Arc::new(Plan::of_step(&step)));
+        }
+    }
+
+    fn end(&mut self, end: &ExecutionEnd) {
+        self.output = end.output.clone();
+        self.reason.clone_from(&end.reason);
+        self.failed_task = end.failed_task;
+        self.ended_at = Some(end.at);
+        self.unsettled.clear();
+        self.set_status(end.status, end.at);
+    }
+
+    fn reopen(&mut self, at: Timestamp) {
+        self.reason = None;
+        self.failed_task = None;
+        self.ended_at = None;
+        self.last_retried_at = Some(at);
+        self.set_status(WorkflowStatus::Running, at);
+    }
+
+    fn restart(&mut self, restart: &Restart) {
+        self.reopen(restart.at);
+        self.last_retried_at = None;
+        self.output = Payload::empty_object();
+        self.tasks.clear();
+        self.step_plans.clear();
+        self.unsettled.clear();
+        self.has_dynamic_fork = false;
+        if let Some(variables) = &restart.variables {
+            self.variables = variables.clone();
+        }
+        if restart.is_new_start {
+            self.created_at = restart.at;
+        }
+        let facts = Arc::make_mut(&mut self.facts);
+        if restart.correlation_id.is_some() {
+            facts.correlation_id.clone_from(&restart.correlation_id);
+        }
+        facts.workflow_version = restart.workflow_version.unwrap_or(facts.workflow_version);
+        self.rebuild();
+    }
+}
+
+fn leased(task: &mut Task, worker: Option<Arc<str>>, at: Timestamp) {
+    task.status = TaskStatus::InProgress;
+    task.delivery = Delivery::Leased;
+    task.started_at = task.started_at.or(Some(at));
+    task.callback_after_seconds = 0;
+    task.poll_count += 1;
+    task.worker = worker.or(task.worker.take());
+    task.updated_at = at;
+}
+
+fn moved(task: &mut Task, delivery: Delivery, at: Timestamp) {
+    task.delivery = delivery;
+    task.updated_at = at;
+    if !task.status.is_terminal() && delivery != Delivery::None {
+        task.status = TaskStatus::Scheduled;
+    }
+}
+
+fn reported(task: &mut Task, report: &TaskReport) {
+    task.status = report.status;
+    if let Some(output) = &report.output {
+        task.output = Output::Plain(output.clone());
+    }
+    task.reason = report.reason.clone().or(task.reason.take());
+    task.worker = report.worker.clone().or(task.worker.take());
+    task.callback_after_seconds = report.callback_after_seconds;
+    task.delivery = report.delivery;
+    task.is_external = report.is_external;
+    if report.status == TaskStatus::InProgress {
+        task.started_at = task.started_at.or(Some(report.at));
+    }
+    task.updated_at = report.at;
+}
+
+fn ended(task: &mut Task, end: &TaskEnd) {
+    task.status = end.status;
+    if let Some(output) = &end.output {
+        task.output = Output::Plain(output.clone());
+    }
+    task.reason = end.reason.clone().or(task.reason.take());
+    task.worker = end.worker.clone().or(task.worker.take());
+    task.ended_at = Some(end.at);
+    task.updated_at = end.at;
+    task.delivery = Delivery::None;
+}
+
+fn reopened(task: &mut Task, reopening: &TaskReopening) {
+    task.status = reopening.status;
+    task.delivery = reopening.delivery;
+    if let Some(input) = &reopening.input {
+        task.input = input.clone();
+    }
+    task.output = reopening.output.clone();
+    task.retry_count = reopening.retry_count;
+    task.retried = false;
+    task.wait_until = reopening.wait_until;
+    task.child = reopening.child;
+    task.reason = None;
+    task.ended_at = None;
+    task.started_at = (task.status == TaskStatus::InProgress).then_some(reopening.at);
+    task.worker = None;
+    task.poll_count = 0;
+    task.callback_after_seconds = 0;
+    task.start_delay_seconds = 0;
+    task.scheduled_at = reopening.at;
+    task.first_scheduled_at = reopening.at;
+    task.updated_at = reopening.at;
+    task.alerted = 0;
+    task.is_external = false;
+}
+
+fn iterated(task: &mut Task, iteration: u32, outputs: Payload) {
+    if let Output::Loop(progress) = &mut task.output {
+        progress.iterations.insert(iteration, outputs);
+    }
+}
+
+fn advanced(task: &mut Task, iteration: u32, item: Option<Payload>, forget_until: u32) {
+    task.iteration = iteration;
+    if let Output::Loop(progress) = &mut task.output {
+        progress.iteration = iteration;
+        progress.item = item;
+        for forgotten in 1..=forget_until {
+            progress.iterations.remove(&forgotten);
+        }
+    }
+}

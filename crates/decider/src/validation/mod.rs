@@ -1,0 +1,91 @@
+//! What makes a definition fit to be registered, with every fault found at once.
+//!
+//! The rules and their words are Conductor's (**Source**: conductor-rest-api §3), who looks into
+//! branches but not into loop bodies. Beyond them stand the limits of [`baton_common::limits`] and a
+//! few faults that Conductor only meets when an execution is stuck ([`structure`]).
+//! Nothing here asks whether the workflows and tasks that a definition names are registered.
+mod references;
+mod steps;
+mod structure;
+mod task_def;
+mod task_type;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+use baton_common::{TaskDef, WorkflowDef};
+use std::sync::Arc;
+
+pub use task_def::validate_task_def;
+
+/// One reason to refuse a definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it is in the document, as a JSON pointer: `/tasks/2/name`.
+    pub pointer: String,
+    /// Where it is in Conductor's words, without the method: `tasks[2].name`; empty when it
+    /// concerns the definition as a whole.
+    pub path: String,
+    /// What is wrong, in Conductor's words where it has any.
+    pub message: String,
+    /// The value found there, when it is a single one.
+    pub invalid_value: Option<String>,
+}
+
+impl Fault {
+    /// A fault of a member of the definition itself.
+    fn of_member(name: &str, message: impl Into<String>, invalid_value: Option<String>) -> Self {
+        let (pointer, path) = (format!("/{name}"), name.to_owned());
+        Self { pointer, path, message: message.into(), invalid_value }
+    }
+
+    /// A fault that only the whole definition shows, at `pointer`.
+    fn of_whole(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        let (pointer, message) = (pointer.into(), message.into());
+        Self { pointer, path: String::new(), message, invalid_value: None }
+    }
+}
+
+/// Every fault of a workflow definition, in the order of the document; none means that it can be
+/// registered. `task_defs` looks up registered task definitions, whose input templates may supply
+/// what a step leaves out.
+pub fn validate_workflow(
+    definition: &WorkflowDef,
+    task_defs: &dyn Fn(&str) -> Option<Arc<TaskDef>>,
+) -> Vec<Fault> {
+    let over_limit = structure::limit_faults(definition);
+    if !over_limit.is_empty() {
+        return over_limit;
+    }
+    let steps = steps::steps(definition);
+    let mut faults = definition_faults(definition);
+    for step in &steps {
+        if step.in_loop {
+            faults.extend(structure::loop_body_faults(step));
+        } else {
+            faults.extend(steps::field_faults(step));
+            faults.extend(task_type::faults(step, task_defs));
+        }
+    }
+    faults.extend(structure::faults(&steps));
+    faults.extend(references::duplicates(definition, &steps));
+    faults.extend(references::undefined(&steps));
+    faults
+}
+
+fn definition_faults(definition: &WorkflowDef) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if definition.name.as_deref().is_none_or(str::is_empty) {
+        let message = "WorkflowDef name cannot be null or empty";
+        faults.push(Fault::of_member("name", message, definition.name.clone()));
+    }
+    if definition.tasks.is_empty() {
+        faults.push(Fault::of_member("tasks", "WorkflowTask list cannot be empty", None));
+    }
+    if definition.schema_version != 2 {
+        let message = "workflowDef schemaVersion: 2 is only supported";
+        let value = Some(definition.schema_version.to_string());
+        faults.push(Fault::of_member("schemaVersion", message, value));
+    }
+    faults
+}

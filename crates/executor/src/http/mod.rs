@@ -1,0 +1,124 @@
+//! The HTTP task: one request to an outside host, the answer as output.
+//!
+//! Input and output are Conductor's (`conductor-semantics.md` §7). Where we differ on purpose:
+//! an answer outside 2xx keeps `{statusCode, reasonPhrase, headers, body}` in `output.response`
+//! instead of an exception's text; 429 and 503 are not repeated behind the task's back;
+//! percent-encoded text in the address stays as it is; connections are pooled.
+mod reach;
+mod request;
+mod response;
+mod send;
+
+pub use reach::Reach;
+
+use crate::{TaskContext, TaskOutcome, TaskType};
+use async_trait::async_trait;
+use baton_common::Payload;
+use baton_common::limits::TASK_PAYLOAD_BYTES_MAX;
+use request::{Request, RequestFault};
+use response::Answer;
+use send::Sender;
+use std::time::Duration;
+
+/// The name of this task type.
+pub const TASK_TYPE: &str = "HTTP";
+
+/// Limits of HTTP tasks.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Which addresses may be called.
+    pub reach: Reach,
+    /// Largest answer, bytes; a larger one fails the task.
+    pub response_bytes_max: usize,
+    /// Largest sum of the answer's header names and values, bytes.
+    pub header_bytes_max: usize,
+    /// Longest exchange, redirects included, however slowly bytes drip.
+    pub call_time_max: Duration,
+    /// Idle connections kept per host.
+    pub idle_connections_max: usize,
+}
+
+impl HttpConfig {
+    /// The product's limits: 9 MiB of answer, so that it fits a task's output; 64 KiB of headers;
+    /// ten minutes; 32 idle connections a host.
+    pub fn with_reach(reach: Reach) -> Self {
+        Self {
+            reach,
+            response_bytes_max: TASK_PAYLOAD_BYTES_MAX - 1024 * 1024,
+            header_bytes_max: 64 * 1024,
+            call_time_max: Duration::from_mins(10),
+            idle_connections_max: 32,
+        }
+    }
+}
+
+/// The HTTP task type.
+#[derive(Debug)]
+pub struct HttpTask {
+    sender: Sender,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum CallFault {
+    #[error("I/O error on {method} request for \"{uri}\": {cause}")]
+    Exchange { method: String, uri: String, cause: String },
+    #[error("{0}")]
+    Refused(String),
+    #[error("the answer is larger than {limit} bytes ({what})")]
+    TooLarge { what: &'static str, limit: usize },
+}
+
+impl HttpTask {
+    /// Prepares the connection pool; nothing is sent yet.
+    pub fn new(config: HttpConfig) -> Self {
+        Self { sender: Sender::new(config) }
+    }
+}
+
+#[async_trait]
+impl TaskType for HttpTask {
+    fn name(&self) -> &str {
+        TASK_TYPE
+    }
+
+    async fn run(&self, task: TaskContext) -> TaskOutcome {
+        let request = match Request::parse(task.input()) {
+            Ok(request) => request,
+            Err(fault @ (RequestFault::NoUri | RequestFault::NoMethod)) => {
+                return TaskOutcome::failed(fault.to_string());
+            }
+            Err(RequestFault::Wrong(cause)) => return failed(&cause),
+        };
+        match self.sender.send(&request).await {
+            Ok(answer) => outcome(&request, &answer),
+            Err(fault) => failed(&fault.to_string()),
+        }
+    }
+}
+
+fn failed(cause: &str) -> TaskOutcome {
+    TaskOutcome::failed(format!("Failed to invoke HTTP task due to: {cause}"))
+}
+
+/// 2xx completes the task (or leaves it open for an outside call), anything else fails it.
+fn outcome(request: &Request, answer: &Answer) -> TaskOutcome {
+    let output: Payload = match answer.output() {
+        Ok(output) => output,
+        Err(error) => return failed(&format!("the answer cannot be kept: {error}")),
+    };
+    if !answer.status.is_success() {
+        let reason = format!(
+            "Failed to invoke HTTP task due to: {} on {} request for \"{}\": \"{}\"",
+            answer.status,
+            request.method,
+            request.uri,
+            answer.beginning(),
+        );
+        return TaskOutcome::Failed { reason, output };
+    }
+    if request.async_complete {
+        return TaskOutcome::InProgress { output, callback_after: Duration::ZERO };
+    }
+    TaskOutcome::Completed { output }
+}

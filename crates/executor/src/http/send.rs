@@ -1,0 +1,187 @@
+//! The exchange: pooled connections, timeouts, redirects, limits.
+use super::reach::{GuardedResolver, out_of_reach};
+use super::request::Request;
+use super::response::Answer;
+use super::{CallFault, HttpConfig};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, PROXY_AUTHORIZATION,
+};
+use reqwest::{Client, Method, Response, StatusCode, Url};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Most redirects followed in one call.
+const REDIRECTS_MAX: usize = 20;
+/// Most connection pools kept; one is needed for each connect timeout that definitions name.
+const POOLS_MAX: usize = 16;
+
+/// Sends requests over pooled connections.
+#[derive(Debug)]
+pub(super) struct Sender {
+    config: HttpConfig,
+    /// By connect timeout, which reqwest knows per client only.
+    pools: Mutex<HashMap<Duration, Client>>,
+}
+
+/// Where the next request of a call goes.
+struct Hop {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<String>,
+}
+
+impl Sender {
+    pub(super) fn new(config: HttpConfig) -> Self {
+        baton_client::tls::install_provider();
+        Self { config, pools: Mutex::default() }
+    }
+
+    /// The answer at the end of all redirects.
+    pub(super) async fn send(&self, request: &Request) -> Result<Answer, CallFault> {
+        let call = self.follow(request);
+        let late = |_| {
+            let limit = self.config.call_time_max.as_secs();
+            Err(exchange_fault(request, format!("the call took longer than {limit} s")))
+        };
+        tokio::time::timeout(self.config.call_time_max, call).await.unwrap_or_else(late)
+    }
+
+    async fn follow(&self, request: &Request) -> Result<Answer, CallFault> {
+        let client = self.pool(request.connect_timeout)?;
+        let mut hop = Hop {
+            method: request.method.clone(),
+            url: request.url.clone(),
+            headers: request.headers.clone(),
+            body: request.body.clone(),
+        };
+        for _ in 0..=REDIRECTS_MAX {
+            let response = self.one(&client, request, &hop).await?;
+            match next_hop(&hop, response.status(), response.headers()) {
+                Some(next) => hop = next,
+                None => return self.read(request, response).await,
+            }
+        }
+        Err(exchange_fault(request, format!("more than {REDIRECTS_MAX} redirects")))
+    }
+
+    async fn one(
+        &self,
+        client: &Client,
+        request: &Request,
+        hop: &Hop,
+    ) -> Result<Response, CallFault> {
+        if !self.config.reach.allows_text(&hop.url) {
+            let host = hop.url.host_str().unwrap_or_default();
+            return Err(CallFault::Refused(out_of_reach(host, self.config.reach)));
+        }
+        let mut builder =
+            client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
+        if let Some(body) = &hop.body {
+            builder = builder.body(body.clone());
+        }
+        let head_time = request.connect_timeout + request.read_timeout;
+        let response = timely(request, head_time, builder.send()).await?;
+        let header_bytes: usize =
+            response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let limit = self.config.header_bytes_max;
+        if header_bytes > limit {
+            return Err(CallFault::TooLarge { what: "headers", limit });
+        }
+        Ok(response)
+    }
+
+    async fn read(&self, request: &Request, mut response: Response) -> Result<Answer, CallFault> {
+        let limit = self.config.response_bytes_max;
+        let mut body = Vec::new();
+        while let Some(chunk) = timely(request, request.read_timeout, response.chunk()).await? {
+            if body.len() + chunk.len() > limit {
+                return Err(CallFault::TooLarge { what: "body", limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Answer { status: response.status(), headers, body })
+    }
+
+    fn pool(&self, connect_timeout: Duration) -> Result<Client, CallFault> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = pools.get(&connect_timeout) {
+            return Ok(client.clone());
+        }
+        let client = Client::builder()
+            .connect_timeout(connect_timeout)
+            .pool_max_idle_per_host(self.config.idle_connections_max)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .dns_resolver(Arc::new(GuardedResolver(self.config.reach)))
+            // A proxy would resolve names out of the guard's sight.
+            .no_proxy()
+            .user_agent(concat!("baton/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| CallFault::Refused(format!("no HTTP client can be made: {error}")))?;
+        if pools.len() >= POOLS_MAX {
+            pools.clear();
+        }
+        pools.insert(connect_timeout, client.clone());
+        Ok(client)
+    }
+}
+
+/// The next request, if the answer is a redirect: 303 becomes a GET, and so does a POST at 301 and
+/// 302; credentials stay with their host.
+///
+/// **Source**: Apache HttpClient 5 `RedirectExec`, which Conductor uses.
+fn next_hop(hop: &Hop, status: StatusCode, answered: &HeaderMap) -> Option<Hop> {
+    let to_get = match status {
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => hop.method == Method::POST,
+        StatusCode::SEE_OTHER => hop.method != Method::GET && hop.method != Method::HEAD,
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => false,
+        _ => return None,
+    };
+    let url = hop.url.join(answered.get(LOCATION)?.to_str().ok()?).ok()?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
+    let mut headers = hop.headers.clone();
+    if url.origin() != hop.url.origin() {
+        for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+            headers.remove(name);
+        }
+    }
+    if to_get {
+        headers.remove(CONTENT_TYPE);
+        return Some(Hop { method: Method::GET, url, headers, body: None });
+    }
+    Some(Hop { method: hop.method.clone(), url, headers, body: hop.body.clone() })
+}
+
+/// What `step` gives, if it comes in time.
+async fn timely<T>(
+    request: &Request,
+    limit: Duration,
+    step: impl Future<Output = Result<T, reqwest::Error>>,
+) -> Result<T, CallFault> {
+    match tokio::time::timeout(limit, step).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(exchange_fault(request, innermost(&error))),
+        Err(_) => Err(exchange_fault(request, "Read timed out".to_owned())),
+    }
+}
+
+fn exchange_fault(request: &Request, cause: String) -> CallFault {
+    let (method, uri) = (request.method.to_string(), request.uri.clone());
+    CallFault::Exchange { method, uri, cause }
+}
+
+fn innermost(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "Connect timed out".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,236 @@
+//! Reads a path's text.
+use super::filter::{self, Condition};
+use super::function::Function;
+use super::{PATH_BYTES_MAX, PATH_DEPTH_MAX, Path, Step};
+
+/// A cursor over the characters of a path.
+pub(super) struct Parser {
+    chars: Vec<char>,
+    position: usize,
+    /// How many more brackets or filters may open.
+    pub(super) depth_left: usize,
+    /// How many absolute paths the filters held so far; see [`super::filter::Operand::Absolute`].
+    pub(super) absolutes: usize,
+}
+
+/// The path `text` spells as a whole; `None` when it is none.
+pub(super) fn path(text: &str) -> Option<Path> {
+    if text.len() > PATH_BYTES_MAX || text.starts_with('@') || text != text.trim() {
+        return None;
+    }
+    let mut parser = Parser::new(text);
+    if !parser.eat('$') || !matches!(parser.peek(), None | Some('.' | '[')) {
+        parser = Parser::new(&format!("$.{text}"));
+        parser.eat('$');
+    }
+    let steps = parser.steps(Ends::AtEnd)?;
+    parser.peek().is_none().then_some(Path { steps, absolutes: parser.absolutes })
+}
+
+/// Where a path inside a text may stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// Only at the end of the text.
+    AtEnd,
+    /// Before the operators, blanks and closing brackets of a filter.
+    InFilter,
+}
+
+impl Parser {
+    pub(super) fn new(text: &str) -> Self {
+        Self { chars: text.chars().collect(), position: 0, depth_left: PATH_DEPTH_MAX, absolutes: 0 }
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.chars.get(self.position).copied()
+    }
+
+    pub(super) fn advance(&mut self) -> Option<char> {
+        let next = self.peek()?;
+        self.position += 1;
+        Some(next)
+    }
+
+    pub(super) fn eat(&mut self, expected: char) -> bool {
+        let found = self.peek() == Some(expected);
+        self.position += usize::from(found);
+        found
+    }
+
+    pub(super) fn eat_all(&mut self, expected: &str) -> bool {
+        let rest = self.chars.get(self.position..).unwrap_or(&[]);
+        let found = expected.chars().enumerate().all(|(i, c)| rest.get(i) == Some(&c));
+        if found {
+            self.position += expected.chars().count();
+        }
+        found
+    }
+
+    pub(super) fn skip_blanks(&mut self) {
+        while self.peek().is_some_and(char::is_whitespace) {
+            self.position += 1;
+        }
+    }
+
+    /// Takes characters while `wanted` holds.
+    pub(super) fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> String {
+        let mut taken = String::new();
+        while let Some(next) = self.peek().filter(|c| wanted(*c)) {
+            taken.push(next);
+            self.position += 1;
+        }
+        taken
+    }
+
+    /// A text in single or double quotes; a backslash takes the next character as it is.
+    pub(super) fn quoted(&mut self) -> Option<String> {
+        let quote = self.advance().filter(|c| matches!(c, '\'' | '"'))?;
+        let mut text = String::new();
+        loop {
+            match self.advance()? {
+                '\\' => text.push(self.advance()?),
+                end if end == quote => return Some(text),
+                other => text.push(other),
+            }
+        }
+    }
+
+    pub(super) fn integer(&mut self) -> Option<i64> {
+        let sign = if self.eat('-') { "-" } else { "" };
+        let digits = self.take_while(|c| c.is_ascii_digit());
+        format!("{sign}{digits}").parse().ok()
+    }
+
+    /// The steps up to the end of the path.
+    pub(super) fn steps(&mut self, ends: Ends) -> Option<Vec<Step>> {
+        let mut steps = Vec::new();
+        loop {
+            match self.peek() {
+                None => break,
+                Some('.') => self.dot_step(&mut steps, ends)?,
+                Some('[') if self.position + 1 == self.chars.len() => {
+                    // Conductor reads the unclosed `l[` as `l`.
+                    self.position += 1;
+                }
+                Some('[') => {
+                    let step = self.bracket_step()?;
+                    steps.push(step);
+                }
+                Some(_) if ends == Ends::InFilter => break,
+                // After a bracket a name may follow without its dot.
+                Some(_) if !steps.is_empty() => steps.push(self.name_step(ends)?),
+                Some(_) => return None,
+            }
+        }
+        let function = steps.iter().position(|step| matches!(step, Step::Function(_)));
+        let misplaced = function.is_some_and(|position| position + 1 != steps.len());
+        (!misplaced && !matches!(steps.last(), Some(Step::Scan))).then_some(steps)
+    }
+
+    fn dot_step(&mut self, steps: &mut Vec<Step>, ends: Ends) -> Option<()> {
+        self.position += 1;
+        if self.eat('.') {
+            steps.push(Step::Scan);
+        }
+        match self.peek()? {
+            '.' => None,
+            // `a.['b']` is `a['b']`.
+            '[' => Some(()),
+            _ => {
+                steps.push(self.name_step(ends)?);
+                Some(())
+            }
+        }
+    }
+
+    /// A bare name, `*`, or a function. A name with a blank needs brackets and quotes.
+    fn name_step(&mut self, ends: Ends) -> Option<Step> {
+        let name = match ends {
+            Ends::AtEnd => self.take_while(|c| !".[(".contains(c)),
+            Ends::InFilter => self.take_while(|c| !".[()]=<>!~&|, \t\r\n".contains(c)),
+        };
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            return None;
+        }
+        if self.eat('(') {
+            let argument = self.take_while(|c| c != ')');
+            let function = Function::named(&name, argument.trim())?;
+            return self.eat(')').then_some(Step::Function(function));
+        }
+        Some(if name == "*" { Step::Wildcard } else { Step::Member(name) })
+    }
+
+    fn bracket_step(&mut self) -> Option<Step> {
+        self.position += 1;
+        self.depth_left = self.depth_left.checked_sub(1)?;
+        self.skip_blanks();
+        let step = match self.peek()? {
+            '?' => Step::Filter(self.filter()?),
+            '*' => {
+                self.position += 1;
+                Step::Wildcard
+            }
+            '\'' | '"' => self.names()?,
+            _ => self.indexes()?,
+        };
+        self.skip_blanks();
+        self.depth_left += 1;
+        self.eat(']').then_some(step)
+    }
+
+    fn filter(&mut self) -> Option<Condition> {
+        self.position += 1;
+        self.skip_blanks();
+        if !self.eat('(') {
+            return None;
+        }
+        let condition = filter::condition(self)?;
+        self.skip_blanks();
+        self.eat(')').then_some(condition)
+    }
+
+    fn names(&mut self) -> Option<Step> {
+        let mut names = vec![self.quoted()?];
+        while self.eat_comma() {
+            names.push(self.quoted()?);
+        }
+        Some(match names.len() {
+            1 => Step::Member(names.remove(0)),
+            _ => Step::Members(names),
+        })
+    }
+
+    fn eat_comma(&mut self) -> bool {
+        self.skip_blanks();
+        let found = self.eat(',');
+        self.skip_blanks();
+        found
+    }
+
+    fn indexes(&mut self) -> Option<Step> {
+        if self.eat(':') {
+            return Some(Step::Slice(None, self.optional_integer()?));
+        }
+        let first = self.integer()?;
+        self.skip_blanks();
+        if self.eat(':') {
+            return Some(Step::Slice(Some(first), self.optional_integer()?));
+        }
+        let mut indexes = vec![first];
+        while self.eat_comma() {
+            indexes.push(self.integer()?);
+        }
+        Some(match indexes.len() {
+            1 => Step::Index(first),
+            _ => Step::Indexes(indexes),
+        })
+    }
+
+    fn optional_integer(&mut self) -> Option<Option<i64>> {
+        self.skip_blanks();
+        match self.peek()? {
+            ']' => Some(None),
+            _ => self.integer().map(Some),
+        }
+    }
+}

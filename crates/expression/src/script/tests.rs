@@ -1,0 +1,260 @@
+//! What scripts see and what becomes of their results, as Conductor does it.
+use super::*;
+
+const INPUT: &str = r#"{"a":1,"n":9007199254740993,"x":null,"m":{"a":1,"b":"x"},"l":[1,{"a":null},"x"],
+"s":"Hello World","big":123456789012345678901234567890,"int":1,"yes":true,"d":3.0}"#;
+
+fn run(language: Language, source: &str) -> Result<String, ScriptError> {
+    let input = Payload::parse(INPUT.to_owned()).unwrap();
+    let script = Script { language, source: source.to_owned(), input };
+    evaluate(&script, &ScriptLimits::default()).map(|result| result.get().to_owned())
+}
+
+fn check(language: Language, cases: &[(&str, &str)]) {
+    for (source, expected) in cases {
+        let result = run(language, source).unwrap_or_else(|error| format!("ERROR {error}"));
+        assert_eq!(result, *expected, "{source}");
+    }
+}
+
+#[test]
+fn the_value_of_the_last_expression_is_the_result() {
+    check(
+        Language::JavaScript,
+        &[
+            ("$.a * 21", "21"),
+            ("var x = 1; let y = 2; const z = 3; x + y + z", "6"),
+            ("var x = 5;", "null"),
+            ("if ($.a < 3) { true; } else { false; }", "true"),
+            ("(function(){ return $.a; })()", "1"),
+            ("function e() { return {r: $.m.a}; } e();", r#"{"r":1}"#),
+            ("'a' + 1", r#""a1""#),
+            ("[1, 'two', {three: 3}]", r#"[1,"two",{"three":3}]"#),
+            ("({z: [1, [2, {y: [{}, []]}]]})", r#"{"z":[1,[2,{"y":[{},[]]}]]}"#),
+            ("$", &Payload::parse(INPUT.to_owned()).unwrap().get().replace(['\n', ' '], "")
+                .replace("HelloWorld", "Hello World").replace("3.0", "3")),
+        ],
+    );
+}
+
+#[test]
+fn numbers_come_back_as_conductor_writes_them() {
+    check(
+        Language::JavaScript,
+        &[
+            ("7.0", "7"),
+            ("10 / 4", "2.5"),
+            ("10 / 5", "2"),
+            ("-0", "-0.0"),
+            ("0.1 + 0.2", "0.30000000000000004"),
+            ("0 / 0", r#""NaN""#),
+            ("[Infinity, -Infinity]", r#"["Infinity","-Infinity"]"#),
+            ("2147483648", "2147483648"),
+            ("-2147483649", "-2147483649"),
+            ("9007199254740993", "9007199254740993"),
+            ("Math.pow(2, 63)", "9.223372036854776E18"),
+            ("1e21", "1.0E21"),
+            ("1e-7", "1.0E-7"),
+            ("5n", "5.0"),
+            ("$.n", "9007199254740993"),
+            ("({n: $.n, big: $.big})", r#"{"n":9007199254740993,"big":123456789012345678901234567890}"#),
+            ("String(1 / 3) + String(1e21)", r#""0.33333333333333331e+21""#),
+        ],
+    );
+}
+
+#[test]
+fn what_json_does_not_know_becomes_null_or_an_empty_map() {
+    check(
+        Language::JavaScript,
+        &[
+            ("undefined", "null"),
+            ("({a: null, b: undefined, c: [null, undefined, , 1]})", r#"{"a":null,"b":null,"c":[null,null,null,1]}"#),
+            ("new Date(0)", "{}"),
+            ("(function () { return 1; })", "{}"),
+            ("({f: () => 1, x: 2})", r#"{"f":{},"x":2}"#),
+            ("Promise.resolve(5)", "{}"),
+            ("Symbol('x')", "{}"),
+            (
+                "({m: new Map([['a', 1], [2, {b: 3}]]), s: new Set([1]), r: /x/g, e: new Error('no')})",
+                r#"{"m":{"a":1,"2":{"b":3}},"s":{},"r":{},"e":{}}"#,
+            ),
+            ("new Uint8Array([1, 2])", "[1,2]"),
+            ("'\\ud800'", "\"\u{fffd}\""),
+            ("({['\\ud800']: 1})", "{\"\u{fffd}\":1}"),
+        ],
+    );
+}
+
+#[test]
+fn the_input_is_plain_javascript() {
+    check(
+        Language::JavaScript,
+        &[
+            ("[JSON.stringify($.m), Object.keys($.m), 'a' in $.m]", r#"["{\"a\":1,\"b\":\"x\"}",["a","b"],true]"#),
+            ("Object.assign({}, $.m).a", "1"),
+            ("(function () { $.a = 2; $.added = true; delete $.m.a; return [$.a, $.added, $.m]; })()", r#"[2,true,{"b":"x"}]"#),
+            ("[typeof $.int, typeof $.s, typeof $.yes, typeof $.x, typeof $.l, typeof $.missing]", r#"["number","string","boolean","object","object","undefined"]"#),
+            ("[Array.isArray($.l), $.l instanceof Array, $.x === null]", "[true,true,true]"),
+            ("({a: $.x?.y?.z ?? 'none', g: 'ab12'.match(/(?<n>\\d+)/).groups.n, e: 'a-b'.replaceAll('-', '+'), f: [3, 1].at(-1)})", r#"{"a":"none","g":"12","e":"a+b","f":1}"#),
+            ("$.get === undefined && $.size === undefined", "true"),
+        ],
+    );
+}
+
+#[test]
+fn calls_of_java_collections_work_for_scripts_that_make_them() {
+    check(
+        Language::JavaScript,
+        &[
+            ("({size: $.l.size(), get: $.m.get('a')})", r#"{"size":3,"get":1}"#),
+            ("[$.m.containsKey('zz'), $.m.size(), $.get('nope'), $.m.keySet().contains('a')]", "[false,2,null,true]"),
+            ("JSON.stringify($.m) + $.m.isEmpty()", r#""{\"a\":1,\"b\":\"x\"}false""#),
+        ],
+    );
+}
+
+#[test]
+fn a_script_reaches_nothing_outside() {
+    check(
+        Language::JavaScript,
+        &[
+            ("[typeof console, typeof print, typeof load, typeof require, typeof process, typeof std, typeof os].join()",
+             r#""undefined,undefined,undefined,undefined,undefined,undefined,undefined""#),
+        ],
+    );
+}
+
+#[test]
+fn errors_are_told_in_conductors_words() {
+    for (source, expected) in [
+        ("throw new Error('my words')", "Error evaluating the script `Error: my words`"),
+        ("(function () { throw new TypeError('t'); })()", "Error evaluating the script `TypeError: t`"),
+        ("throw Error('no new')", "Error evaluating the script `Error: no new`"),
+        ("throw 'just text'", "Error evaluating the script `just text` at line 1"),
+        ("nothere + 1", "Error evaluating the script `ReferenceError: nothere is not defined` at line 1"),
+        (
+            "\n$.missing.deeper",
+            "Error evaluating the script `TypeError: Cannot read property 'deeper' of undefined` at line 2",
+        ),
+        (
+            "Java.type('java.lang.System')",
+            "Error evaluating the script `ReferenceError: Java is not defined` at line 1",
+        ),
+    ] {
+        assert_eq!(run(Language::JavaScript, source).unwrap_err().to_string(), expected);
+    }
+    for source in ["1 +* 2", "return 5;", "("] {
+        let error = run(Language::JavaScript, source).unwrap_err().to_string();
+        assert!(error.starts_with("Error evaluating the script `SyntaxError: "), "{error}");
+        assert!(error.ends_with("at line 1"), "{error}");
+    }
+}
+
+#[test]
+fn javascript_keeps_to_its_limits() {
+    let limits = ScriptLimits { time_ms: 200, memory_bytes: 8 << 20, output_bytes: 10_000, ..ScriptLimits::default() };
+    let evaluate = |source: &str| {
+        let input = Payload::empty_object();
+        let script = Script { language: Language::JavaScript, source: source.to_owned(), input };
+        evaluate(&script, &limits).unwrap_err()
+    };
+    for source in [
+        "while (true) {}",
+        "try { while (true) {} } catch (e) { 1 }",
+        "/^(a+)+$/.test('a'.repeat(40) + 'b')",
+        "({get a() { while (true) {} }})",
+    ] {
+        assert_eq!(evaluate(source), ScriptError::TimedOut { limit_ms: 200 }, "{source}");
+    }
+    for source in [
+        "var a = []; while (true) a.push('x'.repeat(1000) + a.length)",
+        "'x'.repeat(100000)",
+        "var a = {}; a.a = a; a",
+        "new Array(4294967295)",
+    ] {
+        let error = evaluate(source);
+        assert!(matches!(error, ScriptError::LimitExceeded { .. }), "{source}: {error}");
+    }
+    for source in ["(function f() { f(); })()", &"(".repeat(20_000)] {
+        let error = evaluate(source);
+        assert!(matches!(error, ScriptError::Failed { .. }), "{error}");
+    }
+}
+
+#[test]
+fn jq_gives_the_list_of_all_results() {
+    check(
+        Language::Jq,
+        &[
+            (".a + 1", "[2]"),
+            (".l[]", r#"[1,{"a":null},"x"]"#),
+            ("empty", "[]"),
+            (".missing", "[null]"),
+            (".n", "[9007199254740993]"),
+            (".d, .big", "[3.0,123456789012345678901234567890]"),
+            (
+                "[1, 1.0, 2.5, (10 / 4), (10 / 5), (7 % 3), 1e3, -0, 9007199254740993, 3000000000, (1 / 3)]",
+                "[[1,1.0,2.5,2.5,2,1,1000.0,0,9007199254740993,3000000000,0.3333333333333333]]",
+            ),
+            (
+                r#"[(.s | ascii_downcase), (.s | split(" ")), (.s | test("W")), (.s | length), (.s | ltrimstr("Hello ")), (.s | explode | length), (.s | @base64), ([1, "a"] | @csv), (.s | sub("World"; "you"))]"#,
+                r#"[["hello world",["Hello","World"],true,11,"World",11,"SGVsbG8gV29ybGQ=","1,\"a\"","Hello you"]]"#,
+            ),
+            (
+                r#"{r: (reduce (1,2,3) as $x (0; . + $x)), i: (if 1 > 5 then "a" elif 1 > 0 then "b" else "c" end), t: (try error("x") catch .), alt: (.zz // "none"), lim: [limit(2; (1,2,3))], d: (def f(x): x * 2; f(4))}"#,
+                r#"[{"r":6,"i":"b","t":"x","alt":"none","lim":[1,2],"d":8}]"#,
+            ),
+            (
+                "[(.m | to_entries), (.m | with_entries(.value |= tostring)), ([{a: 2}, {a: 1}, {a: 2}] | group_by(.a)), ([1, 1, 2] | unique), [.m | paths]]",
+                r#"[[[{"key":"a","value":1},{"key":"b","value":"x"}],{"a":"1","b":"x"},[[{"a":1}],[{"a":2},{"a":2}]],[1,2],[["a"],["b"]]]]"#,
+            ),
+            ("{b: 1, a: 2} | keys, keys_unsorted", r#"[["a","b"],["a","b"]]"#),
+            ("env", "[{}]"),
+            (r#"["a\"b", 1.5, null, true] | @csv, @tsv"#, r#"["\"a\"\"b\",1.5,,true","a\"b\t1.5\t\ttrue"]"#),
+            (r#"["a\tb\\c"] | @tsv"#, r#"["a\\tb\\\\c"]"#),
+            ("nan, infinite", "[null,1.7976931348623157E308]"),
+        ],
+    );
+}
+
+#[test]
+fn jq_errors_are_told_in_jqs_words() {
+    for (source, expected) in [
+        (".a + .s", "number (1) and string (\"Hello World\") cannot be added"),
+        ("nosuch(1)", "Function nosuch/1 does not exist"),
+        (".a[]", "Cannot iterate over number (1)"),
+        (".x[]", "Cannot iterate over null"),
+        (".a.b", "Cannot index number with \"b\""),
+        ("error(\"mine\")", "mine"),
+        ("error({a: 1})", "{\"a\":1}"),
+    ] {
+        assert_eq!(run(Language::Jq, source).unwrap_err().to_string(), expected, "{source}");
+    }
+    let error = run(Language::Jq, ".a | | .b").unwrap_err().to_string();
+    assert!(error.starts_with("Encountered \"|"), "{error}");
+    assert!(error.contains("at line 1, column 6"), "{error}");
+    for source in ["halt", "input", "\"$ENV\" | $ENV", "halt_error", "include \"x\"; ."] {
+        assert!(matches!(run(Language::Jq, source), Err(ScriptError::Failed { .. })), "{source}");
+    }
+}
+
+#[test]
+fn syntax_is_checked_without_running() {
+    for source in ["$.a", "while (true) {}", "function f() {}", "let a = 1; a", "throw 1", "// c"] {
+        assert_eq!(syntax_error(Language::JavaScript, source), None, "{source}");
+    }
+    for source in ["1 +* 2", "return 5;", "}", "let a; let a;"] {
+        assert!(syntax_error(Language::JavaScript, source).is_some(), "{source}");
+    }
+    assert_eq!(syntax_error(Language::Jq, ".a | length"), None);
+    assert!(syntax_error(Language::Jq, ".a | | .b").is_some());
+    assert!(syntax_error(Language::Jq, &"(".repeat(20_000)).is_some());
+}
+
+#[test]
+fn zz_probe() {
+    for f in ["ascii","todate","strftime(\"%Y\")","getpath([\"a\"])","leaf_paths","splits(\"a\")","tostream","fromstream(tostream)","truncate_stream(tostream)","first","last","nth(0)","nth(0;.[])","until(.;.)","IN(1)","INDEX(.a)","GROUP_BY(.a)","min_by(.a)","max_by(.a)","walk(.)","transpose","combinations","combinations(2)","dateadd(\"seconds\";1)","date","input_line_number","$__loc__","ltrimstr(\"a\")","trim","test(\"a\";\"x\")","match(\"a\")","capture(\"a\")","scan(\"a\")","indices(1)","index(\"a\")","rindex(\"a\")","inside([])","builtins","input_filename","del(.a)","delpaths([])","to_entries","from_entries","paths(true)","any","all","any(.)","all(.)","any(.;.)","flatten","flatten(1)","range(1;2;3)","floor","sqrt","pow(1;2)","log","log2","exp","round","ceil","fabs","tojson","fromjson","todate","fromdate","now","localtime","gmtime","mktime","strptime(\"%Y\")","dateadd(\"a\";1)","sort_by(.a)","group_by(.a)","unique_by(.a)","reverse","contains([])","startswith(\"a\")","explode","implode","split(\"a\";\"g\")","join(\",\")","recurse","recurse(.a)","recurse(.a;true)","recurse_down","env","bsearch(1)","ascii_upcase","@text","@json","@html","@uri","@csv","@tsv","@sh","@base64","@base64d","limit(1;.)","isvalid(.)","error","add","add(.a)","min","max","unique","sort","group_by(.)","map(.)","map_values(.)","path(.a)","paths","select(.)","empty","infinite","nan","isinfinite","isnan","isnormal","not","tostring","tonumber","type","values","nulls","scalars","iterables","booleans","numbers","strings","arrays","objects","has(\"a\")","in({})","length","utf8bytelength","keys","while(.;.)","repeat(.)","inputs","debug","sub(\"a\";\"b\")","gsub(\"a\";\"b\")","gsub(\"a\";\"b\";\"g\")","ascii(65)","setpath([];1)","to_entries","with_entries(.)","getpath([])","tojson","splits(\"a\";\"g\")","significand","gamma","frexp","ltrimstr(1)","rtrimstr(1)","error(1)","label $f | break $f","input","getpath([])","limit(3;1)","first(.)","last(.)","isempty(.)","modulemeta","get_search_list","halt_error","@text \"x\\(.)\"","@csv \"x\\([1])\"","?//1", ". as [$a] ?// $a | $a", ".a?", "..", ".[\"a\"]?", "reduce .[] as $x (0;.)", "foreach .[] as $x (0;.;.)", "try error", "if . then 1 end", "limit(1;1)", "$ENV", "have_literal_numbers","pick(.a)","debug(1)","scan(\"a\";\"g\")","abs","toarray","have_decnum","getpath([1])","ltrimstr(\"x\")","splits(\"x\")","min_by(1)","env.PATH","input_line_number","todate(1)","dateadd(1;2)","datesub(1;2)","date(1)","ascii","@json","tojson","objects","finites","normals","error(null)", "limit(1; .[])", "getpath([\"a\",\"b\"])", "skip(1;.[])"] {
+        if let Some(e) = syntax_error(Language::Jq, f) { eprintln!("MISSING {f}: {e}"); }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a caller is told when the engine does not do what it was asked.
+use baton_store::StoreError;
+
+/// A request was not carried out; nothing of it has happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrchestratorError {
+    /// What was named is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The state of things forbids it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The request itself is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// A definition or request breaks rules; every fault is listed.
+    #[error("Validation failed, check below errors for detail.")]
+    Faulty(Vec<Fault>),
+    /// Conductor's answer 500 to a request that the state forbids; kept where clients have seen it.
+    #[error("{0}")]
+    IllegalState(String),
+    /// A payload is above its limit.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The engine or its database cannot work now: try again later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Stored data breaks an invariant; somebody must look.
+    #[error("{0}")]
+    Corrupt(String),
+}
+
+/// One broken rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// JSON pointer to the value, such as `/tasks/2/name`.
+    pub pointer: String,
+    /// Conductor's path of it, such as `registerWorkflowDef.arg0.tasks[2].name`.
+    pub path: String,
+    /// What the rule demands.
+    pub message: String,
+    /// The offending value as text, where it is a scalar.
+    pub invalid_value: Option<String>,
+}
+
+impl From<StoreError> for OrchestratorError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StoreError::AlreadyExists(_) => Self::Conflict(error.to_string()),
+            StoreError::NotFound(_) => Self::NotFound(error.to_string()),
+            StoreError::Corrupt(_) => Self::Corrupt(error.to_string()),
+        }
+    }
+}

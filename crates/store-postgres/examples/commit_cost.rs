@@ -1,0 +1,212 @@
+//! What a transition costs PostgreSQL, by the size of the batch: transitions per second of one
+//! lane, CPU of all server processes, WAL, and the share of updates that touched no index.
+//!
+//! `cargo run --release -p baton-store-postgres --example commit_cost -- [steps|queued] [seconds]`
+//! `steps`: a 300-byte journal entry and a lease's new end for each execution; `queued`: the same
+//! with a ready row that comes and one that goes, as when no worker waits.
+use anyhow::{Context, Result};
+use baton_common::{ExecutionId, Payload, Timestamp, WorkflowStatus};
+use baton_store::{
+    Batch, CommitLane, ExecutionIndex, ExecutionWrite, PlanHash, ReadyKey, Store, Waits,
+};
+use baton_store_postgres::{PostgresConfig, PostgresStore};
+use baton_test_support::Postgres;
+use bytes::Bytes;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+const SIZES: [usize; 5] = [1, 10, 30, 100, 300];
+/// Open executions; each batch takes the next ones in turn.
+const EXECUTIONS: usize = 3_000;
+const JOURNAL: [u8; 300] = [b'j'; 300];
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+/// Linux counts CPU time in hundredths of a second.
+const TICK_US: f64 = 10_000.0;
+
+/// The executions, each with its version and the task that is ready.
+struct Load {
+    ids: Vec<ExecutionId>,
+    versions: Vec<i64>,
+    queued: bool,
+    next: usize,
+}
+
+/// The server's own counters.
+struct Counters {
+    cpu_ticks: u64,
+    wal_bytes: f64,
+    updates: f64,
+    hot: f64,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let queued = arguments.next().is_some_and(|kind| kind == "queued");
+    let seconds: u64 = arguments.next().map_or(Ok(3), |text| text.parse())?;
+    let server = Postgres::start_with(&[("shared_buffers", "1GB"), ("max_wal_size", "8GB")])?;
+    let url = server.database()?;
+    PostgresStore::migrate(&url).await?;
+    let store = PostgresStore::connect(PostgresConfig::new(&url)).await?;
+    let mut load = Load::new(queued);
+    let mut lane = store.open_lane().await?;
+    lane.commit(&load.births()?).await?;
+    drop(lane);
+    writeln!(std::io::stdout(), "batch  transitions/s  pg CPU us  WAL bytes  HOT %  commits/s")?;
+    for size in SIZES {
+        let row = measure(&server, &url, &store, &mut load, (size, seconds)).await?;
+        writeln!(std::io::stdout(), "{row}")?;
+    }
+    Ok(())
+}
+
+async fn measure(
+    server: &Postgres,
+    url: &str,
+    store: &PostgresStore,
+    load: &mut Load,
+    (size, seconds): (usize, u64),
+) -> Result<String> {
+    let mut lane = store.open_lane().await?;
+    run(&mut *lane, load, size, Duration::from_millis(500)).await?;
+    drop(lane);
+    let before = counters(server, url)?;
+    let mut lane = store.open_lane().await?;
+    let (commits, took) = run(&mut *lane, load, size, Duration::from_secs(seconds)).await?;
+    // The lane's server process reports its statistics when it ends.
+    drop(lane);
+    let after = counters(server, url)?;
+    let transitions = (commits * size) as f64;
+    Ok(format!(
+        "{size:5}  {:13.0}  {:9.1}  {:9.0}  {:5.1}  {:9.0}",
+        transitions / took.as_secs_f64(),
+        (after.cpu_ticks - before.cpu_ticks) as f64 * TICK_US / transitions,
+        (after.wal_bytes - before.wal_bytes) / transitions,
+        100.0 * (after.hot - before.hot) / (after.updates - before.updates),
+        commits as f64 / took.as_secs_f64(),
+    ))
+}
+
+async fn run(
+    lane: &mut dyn CommitLane,
+    load: &mut Load,
+    size: usize,
+    limit: Duration,
+) -> Result<(usize, Duration)> {
+    #[expect(clippy::disallowed_methods, reason = "a stopwatch")]
+    let begin = Instant::now();
+    let mut commits = 0;
+    while begin.elapsed() < limit {
+        lane.commit(&load.steps(size)).await?;
+        commits += 1;
+    }
+    Ok((commits, begin.elapsed()))
+}
+
+impl Load {
+    fn new(queued: bool) -> Self {
+        let mut ids: Vec<ExecutionId> = (0..EXECUTIONS as u64)
+            .map(|n| ExecutionId::new(START, n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+            .collect();
+        ids.sort_by_key(|id| (id.shard(), *id));
+        ids.dedup();
+        Self { versions: vec![0; ids.len()], ids, queued, next: 0 }
+    }
+
+    fn births(&mut self) -> Result<Batch> {
+        let input = Payload::parse(format!("{{\"order\":\"{}\"}}", "x".repeat(200)))?;
+        let mut writes: Vec<ExecutionWrite> =
+            (0..self.ids.len()).map(|place| self.write(place)).collect();
+        for write in &mut writes {
+            write.input = Some(input.clone());
+            write.overview = Some(Bytes::from_static(&[b'o'; 60]));
+            write.index = Some(ExecutionIndex {
+                workflow_name: "ship".into(),
+                workflow_version: 1,
+                correlation_id: None,
+                created_at: START,
+                parent: None,
+                plan: PlanHash([1; 32]),
+            });
+        }
+        Ok(Batch { at: START, writes, ..Batch::default() })
+    }
+
+    /// A step of the next `size` executions, in the order of their keys.
+    fn steps(&mut self, size: usize) -> Batch {
+        let mut places: Vec<usize> =
+            (0..size).map(|offset| (self.next + offset * 7) % self.ids.len()).collect();
+        self.next = (self.next + size * 7 + 1) % self.ids.len();
+        places.sort_unstable();
+        places.dedup();
+        let writes = places.into_iter().map(|place| self.write(place)).collect();
+        Batch { at: START, writes, ..Batch::default() }
+    }
+
+    fn write(&mut self, place: usize) -> ExecutionWrite {
+        let (id, version) = (self.ids[place], self.versions[place]);
+        self.versions[place] += 1;
+        let ready = |seq: i64| ReadyKey {
+            queue: "simple_task".into(),
+            priority: 0,
+            ready_at: START.plus_millis(seq),
+            task: id.task(u32::try_from(seq).unwrap_or(1)),
+        };
+        let (added, removed) = if self.queued {
+            (vec![ready(version + 1)], (version > 0).then(|| ready(version)).into_iter().collect())
+        } else {
+            (vec![], vec![])
+        };
+        ExecutionWrite {
+            id,
+            expected_version: version,
+            status: WorkflowStatus::Running,
+            waits: Waits(Waits::LEASE),
+            wake_at: Some(START.plus_millis(60_000 + version)),
+            ended_at: None,
+            index: None,
+            input: None,
+            overview: None,
+            journal: Bytes::from_static(&JOURNAL),
+            idempotency_key: None,
+            ready_added: added,
+            ready_removed: removed,
+            sent: vec![],
+        }
+    }
+}
+
+fn counters(server: &Postgres, url: &str) -> Result<Counters> {
+    let wal = server.sql(url, "select pg_current_wal_insert_lsn() - '0/0'::pg_lsn")?;
+    let updates = "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables \
+        where relname = 'execution'";
+    let updates = server.sql(url, updates)?;
+    let (all, hot) = updates.split_once('|').context("two columns")?;
+    Ok(Counters {
+        cpu_ticks: cpu_ticks(server)?,
+        wal_bytes: wal.parse()?,
+        updates: all.parse()?,
+        hot: hot.parse()?,
+    })
+}
+
+/// User and system time of the server's first process, its children, and children that ended.
+fn cpu_ticks(server: &Postgres) -> Result<u64> {
+    let pid_file = std::fs::read_to_string(server.data().join("postmaster.pid"))?;
+    let parent = pid_file.lines().next().context("a process id")?;
+    let mut ticks = 0;
+    for process in std::fs::read_dir("/proc")?.flatten() {
+        let Ok(stat) = std::fs::read_to_string(process.path().join("stat")) else { continue };
+        // After the name, which is in parentheses: state, parent, …
+        let Some((_, fields)) = stat.rsplit_once(") ") else { continue };
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let tick = |place: usize| fields[place].parse::<u64>().unwrap_or(0);
+        let is_first = process.file_name().to_string_lossy() == parent;
+        if is_first {
+            ticks += tick(11) + tick(12) + tick(13) + tick(14);
+        } else if fields[1] == parent {
+            ticks += tick(11) + tick(12);
+        }
+    }
+    Ok(ticks)
+}

@@ -1,0 +1,429 @@
+//! A batch as columns: the arrays that `baton_commit` takes.
+use baton_common::{ExecutionId, TaskId};
+use baton_store::{
+    Batch, ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey,
+};
+use bytes::BytesMut;
+use std::borrow::Cow;
+use std::error::Error;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use uuid::Uuid;
+
+/// One parameter of a statement.
+pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
+
+/// An array; null as a whole when it is empty or holds only nulls, which the server skips.
+#[derive(Debug)]
+pub(crate) struct Column<T>(Vec<Option<T>>);
+
+impl<T> Default for Column<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Column<T> {
+    pub(crate) fn push(&mut self, value: T) {
+        self.0.push(Some(value));
+    }
+
+    fn push_option(&mut self, value: Option<T>) {
+        self.0.push(value);
+    }
+}
+
+impl<T: ToSql> ToSql for Column<T> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        if self.0.iter().all(Option::is_none) { Ok(IsNull::Yes) } else { self.0.to_sql(ty, out) }
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <Vec<Option<T>> as ToSql>::accepts(ty)
+    }
+
+    to_sql_checked!();
+}
+
+/// Text as PostgreSQL can hold it.
+pub(crate) fn text(value: &str) -> Cow<'_, str> {
+    if value.contains('\0') { value.replace('\0', "\u{fffd}").into() } else { value.into() }
+}
+
+/// The shard as the columns have it.
+pub(crate) fn shard(id: ExecutionId) -> i16 {
+    id.shard().into()
+}
+
+/// The task's number as the columns have it; 24 bits always fit.
+pub(crate) fn seq(task: TaskId) -> i32 {
+    task.seq().cast_signed()
+}
+
+type Text<'a> = Cow<'a, str>;
+
+/// A batch, cut into the sections of `baton_commit` in the order of its parameters.
+#[derive(Default)]
+pub(crate) struct Columns<'a> {
+    at: i64,
+    revision: Option<i64>,
+    plan_hash: Column<&'a [u8]>,
+    plan_body: Column<&'a [u8]>,
+    steps: Steps<'a>,
+    renewals: Renewals<'a>,
+    births: Births<'a>,
+    keys: Keys<'a>,
+    ready: ReadyRows<'a>,
+    gone: ReadyRows<'a>,
+    done: MessageIds,
+    sent: Messages<'a>,
+}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn of(batch: &'a Batch) -> Self {
+        let mut columns =
+            Self { at: batch.at.millis(), revision: batch.revision, ..Self::default() };
+        let mut plans: Vec<_> = batch.plans.iter().collect();
+        plans.sort_unstable_by_key(|(hash, _)| *hash);
+        for (PlanHash(hash), body) in plans {
+            columns.plan_hash.push(hash);
+            columns.plan_body.push(body.get().as_bytes());
+        }
+        for write in &batch.writes {
+            columns.push(write);
+        }
+        columns.keys = Keys::of(&batch.writes);
+        let mut delivered: Vec<&MessageId> = batch.delivered.iter().collect();
+        delivered.sort_unstable_by_key(|id| (id.from.shard(), **id));
+        delivered.into_iter().for_each(|id| columns.done.push(id));
+        columns
+    }
+
+    fn push(&mut self, write: &'a ExecutionWrite) {
+        if write.expected_version == 0 {
+            self.births.push(write);
+        } else {
+            self.steps.push(write);
+            self.renewals.push(write);
+        }
+        write.ready_added.iter().for_each(|key| self.ready.push(key));
+        write.ready_removed.iter().for_each(|key| self.gone.push(key));
+        write.sent.iter().for_each(|message| self.sent.push(message));
+    }
+
+    pub(crate) fn params(&self) -> Vec<Param<'_>> {
+        let plans: [Param<'_>; 4] = [&self.at, &self.revision, &self.plan_hash, &self.plan_body];
+        let mut params = plans.to_vec();
+        params.extend(self.steps.params());
+        params.extend(self.renewals.params());
+        params.extend(self.births.params());
+        params.extend(self.keys.params());
+        params.extend(self.ready.params());
+        params.extend(self.gone.params());
+        params.extend(self.done.params());
+        params.extend(self.sent.params());
+        params
+    }
+}
+
+#[derive(Default)]
+struct Steps<'a> {
+    shard: Column<i16>,
+    id: Column<Uuid>,
+    version: Column<i64>,
+    status: Column<i16>,
+    waits: Column<i16>,
+    wake_at: Column<i64>,
+    ended_at: Column<i64>,
+    overview: Column<&'a [u8]>,
+    journal: Column<&'a [u8]>,
+}
+
+impl<'a> Steps<'a> {
+    fn push(&mut self, write: &'a ExecutionWrite) {
+        self.shard.push(shard(write.id));
+        self.id.push(write.id.uuid());
+        self.version.push(write.expected_version);
+        self.status.push(write.status.code());
+        self.waits.push(write.waits.0);
+        self.wake_at.push_option(write.wake_at.map(|at| at.millis()));
+        self.ended_at.push_option(write.ended_at.map(|at| at.millis()));
+        self.overview.push_option(write.overview.as_deref());
+        self.journal.push(&write.journal);
+    }
+
+    fn params(&self) -> [Param<'_>; 9] {
+        [
+            &self.shard,
+            &self.id,
+            &self.version,
+            &self.status,
+            &self.waits,
+            &self.wake_at,
+            &self.ended_at,
+            &self.overview,
+            &self.journal,
+        ]
+    }
+}
+
+#[derive(Default)]
+struct Index<'a> {
+    workflow_name: Column<Text<'a>>,
+    workflow_version: Column<i32>,
+    correlation_id: Column<Text<'a>>,
+    created_at: Column<i64>,
+    parent: Column<Uuid>,
+    parent_seq: Column<i32>,
+    plan: Column<&'a [u8]>,
+}
+
+impl<'a> Index<'a> {
+    fn push(&mut self, index: Option<&'a ExecutionIndex>) {
+        let correlation_id = index.and_then(|index| index.correlation_id.as_deref());
+        let parent = index.and_then(|index| index.parent);
+        self.workflow_name.push_option(index.map(|index| text(&index.workflow_name)));
+        self.workflow_version.push_option(index.map(|index| index.workflow_version));
+        self.correlation_id.push_option(correlation_id.map(text));
+        self.created_at.push_option(index.map(|index| index.created_at.millis()));
+        self.parent.push_option(parent.map(|task| task.execution().uuid()));
+        self.parent_seq.push_option(parent.map(seq));
+        self.plan.push_option(index.map(|index| index.plan.0.as_slice()));
+    }
+
+    fn params(&self) -> [Param<'_>; 7] {
+        [
+            &self.workflow_name,
+            &self.workflow_version,
+            &self.correlation_id,
+            &self.created_at,
+            &self.parent,
+            &self.parent_seq,
+            &self.plan,
+        ]
+    }
+}
+
+#[derive(Default)]
+struct Renewals<'a> {
+    shard: Column<i16>,
+    id: Column<Uuid>,
+    index: Index<'a>,
+    input: Column<&'a [u8]>,
+}
+
+impl<'a> Renewals<'a> {
+    fn push(&mut self, write: &'a ExecutionWrite) {
+        if write.index.is_none() && write.input.is_none() {
+            return;
+        }
+        self.shard.push(shard(write.id));
+        self.id.push(write.id.uuid());
+        self.index.push(write.index.as_ref());
+        self.input.push_option(write.input.as_ref().map(|input| input.get().as_bytes()));
+    }
+
+    fn params(&self) -> Vec<Param<'_>> {
+        let mut params: Vec<Param<'_>> = vec![&self.shard, &self.id];
+        params.extend(self.index.params());
+        params.push(&self.input);
+        params
+    }
+}
+
+#[derive(Default)]
+struct Births<'a> {
+    shard: Column<i16>,
+    id: Column<Uuid>,
+    status: Column<i16>,
+    waits: Column<i16>,
+    wake_at: Column<i64>,
+    ended_at: Column<i64>,
+    index: Index<'a>,
+    input: Column<&'a [u8]>,
+    overview: Column<&'a [u8]>,
+    journal: Column<&'a [u8]>,
+}
+
+impl<'a> Births<'a> {
+    fn push(&mut self, write: &'a ExecutionWrite) {
+        self.shard.push(shard(write.id));
+        self.id.push(write.id.uuid());
+        self.status.push(write.status.code());
+        self.waits.push(write.waits.0);
+        self.wake_at.push_option(write.wake_at.map(|at| at.millis()));
+        self.ended_at.push_option(write.ended_at.map(|at| at.millis()));
+        self.index.push(write.index.as_ref());
+        self.input.push_option(write.input.as_ref().map(|input| input.get().as_bytes()));
+        self.overview.push_option(write.overview.as_deref());
+        self.journal.push(&write.journal);
+    }
+
+    fn params(&self) -> Vec<Param<'_>> {
+        let mut params: Vec<Param<'_>> =
+            vec![&self.shard, &self.id, &self.status, &self.waits, &self.wake_at, &self.ended_at];
+        params.extend(self.index.params());
+        let rest: [Param<'_>; 3] = [&self.input, &self.overview, &self.journal];
+        params.extend(rest);
+        params
+    }
+}
+
+/// The idempotency keys that a batch's births bring, in the order of their rows' key.
+#[derive(Default)]
+pub(crate) struct Keys<'a> {
+    workflow_name: Column<Text<'a>>,
+    key: Column<Text<'a>>,
+    shard: Column<i16>,
+    id: Column<Uuid>,
+    /// Newborns that bring the same key as an earlier one of the batch, and that one.
+    pub(crate) doubled: Vec<(ExecutionId, ExecutionId)>,
+}
+
+impl<'a> Keys<'a> {
+    pub(crate) fn of(writes: &'a [ExecutionWrite]) -> Self {
+        let mut keys: Vec<(Text<'a>, Text<'a>, ExecutionId)> = writes.iter().filter_map(key).collect();
+        keys.sort_by(|(name, key, _), (other_name, other, _)| {
+            (name, key).cmp(&(other_name, other))
+        });
+        let mut columns = Self::default();
+        let mut last: Option<(Text<'a>, Text<'a>, ExecutionId)> = None;
+        for (name, key, id) in keys {
+            match &last {
+                Some((last_name, last_key, holder)) if *last_name == name && *last_key == key => {
+                    columns.doubled.push((id, *holder));
+                }
+                _ => last = Some((name.clone(), key.clone(), id)),
+            }
+            columns.workflow_name.push(name);
+            columns.key.push(key);
+            columns.shard.push(shard(id));
+            columns.id.push(id.uuid());
+        }
+        columns
+    }
+
+    fn params(&self) -> [Param<'_>; 4] {
+        [&self.workflow_name, &self.key, &self.shard, &self.id]
+    }
+}
+
+fn key(write: &ExecutionWrite) -> Option<(Text<'_>, Text<'_>, ExecutionId)> {
+    let (key, index) = (write.idempotency_key.as_ref()?, write.index.as_ref()?);
+    (write.expected_version == 0).then(|| (text(&index.workflow_name), text(key), write.id))
+}
+
+#[derive(Default)]
+struct ReadyRows<'a> {
+    queue: Column<Text<'a>>,
+    rank: Column<i16>,
+    at: Column<i64>,
+    id: Column<Uuid>,
+    seq: Column<i32>,
+    shard: Column<i16>,
+}
+
+impl<'a> ReadyRows<'a> {
+    fn push(&mut self, key: &'a ReadyKey) {
+        let id = key.task.execution();
+        self.queue.push(text(&key.queue));
+        self.rank.push(99 - i16::from(key.priority));
+        self.at.push(key.ready_at.millis());
+        self.id.push(id.uuid());
+        self.seq.push(seq(key.task));
+        self.shard.push(shard(id));
+    }
+
+    fn params(&self) -> [Param<'_>; 6] {
+        [&self.queue, &self.rank, &self.at, &self.id, &self.seq, &self.shard]
+    }
+}
+
+#[derive(Default)]
+struct MessageIds {
+    shard: Column<i16>,
+    from: Column<Uuid>,
+    version: Column<i64>,
+    number: Column<i32>,
+}
+
+impl MessageIds {
+    fn push(&mut self, id: &MessageId) {
+        self.shard.push(shard(id.from));
+        self.from.push(id.from.uuid());
+        self.version.push(id.version);
+        self.number.push(id.number);
+    }
+
+    fn params(&self) -> [Param<'_>; 4] {
+        [&self.shard, &self.from, &self.version, &self.number]
+    }
+}
+
+#[derive(Default)]
+struct Messages<'a> {
+    id: MessageIds,
+    to_shard: Column<i16>,
+    to: Column<Uuid>,
+    body: Column<&'a [u8]>,
+}
+
+impl<'a> Messages<'a> {
+    fn push(&mut self, message: &'a Message) {
+        self.id.push(&message.id);
+        self.to_shard.push(shard(message.to));
+        self.to.push(message.to.uuid());
+        self.body.push(&message.body);
+    }
+
+    fn params(&self) -> Vec<Param<'_>> {
+        let mut params = self.id.params().to_vec();
+        let rest: [Param<'_>; 3] = [&self.to_shard, &self.to, &self.body];
+        params.extend(rest);
+        params
+    }
+}
+
+/// The same batch as `commit_losers.sql` asks about it.
+#[derive(Default)]
+pub(crate) struct Fences<'a> {
+    shard: Column<i16>,
+    id: Column<Uuid>,
+    version: Column<i64>,
+    keys: Keys<'a>,
+    revision: Option<i64>,
+}
+
+impl<'a> Fences<'a> {
+    pub(crate) fn of(batch: &'a Batch) -> Self {
+        let mut fences = Self {
+            keys: Keys::of(&batch.writes),
+            revision: batch.revision,
+            ..Self::default()
+        };
+        for write in &batch.writes {
+            fences.shard.push(shard(write.id));
+            fences.id.push(write.id.uuid());
+            fences.version.push(write.expected_version);
+        }
+        fences
+    }
+
+    pub(crate) fn params(&self) -> [Param<'_>; 7] {
+        let Keys { workflow_name, key, id, .. } = &self.keys;
+        [&self.shard, &self.id, &self.version, workflow_name, key, id, &self.revision]
+    }
+
+    /// Adds newborns whose key nobody holds yet but another of the batch brings too.
+    pub(crate) fn add_doubled(&self, idempotency: &mut Vec<(ExecutionId, ExecutionId)>) {
+        for double in &self.keys.doubled {
+            if !idempotency.iter().any(|(newborn, _)| *newborn == double.0) {
+                idempotency.push(*double);
+            }
+        }
+        idempotency.sort_unstable_by_key(|(newborn, _)| (newborn.shard(), *newborn));
+    }
+}

@@ -1,0 +1,205 @@
+//! Tells other processes of ready tasks, and hears them: NOTIFY and LISTEN on two connections of
+//! their own. Both are hints, so whatever fails is tried again later and never reported.
+use baton_store::StoreError;
+use futures::{StreamExt, stream};
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast};
+use tokio::task::JoinHandle;
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+
+/// At most one notification in this time: each takes a lock that is global to the server.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The first and the longest wait after a failed connection.
+const BACK_OFF_MIN: Duration = Duration::from_millis(100);
+const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+
+/// PostgreSQL refuses payloads of 8000 bytes and more.
+const PAYLOAD_BYTES_MAX: usize = 7_900;
+
+/// Names of queues that wait to be rung; more are lost.
+const WAITING_MAX: usize = 10_000;
+
+/// Rings that a slow listener may be behind; older ones are lost.
+const HEARD_MAX: usize = 1_024;
+
+/// Between the names of a payload; a name that contains it is rung for in vain.
+const SEPARATOR: char = '\n';
+
+/// The bell of one store. Silent when dropped.
+pub(crate) struct Bell {
+    heard: broadcast::Sender<Arc<[String]>>,
+    waiting: Arc<Waiting>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+#[derive(Default)]
+struct Waiting {
+    queues: Mutex<BTreeSet<String>>,
+    more: Notify,
+}
+
+impl Waiting {
+    fn queues(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Bell {
+    /// Listens from now on; the connection for ringing is made when it is needed.
+    pub(crate) async fn hang_up(config: Config) -> Result<Self, StoreError> {
+        let (heard, _) = broadcast::channel(HEARD_MAX);
+        // Marks our own rings, which nobody here needs to hear.
+        let token = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+        let listener = Listener { config: config.clone(), token: token.clone(), heard };
+        let heard = listener.heard.clone();
+        let first = listener.connect().await.map_err(|error| crate::error::unavailable(&error))?;
+        let waiting = Arc::new(Waiting::default());
+        let tasks = [
+            tokio::spawn(listener.run(first)),
+            tokio::spawn(ring_waiting(config, token, Arc::clone(&waiting))),
+        ];
+        Ok(Self { heard, waiting, tasks })
+    }
+
+    pub(crate) fn ring(&self, queues: &[String]) {
+        let mut waiting = self.waiting.queues();
+        for queue in queues {
+            if waiting.len() < WAITING_MAX && queue.len() < PAYLOAD_BYTES_MAX / 2 {
+                waiting.insert(crate::batch::text(queue).into_owned());
+            }
+        }
+        drop(waiting);
+        self.waiting.more.notify_one();
+    }
+
+    pub(crate) fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.heard.subscribe()
+    }
+}
+
+struct Listener {
+    config: Config,
+    token: String,
+    heard: broadcast::Sender<Arc<[String]>>,
+}
+
+impl Listener {
+    async fn run(self, first: (Client, JoinHandle<()>)) {
+        let (mut client, mut ears) = first;
+        loop {
+            let _ = ears.await;
+            drop(client);
+            (client, ears) = self.reconnect().await;
+        }
+    }
+
+    async fn reconnect(&self) -> (Client, JoinHandle<()>) {
+        let mut back_off = BACK_OFF_MIN;
+        loop {
+            tokio::time::sleep(back_off).await;
+            match self.connect().await {
+                Ok(connected) => return connected,
+                Err(error) => tracing::debug!(%error, "rings of other processes are not heard"),
+            }
+            back_off = (back_off * 2).min(BACK_OFF_MAX);
+        }
+    }
+
+    /// A client, and the task that hears until its connection ends.
+    async fn connect(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
+        let (client, mut connection) = self.config.connect(NoTls).await?;
+        let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
+        let (heard, token) = (self.heard.clone(), self.token.clone());
+        let ears = tokio::spawn(async move {
+            while let Some(Ok(message)) = messages.next().await {
+                if let AsyncMessage::Notification(ring) = message
+                    && let Some(queues) = queues_of(ring.payload(), &token)
+                {
+                    // Nobody listening is no fault.
+                    let _ = heard.send(queues);
+                }
+            }
+        });
+        client.batch_execute(include_str!("sql/listen.sql")).await?;
+        Ok((client, ears))
+    }
+}
+
+async fn ring_waiting(config: Config, token: String, waiting: Arc<Waiting>) {
+    let mut client: Option<Client> = None;
+    loop {
+        waiting.more.notified().await;
+        let queues = std::mem::take(&mut *waiting.queues());
+        for payload in payloads(&token, queues) {
+            if ring_once(&config, &mut client, &payload).await.is_err() {
+                client = None;
+                tokio::time::sleep(BACK_OFF_MIN).await;
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn ring_once(
+    config: &Config,
+    client: &mut Option<Client>,
+    payload: &str,
+) -> Result<(), tokio_postgres::Error> {
+    let client = match client {
+        Some(client) => client,
+        None => {
+            let (fresh, connection) = config.connect(NoTls).await?;
+            tokio::spawn(connection);
+            client.insert(fresh)
+        }
+    };
+    client.execute(include_str!("sql/ring.sql"), &[&payload]).await.map(drop)
+}
+
+/// The names in as few payloads as hold them, each after our token.
+fn payloads(token: &str, queues: BTreeSet<String>) -> Vec<String> {
+    let mut payloads: Vec<String> = Vec::new();
+    for queue in queues {
+        match payloads.last_mut() {
+            Some(last) if last.len() + queue.len() < PAYLOAD_BYTES_MAX => {
+                last.push(SEPARATOR);
+                last.push_str(&queue);
+            }
+            _ => payloads.push(format!("{token}{SEPARATOR}{queue}")),
+        }
+    }
+    payloads
+}
+
+/// The names in somebody else's payload.
+fn queues_of(payload: &str, own_token: &str) -> Option<Arc<[String]>> {
+    let (token, queues) = payload.split_once(SEPARATOR)?;
+    (token != own_token).then(|| queues.split(SEPARATOR).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many names wait, each arrives, in payloads that PostgreSQL takes.
+    #[test]
+    fn many_names_are_cut_into_payloads() {
+        let names: BTreeSet<String> = (0..3000).map(|n| format!("queue_{n}")).collect();
+        let payloads = payloads("ours", names.clone());
+        assert!(payloads.len() > 1 && payloads.iter().all(|payload| payload.len() < 8000));
+        let heard = payloads.iter().filter_map(|payload| queues_of(payload, "theirs"));
+        let heard: BTreeSet<String> = heard.flat_map(|queues| queues.to_vec()).collect();
+        assert_eq!(heard, names);
+        assert_eq!(queues_of(&payloads[0], "ours"), None);
+    }
+}

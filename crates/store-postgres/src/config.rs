@@ -1,0 +1,81 @@
+//! What an operator chooses about the database, and what each kind of connection is told.
+use baton_store::StoreError;
+use std::time::Duration;
+use tokio_postgres::Config;
+
+/// Connections that run the engine's statements: generic plans by key only, whatever the statistics
+/// of a fresh or emptied table suggest.
+const ENGINE_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c jit=off \
+    -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off \
+    -c idle_in_transaction_session_timeout=5000";
+
+/// Connections that run searches and checks: planned with the values at hand.
+const SEARCH_SETTINGS: &str =
+    "-c plan_cache_mode=force_custom_plan -c jit=off -c idle_in_transaction_session_timeout=5000";
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After how long without a sign of life the operating system asks the server for one.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// How to reach the database, and how much of it to use.
+#[derive(Debug, Clone)]
+pub struct PostgresConfig {
+    /// `postgres://user:password@host:port/database`, or with a directory as `host` for a unix
+    /// socket. Without TLS.
+    pub url: String,
+    /// Connections for everything but commits and searches; each lane has one more of its own.
+    /// From 1; too few and loads wait for each other.
+    pub pool_size: usize,
+    /// Connections for searches and checks. From 1; too many and searches starve the engine.
+    pub search_pool_size: usize,
+    /// How long a request waits for a free connection, in milliseconds, before it is refused.
+    pub pool_wait_ms: u64,
+    /// How long a statement of the engine may take, in milliseconds. Too small and the largest
+    /// batch never commits.
+    pub statement_timeout_ms: u32,
+    /// How long a search may take, in milliseconds.
+    pub search_timeout_ms: u32,
+}
+
+impl PostgresConfig {
+    /// The database at `url`, used as suits a machine of a few cores: 8 connections, 2 for
+    /// searches, a wait of 5 s, 15 s for a statement, 30 s for a search.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            pool_size: 8,
+            search_pool_size: 2,
+            pool_wait_ms: 5_000,
+            statement_timeout_ms: 15_000,
+            search_timeout_ms: 30_000,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Result<Config, StoreError> {
+        connection(&self.url, ENGINE_SETTINGS, self.statement_timeout_ms)
+    }
+
+    pub(crate) fn searches(&self) -> Result<Config, StoreError> {
+        connection(&self.url, SEARCH_SETTINGS, self.search_timeout_ms)
+    }
+}
+
+/// A connection's parameters with `settings` after those of the URL.
+pub(crate) fn connection(
+    url: &str,
+    settings: &str,
+    statement_timeout_ms: u32,
+) -> Result<Config, StoreError> {
+    let mut config: Config = url
+        .parse()
+        .map_err(|error| StoreError::Unavailable(format!("the database's URL: {error}")))?;
+    let given = config.get_options().unwrap_or_default();
+    let options = format!("{given} {settings} -c statement_timeout={statement_timeout_ms}");
+    config.options(options).connect_timeout(CONNECT_TIMEOUT).keepalives_idle(KEEPALIVE_IDLE);
+    if config.get_application_name().is_none() {
+        config.application_name("baton");
+    }
+    Ok(config)
+}

@@ -1,0 +1,90 @@
+//! A bounded pool of connections of one kind, and queries with a deadline.
+use crate::error::{store_error, too_late, unavailable};
+use baton_store::StoreError;
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use std::time::Duration;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Config, NoTls, Row};
+
+/// How much longer than the server we wait for its answer.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// One kind of parameter list.
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Connections that are all alike.
+pub(crate) struct Database {
+    pool: Pool,
+    deadline: Duration,
+}
+
+impl Database {
+    /// A pool of at most `size` connections, made when they are needed.
+    pub(crate) fn new(
+        config: Config,
+        size: usize,
+        wait_ms: u64,
+        timeout_ms: u32,
+    ) -> Result<Self, StoreError> {
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, NoTls, recycling);
+        let pool = Pool::builder(manager)
+            .max_size(size.max(1))
+            .wait_timeout(Some(Duration::from_millis(wait_ms)))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| unavailable(&error))?;
+        Ok(Self { pool, deadline: deadline(timeout_ms) })
+    }
+
+    /// Runs a statement that is prepared once per connection.
+    pub(crate) async fn query(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = self.query_raw(sql, params).await?;
+        rows.map_err(|error| store_error(&error))
+    }
+
+    /// As [`Self::query`], with the server's refusals untranslated.
+    pub(crate) async fn query_raw(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Result<Vec<Row>, tokio_postgres::Error>, StoreError> {
+        let client = self.client().await?;
+        let work = async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, params).await
+        };
+        let outcome = tokio::time::timeout(self.deadline, work).await;
+        outcome.map_err(|_| discard(client))
+    }
+
+    /// Runs a statement that is planned for these values, in one round trip.
+    pub(crate) async fn query_once(
+        &self,
+        sql: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let client = self.client().await?;
+        let outcome = tokio::time::timeout(self.deadline, client.query_typed(sql, params)).await;
+        outcome.map_err(|_| discard(client))?.map_err(|error| store_error(&error))
+    }
+
+    async fn client(&self) -> Result<Object, StoreError> {
+        self.pool.get().await.map_err(|error| unavailable(&error))
+    }
+}
+
+/// How long to wait for a statement that the server stops after `timeout_ms`.
+pub(crate) fn deadline(timeout_ms: u32) -> Duration {
+    Duration::from_millis(timeout_ms.into()) + GRACE
+}
+
+/// A connection that does not answer must not go back to the pool.
+fn discard(client: Object) -> StoreError {
+    drop(Object::take(client));
+    too_late()
+}

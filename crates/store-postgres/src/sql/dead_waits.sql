@@ -1,0 +1,11 @@
+-- Running executions that nothing will move again (12 = Waits::CHILD | Waits::EXTERNAL), at most $1.
+select e.id
+from execution e
+where e.status = 0
+    and e.wake_at is null
+    and e.waits & 12 = 0
+    and not exists (select from ready r where r.execution_id = e.id)
+    and not exists (select from message m where m.shard = e.shard and m.from_id = e.id)
+    and not exists (select from message m where m.to_shard = e.shard and m.to_id = e.id)
+order by e.id
+limit $1

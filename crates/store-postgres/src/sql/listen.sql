@@ -1,0 +1,2 @@
+-- Hears ring.sql.
+listen baton_ready

@@ -1,0 +1,259 @@
+//! The store's methods: parameters in, one statement, rows out.
+use crate::batch::{Column, seq, shard, text};
+use crate::bell::Bell;
+use crate::config::PostgresConfig;
+use crate::database::Database;
+use crate::definitions::{self, Definitions};
+use crate::lane::Lane;
+use crate::migrate::{self, MIGRATIONS, MigrationReport};
+use crate::rows::{execution_id, get, loaded_executions, payload, ready_key};
+use crate::search;
+use async_trait::async_trait;
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use baton_store::{
+    CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest, LoadedExecution, Message,
+    MessageId, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage, SearchQuery,
+    Store, StoreError, TaskLog,
+};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use tokio_postgres::Row;
+
+/// Executions in a PostgreSQL database. Cheap to share behind an `Arc`.
+pub struct PostgresStore {
+    config: PostgresConfig,
+    engine: Database,
+    searches: Database,
+    bell: Bell,
+}
+
+impl PostgresStore {
+    /// Opens a migrated database. Its listening task runs on the runtime that calls this, pooled
+    /// connections on those that first need them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: no connection, or the database is not migrated for this build.
+    pub async fn connect(config: PostgresConfig) -> Result<Self, StoreError> {
+        let PostgresConfig { pool_size, search_pool_size, pool_wait_ms, .. } = config;
+        let (timeout, search_timeout) = (config.statement_timeout_ms, config.search_timeout_ms);
+        let engine = Database::new(config.engine()?, pool_size, pool_wait_ms, timeout)?;
+        let searches =
+            Database::new(config.searches()?, search_pool_size, pool_wait_ms, search_timeout)?;
+        check_schema(&searches).await?;
+        let bell = Bell::hang_up(config.engine()?).await?;
+        Ok(Self { config, engine, searches, bell })
+    }
+
+    /// Brings the database at `url` to the schema of this build; safe to call from many processes
+    /// at once, and again.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: earlier files stay applied, the failed one leaves no trace.
+    /// [`StoreError::Corrupt`]: an applied migration is not the one this build knows.
+    pub async fn migrate(url: &str) -> Result<MigrationReport, StoreError> {
+        migrate::migrate(url).await
+    }
+}
+
+/// A database without our tables, or with too few, would fail at the first request anyway: say so.
+async fn check_schema(database: &Database) -> Result<(), StoreError> {
+    let wanted = MIGRATIONS.iter().map(|(number, ..)| *number).max().unwrap_or(0);
+    let found = database.query(include_str!("sql/migrations_applied.sql"), &[]).await;
+    let newest = found.and_then(|rows| rows.last().map_or(Ok(0), |row| get(row, "number")));
+    match newest {
+        Ok(newest) if newest >= wanted => Ok(()),
+        Ok(newest) => Err(StoreError::Unavailable(format!(
+            "the database is at migration {newest} of {wanted}: migrate it first"
+        ))),
+        Err(StoreError::Unavailable(text)) if text.contains("42P01") => {
+            Err(StoreError::Unavailable("the database is empty: migrate it first".into()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
+        let lane = Lane::open(self.config.engine()?, self.config.statement_timeout_ms).await?;
+        Ok(Box::new(lane))
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let rows = self.engine.query(include_str!("sql/now.sql"), &[]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Corrupt("no clock".into()))?;
+        Ok(Timestamp::from_millis(row.get(0)))
+    }
+
+    async fn load(
+        &self,
+        requests: &[LoadRequest],
+    ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
+        let shards: Vec<i16> = requests.iter().map(|request| shard(request.id)).collect();
+        let ids: Vec<_> = requests.iter().map(|request| request.id.uuid()).collect();
+        let after: Vec<_> = requests.iter().map(|request| request.journal_after).collect();
+        let rows = self.engine.query(include_str!("sql/load.sql"), &[&shards, &ids, &after]).await?;
+        loaded_executions(requests, &rows)
+    }
+
+    async fn reserve_ready(
+        &self,
+        demands: &[QueueDemand],
+        reserve_ms: u32,
+    ) -> Result<Vec<ReadyKey>, StoreError> {
+        let mut wanted: BTreeMap<_, i64> = BTreeMap::new();
+        for QueueDemand { queue, count } in demands {
+            *wanted.entry(text(queue)).or_default() += i64::from(*count);
+        }
+        let (queues, counts): (Vec<_>, Vec<i64>) = wanted.into_iter().unzip();
+        let sql = include_str!("sql/reserve_ready.sql");
+        let rows = self.engine.query(sql, &[&queues, &counts, &i64::from(reserve_ms)]).await?;
+        rows.iter().map(ready_key).collect()
+    }
+
+    async fn due_wake_ups(
+        &self,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError> {
+        let sql = include_str!("sql/due_wake_ups.sql");
+        let rows = self.engine.query(sql, &[&until.millis(), &i64::from(limit)]).await?;
+        let due = |row: &Row| {
+            Ok((execution_id(get(row, "id")?)?, Timestamp::from_millis(get(row, "wake_at")?)))
+        };
+        rows.iter().map(due).collect()
+    }
+
+    async fn undelivered(
+        &self,
+        sent_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        let sql = include_str!("sql/undelivered.sql");
+        let rows = self.engine.query(sql, &[&sent_before.millis(), &i64::from(limit)]).await?;
+        rows.iter().map(message).collect()
+    }
+
+    async fn write_definitions(&self, writes: &[DefinitionWrite]) -> Result<Revision, StoreError> {
+        let definitions = Definitions::of(writes);
+        let sql = include_str!("sql/write_definitions.sql");
+        let rows = self.engine.query_raw(sql, &definitions.params()).await?;
+        let rows = rows.map_err(|error| definitions::refusal(writes, &error))?;
+        let row = rows.first().ok_or_else(|| StoreError::Corrupt("no revision".into()))?;
+        Ok(row.get(0))
+    }
+
+    async fn read_definitions(&self, since: Revision) -> Result<DefinitionChanges, StoreError> {
+        let rows = self.engine.query(include_str!("sql/read_definitions.sql"), &[&since]).await?;
+        definitions::changes(&rows)
+    }
+
+    async fn load_plan(&self, hash: PlanHash) -> Result<Payload, StoreError> {
+        let rows = self.engine.query(include_str!("sql/load_plan.sql"), &[&&hash.0[..]]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::NotFound("the plan".into()))?;
+        payload(get(row, "body")?)
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        search::search(&self.searches, query).await
+    }
+
+    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows = self.searches.query(include_str!("sql/queue_sizes.sql"), &[]).await?;
+        let size = |row: &Row| Ok((get(row, "queue")?, get::<i64>(row, "count")?.unsigned_abs()));
+        rows.iter().map(size).collect()
+    }
+
+    async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {
+        let shards: Vec<i16> = lines.iter().map(|line| shard(line.task.execution())).collect();
+        let ids: Vec<_> = lines.iter().map(|line| line.task.execution().uuid()).collect();
+        let numbers: Vec<i32> = lines.iter().map(|line| seq(line.task)).collect();
+        let times: Vec<i64> = lines.iter().map(|line| line.at.millis()).collect();
+        let texts: Vec<_> = lines.iter().map(|line| text(&line.line)).collect();
+        let sql = include_str!("sql/append_task_logs.sql");
+        self.engine.query(sql, &[&shards, &ids, &numbers, &times, &texts]).await.map(drop)
+    }
+
+    async fn task_logs(&self, task: TaskId, limit: u32) -> Result<Vec<TaskLog>, StoreError> {
+        let id = task.execution();
+        let sql = include_str!("sql/task_logs.sql");
+        let (uuid, limit) = (id.uuid(), i64::from(limit));
+        let rows = self.engine.query(sql, &[&shard(id), &uuid, &seq(task), &limit]).await?;
+        let line = |row: &Row| {
+            let at = Timestamp::from_millis(get(row, "at")?);
+            Ok(TaskLog { task, at, line: get(row, "line")? })
+        };
+        rows.iter().map(line).collect()
+    }
+
+    async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError> {
+        let mut newest: BTreeMap<(&str, &str), &PollRecord> = BTreeMap::new();
+        for poll in polls {
+            let held = newest.entry((&poll.task_type, &poll.domain)).or_insert(poll);
+            if held.at <= poll.at {
+                *held = poll;
+            }
+        }
+        let newest = newest.into_values();
+        let [mut types, mut domains, mut workers] = [Column::default(), Column::default(), Column::default()];
+        let mut times = Column::default();
+        for poll in newest {
+            types.push(text(&poll.task_type));
+            domains.push(text(&poll.domain));
+            workers.push(text(&poll.worker));
+            times.push(poll.at.millis());
+        }
+        let sql = include_str!("sql/record_polls.sql");
+        self.engine.query(sql, &[&types, &domains, &workers, &times]).await.map(drop)
+    }
+
+    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
+        let task_type = task_type.map(text);
+        let rows = self.searches.query(include_str!("sql/polls.sql"), &[&task_type]).await?;
+        rows.iter().map(poll).collect()
+    }
+
+    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable_by_key(|id| (id.shard(), *id));
+        ids.dedup();
+        let shards: Vec<i16> = ids.iter().map(|id| shard(*id)).collect();
+        let uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+        self.engine.query(include_str!("sql/remove.sql"), &[&shards, &uuids]).await.map(drop)
+    }
+
+    async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+        let sql = include_str!("sql/dead_waits.sql");
+        let rows = self.searches.query(sql, &[&i64::from(limit)]).await?;
+        rows.iter().map(|row| execution_id(get(row, "id")?)).collect()
+    }
+
+    async fn ring(&self, queues: &[String]) {
+        self.bell.ring(queues);
+    }
+
+    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.bell.rings()
+    }
+}
+
+fn message(row: &Row) -> Result<Message, StoreError> {
+    let id = MessageId {
+        from: execution_id(get(row, "from_id")?)?,
+        version: get(row, "version")?,
+        number: get(row, "number")?,
+    };
+    let body = Bytes::copy_from_slice(get(row, "body")?);
+    Ok(Message { id, to: execution_id(get(row, "to_id")?)?, body })
+}
+
+fn poll(row: &Row) -> Result<PollRecord, StoreError> {
+    Ok(PollRecord {
+        task_type: get(row, "task_type")?,
+        domain: get(row, "domain")?,
+        worker: get(row, "worker")?,
+        at: Timestamp::from_millis(get(row, "at")?),
+    })
+}

@@ -1,0 +1,173 @@
+//! A store in memory: the model that every other store must equal, and the store of tests and
+//! simulations. It favors being obviously right over being fast; nothing survives the process.
+mod search;
+mod state;
+
+use crate::{
+    Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
+    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage,
+    SearchQuery, Store, StoreError, TaskLog,
+};
+use async_trait::async_trait;
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use state::State;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::broadcast;
+
+/// Tells the time; reservations are measured by it.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// All rows in collections behind one mutex. A clone is another handle to the same rows.
+#[derive(Clone)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+    clock: Clock,
+    rings: broadcast::Sender<Arc<[String]>>,
+}
+
+impl MemoryStore {
+    /// An empty store whose time is what `clock` says.
+    pub fn new(clock: Clock) -> Self {
+        Self { state: Arc::default(), clock, rings: broadcast::Sender::new(1) }
+    }
+
+    /// Every method changes the state only after its last check, so a panic leaves it whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl CommitLane for MemoryStore {
+    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        self.state().commit(batch)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok((self.clock)())
+    }
+
+    async fn load(
+        &self,
+        requests: &[LoadRequest],
+    ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
+        let state = self.state();
+        Ok(requests.iter().map(|request| state.load(request)).collect())
+    }
+
+    async fn reserve_ready(
+        &self,
+        demands: &[QueueDemand],
+        reserve_ms: u32,
+    ) -> Result<Vec<ReadyKey>, StoreError> {
+        Ok(self.state().reserve(demands, (self.clock)(), reserve_ms))
+    }
+
+    async fn due_wake_ups(
+        &self,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError> {
+        Ok(self.state().due_wake_ups(until, limit))
+    }
+
+    async fn undelivered(
+        &self,
+        sent_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        Ok(self.state().undelivered(sent_before, limit))
+    }
+
+    async fn write_definitions(&self, writes: &[DefinitionWrite]) -> Result<Revision, StoreError> {
+        self.state().write_definitions(writes)
+    }
+
+    async fn read_definitions(&self, since: Revision) -> Result<DefinitionChanges, StoreError> {
+        Ok(self.state().definitions.since(since))
+    }
+
+    async fn load_plan(&self, hash: PlanHash) -> Result<Payload, StoreError> {
+        self.state().plan(hash)
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        Ok(search::page(self.state().rows(), query))
+    }
+
+    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        Ok(self.state().queue_sizes())
+    }
+
+    async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {
+        self.state().append_task_logs(lines);
+        Ok(())
+    }
+
+    async fn task_logs(&self, task: TaskId, limit: u32) -> Result<Vec<TaskLog>, StoreError> {
+        Ok(self.state().task_logs(task, limit))
+    }
+
+    async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError> {
+        self.state().record_polls(polls);
+        Ok(())
+    }
+
+    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
+        Ok(self.state().polls(task_type))
+    }
+
+    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
+        self.state().remove(ids);
+        Ok(())
+    }
+
+    async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+        Ok(self.state().dead_waits(limit))
+    }
+
+    async fn ring(&self, _queues: &[String]) {}
+
+    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.rings.subscribe()
+    }
+}
+
+#[cfg(any())]
+mod tests {
+    use super::*;
+    use crate::conformance;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    /// A clock that moves by one millisecond each time it is read.
+    fn ticking() -> Clock {
+        let millis = AtomicI64::new(1_700_000_000_000);
+        Arc::new(move || Timestamp::from_millis(millis.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    #[tokio::test]
+    async fn the_model_keeps_every_promise_of_the_contract() {
+        conformance::all(async || MemoryStore::new(ticking())).await;
+    }
+
+    #[tokio::test]
+    async fn the_model_equals_itself() {
+        for seed in 1..=4 {
+            conformance::model_equality(async || MemoryStore::new(ticking()), seed, 3_000).await;
+        }
+    }
+}

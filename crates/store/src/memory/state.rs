@@ -1,0 +1,344 @@
+//! The rows of the model and what each method does to them.
+use crate::error::Conflict;
+use crate::{
+    Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
+    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord, QueueDemand, ReadyKey,
+    Revision, StoreError, TaskLog, Version, Waits,
+};
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
+use bytes::Bytes;
+use std::cmp::Reverse;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::HashSet;
+
+/// A ready task's place: queue, most urgent priority first, ready time, task.
+type Place = (String, Reverse<u8>, Timestamp, TaskId);
+
+/// What a definition is now, and since which revision; `None` = deleted.
+type Versioned = (Revision, Option<Payload>);
+
+#[derive(Default)]
+pub(super) struct State {
+    executions: BTreeMap<ExecutionId, Execution>,
+    /// The value is the end of the last reservation.
+    ready: BTreeMap<Place, Timestamp>,
+    /// By the time they were sent.
+    messages: BTreeMap<(Timestamp, MessageId), Message>,
+    idempotency: BTreeMap<(String, String), ExecutionId>,
+    plans: BTreeMap<PlanHash, Payload>,
+    pub(super) definitions: Definitions,
+    logs: BTreeMap<TaskId, Vec<TaskLog>>,
+    polls: BTreeMap<(String, String), PollRecord>,
+}
+
+struct Execution {
+    row: ExecutionRow,
+    journal: BTreeMap<Version, Bytes>,
+}
+
+impl Execution {
+    /// `None` when a fact is missing, which the commit has refused before.
+    fn born(write: &ExecutionWrite, at: Timestamp) -> Option<Self> {
+        let row = ExecutionRow {
+            id: write.id,
+            version: 1,
+            status: write.status,
+            waits: write.waits,
+            wake_at: write.wake_at,
+            ended_at: write.ended_at,
+            updated_at: at,
+            index: write.index.clone()?,
+            input: write.input.clone()?,
+            overview: write.overview.clone()?,
+        };
+        Some(Self { row, journal: BTreeMap::from([(1, write.journal.clone())]) })
+    }
+
+    fn change(&mut self, write: &ExecutionWrite, at: Timestamp) {
+        let row = &mut self.row;
+        row.version += 1;
+        row.status = write.status;
+        row.waits = write.waits;
+        row.wake_at = write.wake_at;
+        row.ended_at = write.ended_at;
+        row.updated_at = at;
+        row.index = write.index.clone().unwrap_or_else(|| row.index.clone());
+        row.input = write.input.clone().unwrap_or_else(|| row.input.clone());
+        row.overview = write.overview.clone().unwrap_or_else(|| row.overview.clone());
+        self.journal.insert(row.version, write.journal.clone());
+    }
+}
+
+/// Commits.
+impl State {
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        let conflict = self.conflict(batch);
+        if conflict != Conflict::default() {
+            return Err(CommitError::Conflict(conflict));
+        }
+        if let Some(write) = batch.writes.iter().find(|write| born_without_facts(write)) {
+            let what = format!("{} is born without index, input or overview", write.id);
+            return Err(StoreError::Corrupt(what).into());
+        }
+        for (hash, plan) in &batch.plans {
+            self.plans.entry(*hash).or_insert_with(|| plan.clone());
+        }
+        for write in &batch.writes {
+            self.write(write, batch.at);
+        }
+        let delivered: HashSet<_> = batch.delivered.iter().copied().collect();
+        self.messages.retain(|(_, id), _| !delivered.contains(id));
+        Ok(())
+    }
+
+    fn conflict(&self, batch: &Batch) -> Conflict {
+        let mut conflict = Conflict::default();
+        let mut born = BTreeMap::new();
+        for write in &batch.writes {
+            let version = self.executions.get(&write.id).map_or(0, |held| held.row.version);
+            if version != write.expected_version {
+                conflict.versions.push(write.id);
+            }
+            let Some(key) = key_of_newborn(write) else { continue };
+            let in_batch = *born.entry(key.clone()).or_insert(write.id);
+            let holder = self.idempotency.get(&key).copied().unwrap_or(in_batch);
+            if holder != write.id {
+                conflict.idempotency.push((write.id, holder));
+            }
+        }
+        conflict.stale_definitions =
+            batch.revision.is_some_and(|read| read < self.definitions.revision);
+        conflict
+    }
+
+    fn write(&mut self, write: &ExecutionWrite, at: Timestamp) {
+        if let Some(key) = key_of_newborn(write) {
+            self.idempotency.insert(key, write.id);
+        }
+        for key in &write.ready_added {
+            self.ready.insert(place(key), Timestamp::from_millis(i64::MIN));
+        }
+        for key in &write.ready_removed {
+            self.ready.remove(&place(key));
+        }
+        for message in &write.sent {
+            self.messages.insert((at, message.id), message.clone());
+        }
+        match self.executions.entry(write.id) {
+            Entry::Occupied(held) => held.into_mut().change(write, at),
+            Entry::Vacant(free) => {
+                if let Some(born) = Execution::born(write, at) {
+                    free.insert(born);
+                }
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, ids: &[ExecutionId]) {
+        let ids: HashSet<_> = ids.iter().collect();
+        self.executions.retain(|id, _| !ids.contains(id));
+        self.ready.retain(|(_, _, _, task), _| !ids.contains(&task.execution()));
+        self.messages.retain(|(_, id), message| {
+            !ids.contains(&id.from) && !ids.contains(&message.to)
+        });
+        self.idempotency.retain(|_, id| !ids.contains(id));
+        self.logs.retain(|task, _| !ids.contains(&task.execution()));
+    }
+}
+
+/// Reads and reservations.
+impl State {
+    pub(super) fn rows(&self) -> impl Iterator<Item = &ExecutionRow> {
+        self.executions.values().map(|execution| &execution.row)
+    }
+
+    pub(super) fn load(&self, request: &LoadRequest) -> Option<LoadedExecution> {
+        let held = self.executions.get(&request.id)?;
+        let journal = request.journal_after.map_or_else(Vec::new, |after| {
+            let later = held.journal.iter().filter(|(version, _)| **version > after);
+            later.map(|(version, entry)| (*version, entry.clone())).collect()
+        });
+        Some(LoadedExecution { row: held.row.clone(), journal })
+    }
+
+    pub(super) fn reserve(
+        &mut self,
+        demands: &[QueueDemand],
+        now: Timestamp,
+        reserve_ms: u32,
+    ) -> Vec<ReadyKey> {
+        let mut named = Vec::new();
+        for demand in demands {
+            let free = (self.ready.iter_mut())
+                .filter(|(place, until)| place.0 == demand.queue && **until <= now)
+                .take(demand.count as usize);
+            for (place, until) in free {
+                *until = now.plus_millis(i64::from(reserve_ms));
+                named.push(key_at(place));
+            }
+        }
+        named
+    }
+
+    pub(super) fn due_wake_ups(
+        &self,
+        until: Timestamp,
+        limit: u32,
+    ) -> Vec<(ExecutionId, Timestamp)> {
+        let wake_ups = self.rows().filter_map(|row| Some((row.wake_at?, row.id)));
+        let mut due: Vec<_> = wake_ups.filter(|(at, _)| *at <= until).collect();
+        due.sort_unstable();
+        due.into_iter().take(limit as usize).map(|(at, id)| (id, at)).collect()
+    }
+
+    pub(super) fn undelivered(&self, sent_before: Timestamp, limit: u32) -> Vec<Message> {
+        let sent = self.messages.iter().filter(|((at, _), _)| *at <= sent_before);
+        sent.take(limit as usize).map(|(_, message)| message.clone()).collect()
+    }
+
+    pub(super) fn plan(&self, hash: PlanHash) -> Result<Payload, StoreError> {
+        let missing = || StoreError::NotFound("the plan of an execution".to_owned());
+        self.plans.get(&hash).cloned().ok_or_else(missing)
+    }
+
+    pub(super) fn queue_sizes(&self) -> Vec<(String, u64)> {
+        let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
+        for (queue, ..) in self.ready.keys() {
+            *sizes.entry(queue.clone()).or_default() += 1;
+        }
+        sizes.into_iter().collect()
+    }
+
+    pub(super) fn dead_waits(&self, limit: u32) -> Vec<ExecutionId> {
+        let mut moved: HashSet<_> =
+            self.ready.keys().map(|(_, _, _, task)| task.execution()).collect();
+        moved.extend(self.messages.values().flat_map(|message| [message.id.from, message.to]));
+        let dead = self.rows().filter(|row| {
+            row.status == WorkflowStatus::Running
+                && row.wake_at.is_none()
+                && !row.waits.has(Waits::CHILD | Waits::EXTERNAL)
+                && !moved.contains(&row.id)
+        });
+        dead.take(limit as usize).map(|row| row.id).collect()
+    }
+}
+
+/// What workers leave behind.
+impl State {
+    pub(super) fn append_task_logs(&mut self, lines: &[TaskLog]) {
+        for line in lines {
+            self.logs.entry(line.task).or_default().push(line.clone());
+        }
+    }
+
+    pub(super) fn task_logs(&self, task: TaskId, limit: u32) -> Vec<TaskLog> {
+        let mut lines = self.logs.get(&task).cloned().unwrap_or_default();
+        lines.sort_by_key(|line| line.at);
+        lines.truncate(limit as usize);
+        lines
+    }
+
+    pub(super) fn record_polls(&mut self, polls: &[PollRecord]) {
+        for poll in polls {
+            let last = self
+                .polls
+                .entry((poll.task_type.clone(), poll.domain.clone()))
+                .or_insert_with(|| poll.clone());
+            if last.at <= poll.at {
+                last.clone_from(poll);
+            }
+        }
+    }
+
+    pub(super) fn polls(&self, task_type: Option<&str>) -> Vec<PollRecord> {
+        let wanted = |poll: &&PollRecord| task_type.is_none_or(|wanted| wanted == poll.task_type);
+        self.polls.values().filter(wanted).cloned().collect()
+    }
+
+    pub(super) fn write_definitions(
+        &mut self,
+        writes: &[DefinitionWrite],
+    ) -> Result<Revision, StoreError> {
+        let mut changed = self.definitions.clone();
+        changed.revision += 1;
+        for write in writes {
+            changed.write(write)?;
+        }
+        self.definitions = changed;
+        Ok(self.definitions.revision)
+    }
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Definitions {
+    revision: Revision,
+    workflows: BTreeMap<(String, i32), Versioned>,
+    tasks: BTreeMap<String, Versioned>,
+}
+
+impl Definitions {
+    fn write(&mut self, write: &DefinitionWrite) -> Result<(), StoreError> {
+        match write {
+            DefinitionWrite::PutWorkflow { name, version, body, overwrite } => {
+                let key = (name.clone(), *version);
+                if !overwrite && is_there(self.workflows.get(&key)) {
+                    let what = format!("workflow definition {name} version {version}");
+                    return Err(StoreError::AlreadyExists(what));
+                }
+                self.workflows.insert(key, (self.revision, Some(body.clone())));
+            }
+            DefinitionWrite::DeleteWorkflow { name, version } => {
+                let key = (name.clone(), *version);
+                if !is_there(self.workflows.get(&key)) {
+                    let what = format!("workflow definition {name} version {version}");
+                    return Err(StoreError::NotFound(what));
+                }
+                self.workflows.insert(key, (self.revision, None));
+            }
+            DefinitionWrite::PutTask { name, body } => {
+                self.tasks.insert(name.clone(), (self.revision, Some(body.clone())));
+            }
+            DefinitionWrite::DeleteTask { name } => {
+                if !is_there(self.tasks.get(name)) {
+                    return Err(StoreError::NotFound(format!("task definition {name}")));
+                }
+                self.tasks.insert(name.clone(), (self.revision, None));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn since(&self, since: Revision) -> DefinitionChanges {
+        let workflows = self.workflows.iter().filter(|(_, (revision, _))| *revision > since);
+        let tasks = self.tasks.iter().filter(|(_, (revision, _))| *revision > since);
+        DefinitionChanges {
+            revision: self.revision,
+            workflows: workflows
+                .map(|((name, version), (_, body))| (name.clone(), *version, body.clone()))
+                .collect(),
+            tasks: tasks.map(|(name, (_, body))| (name.clone(), body.clone())).collect(),
+        }
+    }
+}
+
+fn is_there(definition: Option<&Versioned>) -> bool {
+    definition.is_some_and(|(_, body)| body.is_some())
+}
+
+fn key_of_newborn(write: &ExecutionWrite) -> Option<(String, String)> {
+    let key = write.idempotency_key.clone().filter(|_| write.expected_version == 0)?;
+    Some((write.index.as_ref()?.workflow_name.clone(), key))
+}
+
+fn place(key: &ReadyKey) -> Place {
+    (key.queue.clone(), Reverse(key.priority), key.ready_at, key.task)
+}
+
+fn key_at((queue, priority, ready_at, task): &Place) -> ReadyKey {
+    ReadyKey { queue: queue.clone(), priority: priority.0, ready_at: *ready_at, task: *task }
+}
+
+fn born_without_facts(write: &ExecutionWrite) -> bool {
+    let complete = write.index.is_some() && write.input.is_some() && write.overview.is_some();
+    write.expected_version == 0 && !complete
+}
