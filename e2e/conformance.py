@@ -12,7 +12,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -108,12 +107,8 @@ def judge(setting, results, recordings):
 
 def replay(setting, recordings, listed, names, jobs=JOBS):
     """Name -> differences, of those recordings that a fresh server does not match."""
-    folder = places.WORK / "recordings"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    arguments = recordings.lay_out(folder, listed, names)
-    with setting.server("replay") as server:
-        done = call_replay(server.api_url, jobs, arguments)
+    with tempfile.TemporaryDirectory(dir=places.WORK) as folder, setting.server("replay") as server:
+        done = call_replay(server.api_url, jobs, recordings.lay_out(pathlib.Path(folder), listed, names))
     stems = {recordings.stem(name): name for name in names}
     counts = CLOSING.search(done.stdout)
     if counts:

@@ -2,7 +2,7 @@
 
 A round starts executions, breaks something while they run, puts it back, and then demands that every acknowledged
 execution is found and ends right, that no result was applied twice, and that no open execution waits for nothing.
-`BATON_FAULT_ROUNDS` says how many rounds of each fault (20); `BATON_FAULT_SEED` repeats the moments of a run.
+`E2E_FAULT_ROUNDS` says how many rounds of each fault (20); `E2E_FAULT_SEED` repeats the moments of a run.
 """
 import os
 import random
@@ -12,7 +12,7 @@ import time
 import load
 from harness import baton, places, waiting
 
-ROUNDS = int(os.environ.get("BATON_FAULT_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("E2E_FAULT_ROUNDS", "20"))
 STARTS, START_SECONDS = 60, 1.5
 FAULT_EARLIEST_S, FAULT_LATEST_S = 0.3, 1.4
 DOWN_SECONDS = 0.3
@@ -82,14 +82,14 @@ FAULTS = {"kill -9 of a gateway": kill_a_gateway, "kill -9 of an executor": kill
 
 def run(setting, results):
     """Every fault `ROUNDS` times, on one site that lives through all of them."""
-    seed = int(os.environ.get("BATON_FAULT_SEED") or random.SystemRandom().randrange(10**6))
+    seed = int(os.environ.get("E2E_FAULT_SEED") or random.SystemRandom().randrange(10**6))
     moments = random.Random(seed)
     site = Site(setting)
     try:
         for fault, breaks in FAULTS.items():
             for number in range(1, ROUNDS + 1):
                 before = len(results.failed)
-                name = f"{fault}, round {number} of {ROUNDS}, BATON_FAULT_SEED={seed}"
+                name = f"{fault}, round {number} of {ROUNDS}, E2E_FAULT_SEED={seed}"
                 with results.guard(name):
                     results.ok(name, one_round(site, breaks, number, moments))
                 if len(results.failed) > before:

@@ -104,6 +104,7 @@ def propose(url, name):
     change = {"answer": "", "set": together, "remove": removed}
     if original["expected"].keys().isdisjoint(answered.keys() - {"tasks"}):
         change = {"answer": "", "expected": answered}
+    FOLDER.mkdir(exist_ok=True)
     path_of(name).write_text(json.dumps(change, indent=2, ensure_ascii=False) + "\n")
     print(f"{path_of(name)}: now write the answer")
 

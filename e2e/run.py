@@ -13,10 +13,12 @@ import conformance
 import faults
 import first_run
 import real_clients
+import self_test
 from harness import places, report, setting
 
 # Suite -> (what runs it, on which stores).
 SUITES = {
+    "self": (self_test.run, ("sqlite",)),
     "first-run": (first_run.run, ("sqlite",)),
     "conformance": (conformance.run_scenarios, setting.STORES),
     "corpus": (conformance.run_corpus, setting.STORES),

@@ -18,6 +18,11 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def own_environment():
+    """The environment without settings that the caller made for a server of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+
+
 def free_port():
     """A port on the loopback address that nobody listens on now."""
     with socket.socket() as probe:
@@ -34,7 +39,7 @@ class Process:
         with open(self.log, "ab") as log:
             self.child = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                cwd=places.WORK, env={**os.environ, **(environment or {})},
+                cwd=places.WORK, env={**own_environment(), **(environment or {})},
                 start_new_session=True, preexec_fn=die_with_parent)
         STARTED.append(self)
 

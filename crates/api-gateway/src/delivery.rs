@@ -21,7 +21,7 @@ pub struct DeliveryBody<F> {
 }
 
 impl<F: FnOnce()> DeliveryBody<F> {
-    /// A body of these bytes; without any, the call is made when the end is asked for.
+    /// A body of these bytes, which are not empty: a connection asks nothing of an empty body.
     pub fn new(bytes: Bytes, delivered: F) -> Self {
         Self { bytes, delivered: Some(delivered) }
     }

@@ -25,7 +25,7 @@ where
 /// The shape that Conductor's health checks read.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Health {
+struct Checkup {
     health_results: [(); 0],
     suppressed_health_results: [(); 0],
     healthy: bool,
@@ -34,8 +34,8 @@ struct Health {
 /// Asks the database; 503 when it does not answer.
 async fn health(State(orchestrator): State<Orchestrator>) -> Answer {
     let healthy = tokio::time::timeout(HEALTH_MAX, orchestrator.is_healthy()).await == Ok(true);
-    let health = Health { health_results: [], suppressed_health_results: [], healthy };
-    let mut response = respond::json(&health)?;
+    let checkup = Checkup { health_results: [], suppressed_health_results: [], healthy };
+    let mut response = respond::json(&checkup)?;
     if !healthy {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }

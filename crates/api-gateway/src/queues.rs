@@ -38,15 +38,15 @@ async fn queue_sizes(State(orchestrator): State<Orchestrator>, params: Params) -
 
 /// Ready tasks of one queue, as a bare number.
 async fn queue_size(State(orchestrator): State<Orchestrator>, params: Params) -> Answer {
-    let queue = queue_name(params.required("taskType")?, &params);
+    let queue = queue_name(&params.required("taskType")?, &params);
     let sizes = orchestrator.queue_sizes().await?;
     respond::json(&sizes.get(&queue).copied().unwrap_or(0))
 }
 
 /// `[domain:]taskType[@executionNamespace][-isolationGroupId]`.
-fn queue_name(task_type: String, params: &Params) -> String {
+fn queue_name(task_type: &str, params: &Params) -> String {
     let mut name = params.text("domain").map_or_else(String::new, |domain| domain + ":");
-    name.push_str(&task_type);
+    name.push_str(task_type);
     for (separator, part) in [('@', "executionNamespace"), ('-', "isolationGroupId")] {
         if let Some(part) = params.text(part) {
             name.push(separator);
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_queue_is_named_as_conductor_names_it() {
-        let name = |query: &str| queue_name("t".to_owned(), &Params::parse(query));
+        let name = |query: &str| queue_name("t", &Params::parse(query));
         assert_eq!(name(""), "t");
         assert_eq!(name("domain=west"), "west:t");
         assert_eq!(name("domain=w&executionNamespace=n&isolationGroupId=g"), "w:t@n-g");

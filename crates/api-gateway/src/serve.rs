@@ -39,7 +39,7 @@ impl ConnectionLimits {
         connections_max: 10_000,
         head_bytes_max: 32 * 1024,
         head_read_max: Duration::from_secs(10),
-        idle_max: Duration::from_secs(120),
+        idle_max: Duration::from_mins(2),
         write_stall_max: Duration::from_secs(30),
         drain_max: Duration::from_secs(10),
     };

@@ -102,10 +102,10 @@ async fn update_task_and_poll(
 /// A result with both its ids and, unless it only extends a lease, a status.
 fn complete(result: TaskResult) -> Result<TaskResult, ApiError> {
     let ids = [
-        (&result.workflow_instance_id, "workflowInstanceId", "Workflow Id"),
-        (&result.task_id, "taskId", "Task ID"),
+        (result.workflow_instance_id.as_ref(), "workflowInstanceId", "Workflow Id"),
+        (result.task_id.as_ref(), "taskId", "Task ID"),
     ];
-    let missing = ids.into_iter().filter(|(id, ..)| id.as_deref().unwrap_or_default().is_empty());
+    let missing = ids.into_iter().filter(|(id, ..)| id.is_none_or(String::is_empty));
     let faults: Vec<Fault> = missing.map(|(id, member, name)| empty_id(id, member, name)).collect();
     if !faults.is_empty() {
         return Err(OrchestratorError::Faulty(faults).into());
@@ -116,12 +116,12 @@ fn complete(result: TaskResult) -> Result<TaskResult, ApiError> {
     Ok(result)
 }
 
-fn empty_id(id: &Option<String>, member: &str, name: &str) -> Fault {
+fn empty_id(id: Option<&String>, member: &str, name: &str) -> Fault {
     Fault {
         pointer: format!("/{member}"),
         path: format!("updateTask.arg0.{member}"),
         message: format!("{name} cannot be null or empty"),
-        invalid_value: id.clone(),
+        invalid_value: id.cloned(),
     }
 }
 

@@ -235,5 +235,10 @@ pub struct Restart {
     /// New definition version, when it changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_version: Option<i32>,
+    /// The newest task number so far: numbers are never used again.
+    pub last_seq: u32,
+    /// Steps that failed before.
+    #[serde(default)]
+    pub failed_references: Vec<(u32, Arc<str>)>,
 }
 

@@ -33,6 +33,8 @@ pub enum Command {
     },
     /// Look whether a deadline has passed.
     WakeUp,
+    /// Change nothing; asks whether the execution is there.
+    Look,
     /// Schedule nothing new.
     Pause,
     /// Go on.
@@ -96,6 +98,8 @@ pub struct TaskUpdate {
 pub struct Rerun {
     /// From which task; whole for `None`.
     pub from: Option<u32>,
+    /// New input of the whole execution; already in the state that decides.
+    pub workflow_input: Option<Payload>,
     /// New input of that task.
     pub task_input: Option<Payload>,
     /// New correlation id.

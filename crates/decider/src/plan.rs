@@ -110,6 +110,8 @@ pub struct Node {
     pub input_template: Option<Template>,
     /// The definition as registered.
     pub task: Arc<WorkflowTask>,
+    /// The definition as readers see it.
+    pub task_json: Payload,
     /// Its task definition, frozen.
     pub task_def: Arc<TaskDef>,
     /// What follows.
@@ -159,6 +161,8 @@ impl Node {
 pub struct Plan {
     /// The frozen definition.
     pub definition: Arc<WorkflowDef>,
+    /// The frozen definition as readers see it.
+    pub json: Payload,
     /// Its steps.
     pub nodes: Vec<Node>,
     /// The first step.
@@ -245,6 +249,7 @@ struct Compiler {
 impl Compiler {
     fn finish(self, definition: WorkflowDef) -> Plan {
         Plan {
+            json: crate::json::payload(&definition),
             definition: Arc::new(definition),
             nodes: self.nodes.into_iter().flatten().collect(),
             first: None,
@@ -292,6 +297,7 @@ impl Compiler {
             kind,
             input,
             input_template,
+            task_json: crate::json::payload(task),
             task: Arc::new(task.clone()),
             task_def: Arc::new(task_def),
             next,

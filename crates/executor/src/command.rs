@@ -217,10 +217,10 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(30);
 
-    fn reason(outcome: TaskOutcome) -> String {
-        match &outcome {
+    fn reason(outcome: &TaskOutcome) -> String {
+        match outcome {
             TaskOutcome::Failed { reason, .. } | TaskOutcome::FailedForGood { reason, .. } => {
-                reason
+                reason.clone()
             }
             TaskOutcome::Completed { .. } | TaskOutcome::InProgress { .. } => panic!("{outcome:?}"),
         }
@@ -241,15 +241,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_shows_the_end_of_stderr() {
-        let reason = reason(sh("echo oops >&2; exit 3", LONG).await);
+        let reason = reason(&sh("echo oops >&2; exit 3", LONG).await);
         assert_eq!(reason, "`sh` ended with exit status: 3: oops");
     }
 
     #[tokio::test]
     async fn time_and_output_have_limits() {
-        let slow = reason(sh("exec sleep 60", Duration::from_millis(20)).await);
+        let slow = reason(&sh("exec sleep 60", Duration::from_millis(20)).await);
         assert_eq!(slow, "`sh` ran longer than 0.02 s");
-        let loud = reason(sh("while :; do echo yyyyyyyyyyyyyyyy; done", LONG).await);
+        let loud = reason(&sh("while :; do echo yyyyyyyyyyyyyyyy; done", LONG).await);
         assert!(loud.contains("stdout is larger than 100 bytes"), "{loud}");
     }
 
@@ -257,10 +257,10 @@ mod tests {
     async fn only_what_the_operator_lists_can_be_run_and_set() {
         for command in ["cat", "/usr/bin/env", "../bin/sh", "/tmp/sh"] {
             let outcome = run("sh", &serde_json::json!({ "command": command }), LONG).await;
-            assert!(reason(outcome).ends_with("is not allowed on this worker"), "{command}");
+            assert!(reason(&outcome).ends_with("is not allowed on this worker"), "{command}");
         }
         let input = serde_json::json!({ "command": "/bin/sh", "env": { "LD_PRELOAD": "x" } });
-        let refused = reason(run("sh", &input, LONG).await);
+        let refused = reason(&run("sh", &input, LONG).await);
         assert_eq!(refused, "the variable `LD_PRELOAD` is not allowed on this worker");
         let input = serde_json::json!({ "command": "sh", "args": ["-c", "echo $GREETING"],
             "env": { "GREETING": "hello" } });

@@ -213,8 +213,7 @@ async fn a_circle_of_redirects_ends() {
 async fn silence_and_closed_ports_fail_the_task() {
     let uri = format!("{}/silent", serve().await);
     let (status, output, reason) =
-        run(json!({ "uri": uri, "method": "GET", "readTimeOut": 50, "connectionTimeOut": 50 }))
-            .await;
+        run(json!({ "uri": uri, "method": "GET", "readTimeOut": 50 })).await;
     assert_eq!((status.as_str(), output), ("FAILED", json!({})));
     assert!(reason.ends_with("Read timed out"), "{reason}");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

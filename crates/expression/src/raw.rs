@@ -193,9 +193,8 @@ fn value_end(bytes: &[u8], start: usize) -> usize {
 }
 
 fn scalar_end(bytes: &[u8], start: usize) -> usize {
-    let is_end = |byte: &u8| {
-        matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r')
-    };
+    let is_end =
+        |byte: &u8| matches!(byte, b',' | b':' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r');
     let rest = bytes.get(start..).unwrap_or(&[]);
     start + rest.iter().position(is_end).unwrap_or(rest.len())
 }
@@ -265,7 +264,9 @@ mod tests {
 
     #[test]
     fn broken_text_gives_nothing_and_does_not_panic() {
-        for broken in ["", "{", "{\"", "{\"a", "{\"a\"", "{\"a\":", "[,", "[\"\\", "{:", "{,,,}", "]"] {
+        for broken in
+            ["", "{", "{\"", "{\"a", "{\"a\"", "{\"a\":", "[,", "[\"\\", "{:", "{,,,}", "]"]
+        {
             let _ = members(broken).count() + elements(broken).count();
             let _ = text(broken);
         }

@@ -12,12 +12,13 @@ fn limits() -> ScriptLimits {
 }
 
 fn script(language: Language, source: &str, input: &str) -> Script {
-    let input = Payload::parse(input.to_owned()).unwrap();
+    let Ok(input) = Payload::parse(input.to_owned()) else { panic!("the input is no JSON") };
     Script { language, source: source.to_owned(), input }
 }
 
 fn result(pool: &EvaluatorPool, script: &Script) -> String {
-    pool.evaluate(script).map_or_else(|error| format!("ERROR {error}"), |json| json.get().to_owned())
+    pool.evaluate(script)
+        .map_or_else(|error| format!("ERROR {error}"), |json| json.get().to_owned())
 }
 
 /// The pool still works, with a child that answers.
@@ -32,7 +33,11 @@ fn scripts_give_the_same_results_as_in_process() {
     for (language, source, expected) in [
         (Language::JavaScript, "$.n", "9007199254740993"),
         (Language::Jq, ".n, .s", r#"[9007199254740993,"é"]"#),
-        (Language::JavaScript, "throw new Error('x')", "ERROR Error evaluating the script `Error: x`"),
+        (
+            Language::JavaScript,
+            "throw new Error('x')",
+            "ERROR Error evaluating the script `Error: x`",
+        ),
         (Language::Jq, "nosuch", "ERROR Function nosuch/0 does not exist"),
         (Language::Jq, "env", "[{}]"),
     ] {
@@ -67,7 +72,8 @@ fn greedy_scripts_end_alone() {
         (Language::JavaScript, "var a = []; while (true) a.push('x'.repeat(1000) + a.length)"),
     ] {
         let error = pool.evaluate(&script(language, source, "{}")).unwrap_err();
-        let ended = matches!(error, ScriptError::EngineLost { .. } | ScriptError::LimitExceeded { .. });
+        let ended =
+            matches!(error, ScriptError::EngineLost { .. } | ScriptError::LimitExceeded { .. });
         assert!(ended, "{source}: {error}");
         assert_alive(&pool);
     }
@@ -83,7 +89,10 @@ fn deep_inputs_and_programs_are_refused() {
     for language in [Language::JavaScript, Language::Jq] {
         assert!(pool.evaluate(&script(language, "1", &deep)).is_err());
         assert!(pool.evaluate(&script(language, &parentheses, "{}")).is_err());
-        assert!(pool.evaluate(&script(language, &alternatives, "{}")).is_err() || language == Language::Jq);
+        assert!(
+            pool.evaluate(&script(language, &alternatives, "{}")).is_err()
+                || language == Language::Jq
+        );
         let _ = pool.evaluate(&script(language, &pipes, "{}"));
     }
     let long = " ".repeat(limits().source_bytes + 1);

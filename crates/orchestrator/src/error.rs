@@ -53,3 +53,27 @@ impl From<StoreError> for OrchestratorError {
         }
     }
 }
+
+impl From<baton_decider::command::Rejection> for OrchestratorError {
+    fn from(rejection: baton_decider::command::Rejection) -> Self {
+        use baton_decider::command::Rejection;
+        let message = rejection.to_string();
+        match rejection {
+            Rejection::NoSuchTask(_) | Rejection::StillRunning(_) | Rejection::NotRestartable(_) => {
+                Self::NotFound(message)
+            }
+            Rejection::Late
+            | Rejection::HasEnded(_)
+            | Rejection::CompletedAlready
+            | Rejection::NotEnded(_)
+            | Rejection::NotStarted
+            | Rejection::NothingToRetry
+            | Rejection::NotReady => Self::Conflict(message),
+            Rejection::NotPaused { .. }
+            | Rejection::NotRunning(..)
+            | Rejection::NoSuchStep(..)
+            | Rejection::StepHasBegun(_) => Self::IllegalState(message),
+            Rejection::NoTaskToRerun(_) | Rejection::Impossible(_) => Self::Invalid(message),
+        }
+    }
+}

@@ -1,6 +1,20 @@
 //! The imperative shell: load, decide, commit; the dispatcher; the timers.
-pub mod error;
+//!
+//! [`Orchestrator`] is what a gateway calls. Behind it one thread decides and commits everything in
+//! batches; callers are answered after the commit.
+mod background;
+mod clock;
+mod engine;
+mod error;
 mod facade;
+mod journal;
+mod library;
+mod polls;
+mod view;
+mod watchers;
 
+pub use engine::Evaluate;
 pub use error::{Fault, OrchestratorError};
-pub use facade::{ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest};
+pub use facade::{
+    EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,
+};

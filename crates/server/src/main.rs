@@ -1,2 +1,98 @@
-//! The `baton` binary.
-fn main() {}
+//! The `baton` binary: roles, settings, command line. The only place that reads the environment.
+mod cli;
+mod commands;
+mod config;
+mod failure;
+mod log;
+mod output;
+mod roles;
+
+use cli::{Cli, Command, ConfigCommand};
+use config::{Config, Given, Sources};
+use failure::{Exit, Failure};
+use output::Output;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let (cli, flags) = match cli::read(std::env::args_os()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            drop(error.print());
+            // Help and version are no faults.
+            return if error.use_stderr() { code(Exit::Usage) } else { ExitCode::SUCCESS };
+        }
+    };
+    match run(cli, flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            drop(writeln!(std::io::stderr().lock(), "{failure}"));
+            code(failure.exit)
+        }
+    }
+}
+
+fn code(exit: Exit) -> ExitCode {
+    ExitCode::from(exit as u8)
+}
+
+fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
+    // Before anything else takes memory: the evaluator's limits count from here.
+    if let Command::Evaluate = cli.command {
+        return Ok(baton_expression::script::serve(std::io::stdin(), std::io::stdout())?);
+    }
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let output = Output::new(cli.output, no_color);
+    let given = given(cli.config, flags)?;
+    let config = Config::read(&given).map_err(|faults| wrong_settings(&faults))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match cli.command {
+        Command::Config(ConfigCommand::Show) => commands::config::show(&given, output),
+        Command::Definition(command) => {
+            runtime.block_on(commands::definition::run(command, &config, output))
+        }
+        Command::Workflow(command) => {
+            runtime.block_on(commands::workflow::run(command, &config, output))
+        }
+        Command::Migrate => runtime.block_on(roles::migrate::run(&config, output)),
+        Command::Server => {
+            log::start(&config, no_color)?;
+            runtime.block_on(roles::server::run(&config))
+        }
+        Command::Gateway => {
+            log::start(&config, no_color)?;
+            runtime.block_on(roles::gateway::run(&config))
+        }
+        Command::Executor => {
+            log::start(&config, no_color)?;
+            runtime.block_on(roles::executor::run(&config))
+        }
+        Command::Evaluate => unreachable!("evaluated above"),
+    }
+}
+
+/// Every setting's value, with its origin.
+fn given(path: Option<String>, flags: BTreeMap<String, String>) -> Result<Vec<Given>, Failure> {
+    let mut environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let path = path.or(environment.remove("BATON_CONFIG"));
+    let file = path.map(|path| {
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::new(Exit::Config, format!("{path}: {error}"))
+                .fix("check --config and BATON_CONFIG")
+        })?;
+        Ok::<_, Failure>((path, text))
+    });
+    let sources = Sources { flags, environment, file: file.transpose()? };
+    sources.resolve().map_err(|faults| wrong_settings(&faults))
+}
+
+fn wrong_settings(faults: &[String]) -> Failure {
+    Failure::new(Exit::Config, format!("wrong settings\n  {}", faults.join("\n  ")))
+        .fix("`baton config show` lists every setting; the manual explains them")
+}

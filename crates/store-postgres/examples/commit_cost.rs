@@ -33,7 +33,7 @@ struct Load {
 
 /// The server's own counters.
 struct Counters {
-    cpu_ticks: u64,
+    cpu_ticks: f64,
     wal_bytes: f64,
     updates: f64,
     hot: f64,
@@ -76,14 +76,15 @@ async fn measure(
     // The lane's server process reports its statistics when it ends.
     drop(lane);
     let after = counters(server, url)?;
-    let transitions = (commits * size) as f64;
+    let commits = f64::from(commits);
+    let transitions = commits * f64::from(u32::try_from(size)?);
     Ok(format!(
         "{size:5}  {:13.0}  {:9.1}  {:9.0}  {:5.1}  {:9.0}",
         transitions / took.as_secs_f64(),
-        (after.cpu_ticks - before.cpu_ticks) as f64 * TICK_US / transitions,
+        (after.cpu_ticks - before.cpu_ticks) * TICK_US / transitions,
         (after.wal_bytes - before.wal_bytes) / transitions,
         100.0 * (after.hot - before.hot) / (after.updates - before.updates),
-        commits as f64 / took.as_secs_f64(),
+        commits / took.as_secs_f64(),
     ))
 }
 
@@ -92,10 +93,9 @@ async fn run(
     load: &mut Load,
     size: usize,
     limit: Duration,
-) -> Result<(usize, Duration)> {
-    #[expect(clippy::disallowed_methods, reason = "a stopwatch")]
+) -> Result<(u32, Duration)> {
     let begin = Instant::now();
-    let mut commits = 0;
+    let mut commits: u32 = 0;
     while begin.elapsed() < limit {
         lane.commit(&load.steps(size)).await?;
         commits += 1;
@@ -191,16 +191,16 @@ fn counters(server: &Postgres, url: &str) -> Result<Counters> {
 }
 
 /// User and system time of the server's first process, its children, and children that ended.
-fn cpu_ticks(server: &Postgres) -> Result<u64> {
+fn cpu_ticks(server: &Postgres) -> Result<f64> {
     let pid_file = std::fs::read_to_string(server.data().join("postmaster.pid"))?;
     let parent = pid_file.lines().next().context("a process id")?;
-    let mut ticks = 0;
+    let mut ticks = 0.0;
     for process in std::fs::read_dir("/proc")?.flatten() {
         let Ok(stat) = std::fs::read_to_string(process.path().join("stat")) else { continue };
         // After the name, which is in parentheses: state, parent, …
         let Some((_, fields)) = stat.rsplit_once(") ") else { continue };
         let fields: Vec<&str> = fields.split(' ').collect();
-        let tick = |place: usize| fields[place].parse::<u64>().unwrap_or(0);
+        let tick = |place: usize| fields[place].parse::<f64>().unwrap_or(0.0);
         let is_first = process.file_name().to_string_lossy() == parent;
         if is_first {
             ticks += tick(11) + tick(12) + tick(13) + tick(14);

@@ -11,7 +11,8 @@ as $$ select (extract(epoch from clock_timestamp()) * 1000)::bigint $$;
 -- Commits a batch, or raises and writes nothing:
 --   BT001 a version is not the expected one   BT002 the definitions are newer
 --   23505 on execution_pkey a newborn exists  23505 on idempotency_pkey a key is used
--- An empty section comes as nulls and costs one test. Rows are locked in the order of sections and
+-- An empty section comes as nulls and costs one test. What comes is written before what goes, so
+-- what comes and goes in one batch leaves nothing. Rows are locked in the order of sections and
 -- by key inside a section, the same in every lane: so lanes never deadlock.
 create function baton_commit(
     -- the batch
@@ -40,11 +41,11 @@ create function baton_commit(
     -- ready rows that go
     gone_queue text[], gone_rank smallint[], gone_at bigint[], gone_id uuid[], gone_seq int[],
     gone_shard smallint[],
-    -- messages that go
-    done_shard smallint[], done_from uuid[], done_version bigint[], done_number int[],
     -- messages that come
     sent_shard smallint[], sent_from uuid[], sent_version bigint[], sent_number int[],
-    sent_to_shard smallint[], sent_to uuid[], sent_body bytea[]
+    sent_to_shard smallint[], sent_to uuid[], sent_body bytea[],
+    -- messages that go
+    done_shard smallint[], done_from uuid[], done_version bigint[], done_number int[]
 ) returns void
 language plpgsql
 as $$
@@ -66,35 +67,32 @@ begin
     end if;
 
     if step_id is not null then
-        with step as (
-            select * from unnest(
-                step_shard, step_id, step_version, step_status, step_waits, step_wake_at,
-                step_ended_at, step_overview, step_journal
-            ) as s (shard, id, version, status, waits, wake_at, ended_at, overview, journal)
-        ), moved_row as (
-            update execution e
-            set version = e.version + 1,
-                updated_at = p_at,
-                status = step.status,
-                waits = step.waits,
-                wake_at = step.wake_at,
-                wake_hint = case
-                    when step.wake_at is null and step.ended_at is not null then null
-                    when e.wake_hint is null or step.wake_at < e.wake_hint then step.wake_at
-                    else e.wake_hint
-                end,
-                ended_at = step.ended_at,
-                overview = coalesce(step.overview, e.overview)
-            from step
-            where e.shard = step.shard and e.id = step.id and e.version = step.version
-            returning e.shard, e.id, e.version, step.journal
-        )
-        insert into journal (shard, execution_id, version, body)
-        select * from moved_row;
+        update execution e
+        set version = e.version + 1,
+            updated_at = p_at,
+            status = step.status,
+            waits = step.waits,
+            wake_at = step.wake_at,
+            wake_hint = case
+                when step.wake_at is null and step.ended_at is not null then null
+                when e.wake_hint is null or step.wake_at < e.wake_hint then step.wake_at
+                else e.wake_hint
+            end,
+            ended_at = step.ended_at,
+            overview = coalesce(step.overview, e.overview)
+        from unnest(
+            step_shard, step_id, step_version, step_status, step_waits, step_wake_at,
+            step_ended_at, step_overview
+        ) as step (shard, id, version, status, waits, wake_at, ended_at, overview)
+        where e.shard = step.shard and e.id = step.id and e.version = step.version;
         get diagnostics moved = row_count;
         if moved <> cardinality(step_id) then
             raise sqlstate 'BT001' using message = 'a version is not the expected one';
         end if;
+        insert into journal (shard, execution_id, version, body)
+        select s.shard, s.id, s.version + 1, s.body
+        from unnest(step_shard, step_id, step_version, step_journal)
+            as s (shard, id, version, body);
     end if;
 
     if new_id is not null then
@@ -164,20 +162,20 @@ begin
             and r.execution_id = g.id and r.seq = g.seq and r.shard = g.shard;
     end if;
 
-    if done_from is not null then
-        delete from message m
-        using unnest(done_shard, done_from, done_version, done_number)
-            as d (shard, from_id, version, number)
-        where m.shard = d.shard and m.from_id = d.from_id and m.version = d.version
-            and m.number = d.number;
-    end if;
-
     if sent_from is not null then
         insert into message (shard, from_id, version, number, to_shard, to_id, sent_at, body)
         select s.shard, s.from_id, s.version, s.number, s.to_shard, s.to_id, p_at, s.body
         from unnest(
             sent_shard, sent_from, sent_version, sent_number, sent_to_shard, sent_to, sent_body
         ) as s (shard, from_id, version, number, to_shard, to_id, body);
+    end if;
+
+    if done_from is not null then
+        delete from message m
+        using unnest(done_shard, done_from, done_version, done_number)
+            as d (shard, from_id, version, number)
+        where m.shard = d.shard and m.from_id = d.from_id and m.version = d.version
+            and m.number = d.number;
     end if;
 end
 $$;

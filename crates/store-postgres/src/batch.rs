@@ -1,8 +1,7 @@
 //! A batch as columns: the arrays that `baton_commit` takes.
-use baton_common::{ExecutionId, TaskId};
-use baton_store::{
-    Batch, ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey,
-};
+use crate::text::text;
+use baton_common::{ExecutionId, TaskId, Timestamp};
+use baton_store::{Batch, ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
 use bytes::BytesMut;
 use std::borrow::Cow;
 use std::error::Error;
@@ -48,11 +47,6 @@ impl<T: ToSql> ToSql for Column<T> {
     to_sql_checked!();
 }
 
-/// Text as PostgreSQL can hold it.
-pub(crate) fn text(value: &str) -> Cow<'_, str> {
-    if value.contains('\0') { value.replace('\0', "\u{fffd}").into() } else { value.into() }
-}
-
 /// The shard as the columns have it.
 pub(crate) fn shard(id: ExecutionId) -> i16 {
     id.shard().into()
@@ -78,8 +72,8 @@ pub(crate) struct Columns<'a> {
     keys: Keys<'a>,
     ready: ReadyRows<'a>,
     gone: ReadyRows<'a>,
-    done: MessageIds,
     sent: Messages<'a>,
+    done: MessageIds,
 }
 
 impl<'a> Columns<'a> {
@@ -98,7 +92,9 @@ impl<'a> Columns<'a> {
         columns.keys = Keys::of(&batch.writes);
         let mut delivered: Vec<&MessageId> = batch.delivered.iter().collect();
         delivered.sort_unstable_by_key(|id| (id.from.shard(), **id));
-        delivered.into_iter().for_each(|id| columns.done.push(id));
+        for id in delivered {
+            columns.done.push(id);
+        }
         columns
     }
 
@@ -123,8 +119,8 @@ impl<'a> Columns<'a> {
         params.extend(self.keys.params());
         params.extend(self.ready.params());
         params.extend(self.gone.params());
-        params.extend(self.done.params());
         params.extend(self.sent.params());
+        params.extend(self.done.params());
         params
     }
 }
@@ -149,8 +145,8 @@ impl<'a> Steps<'a> {
         self.version.push(write.expected_version);
         self.status.push(write.status.code());
         self.waits.push(write.waits.0);
-        self.wake_at.push_option(write.wake_at.map(|at| at.millis()));
-        self.ended_at.push_option(write.ended_at.map(|at| at.millis()));
+        self.wake_at.push_option(write.wake_at.map(Timestamp::millis));
+        self.ended_at.push_option(write.ended_at.map(Timestamp::millis));
         self.overview.push_option(write.overview.as_deref());
         self.journal.push(&write.journal);
     }
@@ -254,8 +250,8 @@ impl<'a> Births<'a> {
         self.id.push(write.id.uuid());
         self.status.push(write.status.code());
         self.waits.push(write.waits.0);
-        self.wake_at.push_option(write.wake_at.map(|at| at.millis()));
-        self.ended_at.push_option(write.ended_at.map(|at| at.millis()));
+        self.wake_at.push_option(write.wake_at.map(Timestamp::millis));
+        self.ended_at.push_option(write.ended_at.map(Timestamp::millis));
         self.index.push(write.index.as_ref());
         self.input.push_option(write.input.as_ref().map(|input| input.get().as_bytes()));
         self.overview.push_option(write.overview.as_deref());
@@ -285,7 +281,8 @@ pub(crate) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     pub(crate) fn of(writes: &'a [ExecutionWrite]) -> Self {
-        let mut keys: Vec<(Text<'a>, Text<'a>, ExecutionId)> = writes.iter().filter_map(key).collect();
+        let mut keys: Vec<(Text<'a>, Text<'a>, ExecutionId)> =
+            writes.iter().filter_map(key).collect();
         keys.sort_by(|(name, key, _), (other_name, other, _)| {
             (name, key).cmp(&(other_name, other))
         });
@@ -399,11 +396,8 @@ pub(crate) struct Fences<'a> {
 
 impl<'a> Fences<'a> {
     pub(crate) fn of(batch: &'a Batch) -> Self {
-        let mut fences = Self {
-            keys: Keys::of(&batch.writes),
-            revision: batch.revision,
-            ..Self::default()
-        };
+        let mut fences =
+            Self { keys: Keys::of(&batch.writes), revision: batch.revision, ..Self::default() };
         for write in &batch.writes {
             fences.shard.push(shard(write.id));
             fences.id.push(write.id.uuid());

@@ -1,5 +1,6 @@
 //! Tells other processes of ready tasks, and hears them: NOTIFY and LISTEN on two connections of
 //! their own. Both are hints, so whatever fails is tried again later and never reported.
+use crate::text::{text, value};
 use baton_store::StoreError;
 use futures::{StreamExt, stream};
 use std::collections::BTreeSet;
@@ -75,7 +76,7 @@ impl Bell {
         let mut waiting = self.waiting.queues();
         for queue in queues {
             if waiting.len() < WAITING_MAX && queue.len() < PAYLOAD_BYTES_MAX / 2 {
-                waiting.insert(crate::batch::text(queue).into_owned());
+                waiting.insert(text(queue).into_owned());
             }
         }
         drop(waiting);
@@ -155,13 +156,12 @@ async fn ring_once(
     client: &mut Option<Client>,
     payload: &str,
 ) -> Result<(), tokio_postgres::Error> {
-    let client = match client {
-        Some(client) => client,
-        None => {
-            let (fresh, connection) = config.connect(NoTls).await?;
-            tokio::spawn(connection);
-            client.insert(fresh)
-        }
+    let client = if let Some(client) = client {
+        client
+    } else {
+        let (fresh, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection);
+        client.insert(fresh)
     };
     client.execute(include_str!("sql/ring.sql"), &[&payload]).await.map(drop)
 }
@@ -184,7 +184,8 @@ fn payloads(token: &str, queues: BTreeSet<String>) -> Vec<String> {
 /// The names in somebody else's payload.
 fn queues_of(payload: &str, own_token: &str) -> Option<Arc<[String]>> {
     let (token, queues) = payload.split_once(SEPARATOR)?;
-    (token != own_token).then(|| queues.split(SEPARATOR).map(str::to_owned).collect())
+    (token != own_token)
+        .then(|| queues.split(SEPARATOR).map(|queue| value(queue.to_owned())).collect())
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ const ENGINE_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c jit=off 
     -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off \
     -c idle_in_transaction_session_timeout=5000";
 
-/// Connections that run searches and checks: planned with the values at hand.
-const SEARCH_SETTINGS: &str =
-    "-c plan_cache_mode=force_custom_plan -c jit=off -c idle_in_transaction_session_timeout=5000";
+/// Connections that run searches and checks: planned with the values at hand, one core each at most.
+const SEARCH_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan -c jit=off \
+    -c max_parallel_workers_per_gather=0 -c idle_in_transaction_session_timeout=5000";
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

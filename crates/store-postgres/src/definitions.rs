@@ -1,7 +1,8 @@
 //! Definitions as columns and rows.
-use crate::batch::{Param, text};
+use crate::batch::Param;
 use crate::error::{DEFINITION_EXISTS, DEFINITION_MISSING, store_error};
 use crate::rows::{get, payload};
+use crate::text::{text, value};
 use baton_common::Payload;
 use baton_store::{DefinitionChanges, DefinitionWrite, StoreError};
 use std::borrow::Cow;
@@ -57,7 +58,9 @@ pub(crate) fn refusal(writes: &[DefinitionWrite], error: &tokio_postgres::Error)
     let name = match write {
         DefinitionWrite::PutWorkflow { name, version, .. }
         | DefinitionWrite::DeleteWorkflow { name, version } => format!("{name}:{version}"),
-        DefinitionWrite::PutTask { name, .. } | DefinitionWrite::DeleteTask { name } => name.clone(),
+        DefinitionWrite::PutTask { name, .. } | DefinitionWrite::DeleteTask { name } => {
+            name.clone()
+        }
     };
     match db.code().code() {
         DEFINITION_EXISTS => StoreError::AlreadyExists(name),
@@ -70,7 +73,7 @@ pub(crate) fn refusal(writes: &[DefinitionWrite], error: &tokio_postgres::Error)
 pub(crate) fn changes(rows: &[Row]) -> Result<DefinitionChanges, StoreError> {
     let mut changes = DefinitionChanges::default();
     for row in rows {
-        let Some(name) = get::<Option<String>>(row, "name")? else {
+        let Some(name) = get::<Option<String>>(row, "name")?.map(value) else {
             changes.revision = get(row, "revision")?;
             continue;
         };

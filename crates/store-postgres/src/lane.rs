@@ -50,7 +50,7 @@ impl Link {
 #[async_trait]
 impl CommitLane for Lane {
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
-        if batch.writes.is_empty() && batch.delivered.is_empty() && batch.plans.is_empty() {
+        if says_nothing(batch) {
             return Ok(());
         }
         for _ in 0..ATTEMPTS {
@@ -132,6 +132,12 @@ impl Lane {
         self.link = None;
         too_late()
     }
+}
+
+/// Nothing to write and nothing to fence.
+fn says_nothing(batch: &Batch) -> bool {
+    let Batch { at: _, revision, plans, writes, delivered } = batch;
+    revision.is_none() && plans.is_empty() && writes.is_empty() && delivered.is_empty()
 }
 
 fn add_loser(conflict: &mut Conflict, row: &Row) -> Result<(), StoreError> {

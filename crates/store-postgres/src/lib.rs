@@ -4,8 +4,8 @@
 //! A batch is one call of one function, so one round trip and one transaction. Nothing here decides:
 //! SQL selects, fences and writes what it is given.
 //!
-//! Text that PostgreSQL cannot hold (the character NUL) is stored with U+FFFD in its place; payloads
-//! and journals hold any bytes.
+//! PostgreSQL's text cannot hold NUL, so columns of text hold it escaped (text.rs); payloads and
+//! journals are bytes.
 mod batch;
 mod bell;
 mod config;
@@ -19,6 +19,7 @@ mod search;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use config::PostgresConfig;
 pub use migrate::MigrationReport;

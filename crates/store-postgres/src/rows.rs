@@ -1,4 +1,5 @@
 //! From rows of the database to the rows of the contract. A row that breaks an invariant is corrupt.
+use crate::text::value;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use baton_store::{
     ExecutionIndex, ExecutionRow, LoadRequest, LoadedExecution, PlanHash, ReadyKey, StoreError,
@@ -12,6 +13,11 @@ use uuid::Uuid;
 /// A column that must be there.
 pub(crate) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &str) -> Result<T, StoreError> {
     row.try_get(column).map_err(|error| StoreError::Corrupt(format!("{column}: {error}")))
+}
+
+/// A text that must be there.
+pub(crate) fn text_of(row: &Row, column: &str) -> Result<String, StoreError> {
+    get(row, column).map(value)
 }
 
 /// An execution's id.
@@ -61,14 +67,12 @@ fn execution_index(row: &Row) -> Result<ExecutionIndex, StoreError> {
     let parent_seq: Option<i32> = get(row, "parent_seq")?;
     let hash: &[u8] = get(row, "plan")?;
     Ok(ExecutionIndex {
-        workflow_name: get(row, "workflow_name")?,
+        workflow_name: text_of(row, "workflow_name")?,
         workflow_version: get(row, "workflow_version")?,
-        correlation_id: get(row, "correlation_id")?,
+        correlation_id: get::<Option<String>>(row, "correlation_id")?.map(value),
         created_at: Timestamp::from_millis(get(row, "created_at")?),
         parent: parent.zip(parent_seq).map(|(id, seq)| task_id(id, seq)).transpose()?,
-        plan: PlanHash(
-            hash.try_into().map_err(|_| StoreError::Corrupt("a plan's hash".into()))?,
-        ),
+        plan: PlanHash(hash.try_into().map_err(|_| StoreError::Corrupt("a plan's hash".into()))?),
     })
 }
 
@@ -84,8 +88,7 @@ pub(crate) fn loaded_executions(
         let n: i64 = get(row, "n")?;
         let place = usize::try_from(n - 1).map_err(|_| StoreError::Corrupt("n".into()))?;
         if get::<Option<i16>>(row, "status")?.is_some() {
-            loaded[place] =
-                Some(LoadedExecution { row: execution_row(row)?, journal: Vec::new() });
+            loaded[place] = Some(LoadedExecution { row: execution_row(row)?, journal: Vec::new() });
         } else {
             entries[place].push((get(row, "version")?, Bytes::copy_from_slice(get(row, "body")?)));
         }
@@ -119,7 +122,7 @@ pub(crate) fn ready_key(row: &Row) -> Result<ReadyKey, StoreError> {
     let priority = u8::try_from(99 - rank)
         .map_err(|_| StoreError::Corrupt(format!("priority rank {rank}")))?;
     Ok(ReadyKey {
-        queue: get(row, "queue")?,
+        queue: text_of(row, "queue")?,
         priority,
         ready_at: Timestamp::from_millis(get(row, "ready_at")?),
         task: task_id(get(row, "execution_id")?, get(row, "seq")?)?,

@@ -1,7 +1,8 @@
 //! A search as parameters of `search.sql`.
-use crate::batch::{shard, text};
+use crate::batch::shard;
 use crate::database::Database;
 use crate::rows::{execution_row, get};
+use crate::text::text;
 use baton_common::{Timestamp, WorkflowStatus};
 use baton_store::{ParentFilter, SearchPage, SearchQuery, SortField, SortOrder, StoreError};
 use tokio_postgres::types::{ToSql, Type};
@@ -88,29 +89,35 @@ fn page(rows: &[tokio_postgres::Row]) -> Result<SearchPage, StoreError> {
     Ok(page)
 }
 
-/// The terms of an `order by`, each with a comma behind it.
+/// The terms of an `order by`, each with a comma behind it. Absent values come before all others.
 fn order(sort: &[(SortField, SortOrder)]) -> String {
-    let terms = sort.iter().map(|(field, direction)| {
-        let direction = match direction {
-            SortOrder::Ascending => "asc nulls first",
-            SortOrder::Descending => "desc nulls last",
-        };
-        format!("{} {direction}, ", column(*field))
+    let terms = sort.iter().map(|(field, order)| {
+        let (column, nullable) = column(*field);
+        // Only where there can be nulls: no index has them in this place.
+        match (order, nullable) {
+            (SortOrder::Ascending, false) => format!("{column} asc, "),
+            (SortOrder::Descending, false) => format!("{column} desc, "),
+            (SortOrder::Ascending, true) => format!("{column} asc nulls first, "),
+            (SortOrder::Descending, true) => format!("{column} desc nulls last, "),
+        }
     });
     terms.collect()
 }
 
-fn column(field: SortField) -> String {
-    let column = match field {
-        SortField::CreatedAt => "created_at",
-        SortField::EndedAt => "ended_at",
-        SortField::UpdatedAt => "updated_at",
-        SortField::WorkflowName => "workflow_name",
-        SortField::CorrelationId => "correlation_id",
-        SortField::Id => "id",
-        SortField::Status => return format!("array_position({}::smallint[], status)", statuses()),
+/// The column to order by, and whether it may be absent.
+fn column(field: SortField) -> (String, bool) {
+    let (column, nullable) = match field {
+        SortField::CreatedAt => ("created_at", false),
+        SortField::EndedAt => ("ended_at", true),
+        SortField::UpdatedAt => ("updated_at", false),
+        SortField::WorkflowName => ("workflow_name", false),
+        SortField::CorrelationId => ("correlation_id", true),
+        SortField::Id => ("id", false),
+        SortField::Status => {
+            return (format!("array_position({}::smallint[], status)", statuses()), false);
+        }
     };
-    column.into()
+    (column.into(), nullable)
 }
 
 /// The codes of all statuses, ordered by their names.

@@ -1,13 +1,14 @@
 //! The store's methods: parameters in, one statement, rows out.
-use crate::batch::{Column, seq, shard, text};
+use crate::batch::{Column, seq, shard};
 use crate::bell::Bell;
 use crate::config::PostgresConfig;
 use crate::database::Database;
 use crate::definitions::{self, Definitions};
 use crate::lane::Lane;
 use crate::migrate::{self, MIGRATIONS, MigrationReport};
-use crate::rows::{execution_id, get, loaded_executions, payload, ready_key};
+use crate::rows::{execution_id, get, loaded_executions, payload, ready_key, text_of};
 use crate::search;
+use crate::text::text;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
@@ -94,7 +95,8 @@ impl Store for PostgresStore {
         let shards: Vec<i16> = requests.iter().map(|request| shard(request.id)).collect();
         let ids: Vec<_> = requests.iter().map(|request| request.id.uuid()).collect();
         let after: Vec<_> = requests.iter().map(|request| request.journal_after).collect();
-        let rows = self.engine.query(include_str!("sql/load.sql"), &[&shards, &ids, &after]).await?;
+        let rows =
+            self.engine.query(include_str!("sql/load.sql"), &[&shards, &ids, &after]).await?;
         loaded_executions(requests, &rows)
     }
 
@@ -162,7 +164,8 @@ impl Store for PostgresStore {
 
     async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let rows = self.searches.query(include_str!("sql/queue_sizes.sql"), &[]).await?;
-        let size = |row: &Row| Ok((get(row, "queue")?, get::<i64>(row, "count")?.unsigned_abs()));
+        let size =
+            |row: &Row| Ok((text_of(row, "queue")?, get::<i64>(row, "count")?.unsigned_abs()));
         rows.iter().map(size).collect()
     }
 
@@ -183,7 +186,7 @@ impl Store for PostgresStore {
         let rows = self.engine.query(sql, &[&shard(id), &uuid, &seq(task), &limit]).await?;
         let line = |row: &Row| {
             let at = Timestamp::from_millis(get(row, "at")?);
-            Ok(TaskLog { task, at, line: get(row, "line")? })
+            Ok(TaskLog { task, at, line: text_of(row, "line")? })
         };
         rows.iter().map(line).collect()
     }
@@ -197,7 +200,8 @@ impl Store for PostgresStore {
             }
         }
         let newest = newest.into_values();
-        let [mut types, mut domains, mut workers] = [Column::default(), Column::default(), Column::default()];
+        let [mut types, mut domains, mut workers] =
+            [Column::default(), Column::default(), Column::default()];
         let mut times = Column::default();
         for poll in newest {
             types.push(text(&poll.task_type));
@@ -251,9 +255,9 @@ fn message(row: &Row) -> Result<Message, StoreError> {
 
 fn poll(row: &Row) -> Result<PollRecord, StoreError> {
     Ok(PollRecord {
-        task_type: get(row, "task_type")?,
-        domain: get(row, "domain")?,
-        worker: get(row, "worker")?,
+        task_type: text_of(row, "task_type")?,
+        domain: text_of(row, "domain")?,
+        worker: text_of(row, "worker")?,
         at: Timestamp::from_millis(get(row, "at")?),
     })
 }

@@ -6,8 +6,15 @@ use std::path::Path;
 use tokio_postgres::{Client, NoTls};
 
 /// Read by the engine's own connections: each must find its rows by an index, in any table.
-const ENGINE: &[&str] =
-    &["commit_losers", "due_wake_ups", "load", "load_plan", "reserve_ready", "task_logs", "undelivered"];
+const ENGINE: &[&str] = &[
+    "commit_losers",
+    "due_wake_ups",
+    "load",
+    "load_plan",
+    "reserve_ready",
+    "task_logs",
+    "undelivered",
+];
 
 /// Not one statement each, or not of the schema.
 const NOT_PREPARED: &[&str] = &["migration_lock"];
@@ -71,10 +78,8 @@ async fn the_engine_finds_rows_by_index() -> anyhow::Result<()> {
 }
 
 fn line(message: &tokio_postgres::SimpleQueryMessage) -> String {
-    match message {
-        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).unwrap_or_default().to_owned(),
-        _ => String::new(),
-    }
+    let tokio_postgres::SimpleQueryMessage::Row(row) = message else { return String::new() };
+    row.get(0).unwrap_or_default().to_owned()
 }
 
 /// A second migration changes nothing; one that somebody edited is refused.

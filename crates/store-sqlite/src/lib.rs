@@ -1,1 +1,241 @@
-//! To be written.
+//! Executions in one SQLite file: the store of a single machine, without a server to set up.
+//!
+//! One thread owns the connection that writes and commits what waits in groups; a few connections
+//! read beside it (WAL). Reservations of ready tasks live in memory, so one process at a time serves
+//! a file, and a lock beside it says so. All SQL is in `sql/` and `migrations/`; only searches are
+//! put together from the filters given.
+mod clock;
+mod commit;
+mod connections;
+mod errors;
+mod guard;
+mod migrations;
+mod read;
+mod reservations;
+mod rows;
+mod search;
+mod write;
+mod writer;
+
+use async_trait::async_trait;
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use baton_store::{
+    Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
+    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage,
+    SearchQuery, Store, StoreError, TaskLog,
+};
+use connections::Readers;
+use errors::store_error;
+use guard::Guard;
+use migrations::MIGRATIONS;
+use reservations::Reservations;
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use writer::Writer;
+
+/// What a commit survives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// The loss of power: each group of commits is flushed to disk before it is answered.
+    Full,
+    /// The death of the process. After a loss of power the last commits may be missing, although
+    /// they were answered.
+    Normal,
+}
+
+/// What an operator chooses.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What a commit survives.
+    pub durability: Durability,
+}
+
+/// A store in one file. A clone is another handle; the file is closed with the last handle or lane.
+#[derive(Clone)]
+pub struct SqliteStore {
+    open: Arc<OpenFile>,
+    rings: broadcast::Sender<Arc<[String]>>,
+}
+
+/// Dropped in this order: readers and writer close the file before the guard lets go.
+struct OpenFile {
+    readers: Readers,
+    writer: Writer,
+    reservations: Reservations,
+    _guard: Guard,
+}
+
+impl SqliteStore {
+    /// Opens the file, which is made when there is none, and brings its tables up to date. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when another process uses the file or it cannot be opened;
+    /// [`StoreError::Corrupt`] when it is no database, or one of a newer version of this program.
+    pub fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        let guard = Guard::take(path)?;
+        let writer = migrated(path, options)?.0;
+        write::prepare_removals(&writer).map_err(store_error)?;
+        let open = OpenFile {
+            readers: Readers::open(path).map_err(store_error)?,
+            writer: Writer::start(writer)?,
+            reservations: Reservations::default(),
+            _guard: guard,
+        };
+        Ok(Self { open: Arc::new(open), rings: broadcast::Sender::new(1) })
+    }
+
+    /// Brings the tables of the file up to date, and names the migrations that were missing. Blocks.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn migrate(path: &Path) -> Result<Vec<String>, StoreError> {
+        let _guard = Guard::take(path)?;
+        migrated(path, &Options { durability: Durability::Full }).map(|(_, applied)| applied)
+    }
+
+    async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.open.readers.read(move |connection| work(connection).map_err(store_error)).await
+    }
+
+    async fn write<W>(&self, work: W) -> Result<(), StoreError>
+    where
+        W: FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    {
+        self.open.writer.write(move |connection| work(connection).map_err(store_error)).await
+    }
+}
+
+fn migrated(path: &Path, options: &Options) -> Result<(Connection, Vec<String>), StoreError> {
+    let mut writer = connections::open_writer(path, options).map_err(store_error)?;
+    let applied = migrations::run(&mut writer, MIGRATIONS)?;
+    Ok((writer, applied))
+}
+
+struct SqliteLane {
+    open: Arc<OpenFile>,
+}
+
+#[async_trait]
+impl CommitLane for SqliteLane {
+    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        let copy = batch.clone();
+        self.open.writer.write(move |connection| commit::batch(connection, &copy)).await?;
+        let removed = batch.writes.iter().flat_map(|write| &write.ready_removed);
+        self.open.reservations.forget(removed);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
+        Ok(Box::new(SqliteLane { open: Arc::clone(&self.open) }))
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(clock::now())
+    }
+
+    async fn load(
+        &self,
+        requests: &[LoadRequest],
+    ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
+        let requests = requests.to_vec();
+        self.read(move |connection| read::load(connection, &requests)).await
+    }
+
+    async fn reserve_ready(
+        &self,
+        demands: &[QueueDemand],
+        reserve_ms: u32,
+    ) -> Result<Vec<ReadyKey>, StoreError> {
+        let (demands, reservations) = (demands.to_vec(), self.open.reservations.clone());
+        self.read(move |connection| {
+            let now = clock::now();
+            let until = now.plus_millis(i64::from(reserve_ms));
+            reservations.reserve(connection, &demands, now, until)
+        })
+        .await
+    }
+
+    async fn due_wake_ups(
+        &self,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError> {
+        self.read(move |connection| read::due_wake_ups(connection, until, limit)).await
+    }
+
+    async fn undelivered(
+        &self,
+        sent_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        self.read(move |connection| read::undelivered(connection, sent_before, limit)).await
+    }
+
+    async fn write_definitions(&self, writes: &[DefinitionWrite]) -> Result<Revision, StoreError> {
+        let writes = writes.to_vec();
+        self.open.writer.write(move |connection| write::definitions(connection, &writes)).await
+    }
+
+    async fn read_definitions(&self, since: Revision) -> Result<DefinitionChanges, StoreError> {
+        self.read(move |connection| read::definitions(connection, since)).await
+    }
+
+    async fn load_plan(&self, hash: PlanHash) -> Result<Payload, StoreError> {
+        let plan = self.read(move |connection| read::plan(connection, hash)).await?;
+        plan.ok_or_else(|| StoreError::NotFound("the plan of an execution".to_owned()))
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| search::page(connection, &query)).await
+    }
+
+    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.read(read::queue_sizes).await
+    }
+
+    async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {
+        let lines = lines.to_vec();
+        self.write(move |connection| write::task_logs(connection, &lines)).await
+    }
+
+    async fn task_logs(&self, task: TaskId, limit: u32) -> Result<Vec<TaskLog>, StoreError> {
+        self.read(move |connection| read::task_logs(connection, task, limit)).await
+    }
+
+    async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError> {
+        let polls = polls.to_vec();
+        self.write(move |connection| write::polls(connection, &polls)).await
+    }
+
+    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
+        let task_type = task_type.map(str::to_owned);
+        self.read(move |connection| read::polls(connection, task_type.as_deref())).await
+    }
+
+    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
+        let removed = ids.to_vec();
+        self.write(move |connection| write::remove(connection, &removed)).await?;
+        self.open.reservations.forget_executions(ids);
+        Ok(())
+    }
+
+    async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+        self.read(move |connection| read::dead_waits(connection, limit)).await
+    }
+
+    async fn ring(&self, _queues: &[String]) {}
+
+    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.rings.subscribe()
+    }
+}

@@ -4,12 +4,12 @@
 //! A store keeps rows and knows nothing of decisions. An execution is one row with a version, an
 //! append-only journal of the changes that each commit made, its ready tasks and its undelivered
 //! messages. The journal's bytes are opaque here; the row repeats only what is selected and fenced by.
-// pub mod conformance;
+pub mod conformance;
 pub mod error;
 pub mod memory;
 pub mod types;
 
-pub use error::{CommitError, StoreError};
+pub use error::{CommitError, Conflict, StoreError};
 pub use types::*;
 
 use async_trait::async_trait;
@@ -80,10 +80,7 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::AlreadyExists`], [`StoreError::NotFound`] (a deletion), or
     /// [`StoreError::Unavailable`]; nothing is written then.
-    async fn write_definitions(
-        &self,
-        writes: &[DefinitionWrite],
-    ) -> Result<Revision, StoreError>;
+    async fn write_definitions(&self, writes: &[DefinitionWrite]) -> Result<Revision, StoreError>;
 
     /// What was written or deleted after revision `since`, and the newest revision.
     ///
@@ -133,7 +130,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError>;
 
-    /// Deletes executions with all that belongs to them; unknown ids are passed over.
+    /// Deletes executions with all that belongs to them, messages from and to them included; unknown
+    /// ids are passed over.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; nothing is deleted then.

@@ -255,7 +255,7 @@ pub struct SearchQuery {
     pub ended_after: Option<Timestamp>,
     /// Ended before this moment (exclusive).
     pub ended_before: Option<Timestamp>,
-    /// The order.
+    /// The order; what is equal by all of it comes by id.
     pub sort: Vec<(SortField, SortOrder)>,
     /// How many to pass over.
     pub start: u32,
@@ -285,7 +285,7 @@ pub enum SortField {
     WorkflowName,
     /// Status, by name.
     Status,
-    /// Correlation id.
+    /// Correlation id; without one as the earliest.
     CorrelationId,
     /// The execution's id.
     Id,

@@ -26,7 +26,8 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// Waits until its input closes, which the death of the test process does too, and clears up.
-const REAPER: &str = r#"cat >/dev/null; "$1/pg_ctl" -D "$2/data" stop -m immediate -w; rm -rf "$2""#;
+const REAPER: &str =
+    r#"cat >/dev/null; "$1/pg_ctl" -D "$2/data" stop -m immediate -w; rm -rf "$2""#;
 
 /// A running server with a data directory of its own. Stopped and deleted on drop.
 #[derive(Debug)]
@@ -124,7 +125,8 @@ impl Postgres {
         run(&mut psql)
     }
 
-    /// Kills the server as a power cut would, and starts it again on the same port.
+    /// Kills the server without a checkpoint, as a crash would, and starts it again on the same port.
+    /// (What the operating system has not flushed survives this, unlike a power cut.)
     ///
     /// # Errors
     /// It did not come back.
@@ -182,10 +184,8 @@ impl Postgres {
     fn launch(&self) -> Result<()> {
         let log = self.home.join("log");
         let home = self.home.display();
-        let mut options = format!("-p {} -k {home}", self.port);
-        for (name, value) in &self.settings {
-            options.push_str(&format!(" -c {name}={value}"));
-        }
+        let settings = self.settings.iter().map(|(name, value)| format!(" -c {name}={value}"));
+        let options = format!("-p {} -k {home}{}", self.port, settings.collect::<String>());
         let mut start = self.command("pg_ctl");
         start.arg("-D").arg(self.data()).arg("-l").arg(&log).args(["-w", "-o", &options, "start"]);
         // The server keeps these open: pipes would never end.
@@ -251,11 +251,7 @@ fn command(program: &Path, home: &Path, owner: Option<Owner>) -> Command {
 }
 
 /// In a process group of its own, so that whatever kills the test does not kill it too.
-fn start_reaper(
-    programs: &Path,
-    home: &Path,
-    owner: Option<Owner>,
-) -> Result<(Child, ChildStdin)> {
+fn start_reaper(programs: &Path, home: &Path, owner: Option<Owner>) -> Result<(Child, ChildStdin)> {
     let mut reaper = command(Path::new("/bin/sh"), Path::new("/"), owner);
     reaper.args(["-c", REAPER, "reaper"]).arg(programs).arg(home).process_group(0);
     reaper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

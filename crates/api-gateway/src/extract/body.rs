@@ -91,7 +91,7 @@ fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 
 fn unreadable(located: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
     let (path, reason) = (located.path().to_string(), located.inner());
-    if path == "." {
+    if path == "." || path == "?" {
         Refusal::UnreadableBody(reason.to_string())
     } else {
         Refusal::UnreadableBody(format!("{path}: {reason}"))
@@ -148,5 +148,32 @@ mod tests {
         ] {
             assert_eq!(unquoted(sent), kept);
         }
+    }
+
+    async fn refused<T: FromRequest<(), Rejection = ApiError>>(kind: &str, body: &str) -> String {
+        let request = http::Request::post("/").header(CONTENT_TYPE, kind);
+        let request = request.body(axum::body::Body::from(body.to_owned())).unwrap();
+        T::from_request(request, &()).await.err().map_or_else(String::new, |error| {
+            assert_eq!(error.status.as_u16(), 500);
+            error.code.to_owned()
+        })
+    }
+
+    #[tokio::test]
+    async fn a_body_must_be_there_and_be_json() {
+        for (kind, body, code) in [
+            ("application/json", "{}", ""),
+            ("application/json; charset=UTF-8", r#" {"a": 1} "#, ""),
+            ("application/json", "", "missing_body"),
+            ("text/plain", "", "missing_body"),
+            ("application/json", "null", "missing_body"),
+            ("application/json", "[1]", "unreadable_body"),
+            ("application/json", r#""text""#, "unreadable_body"),
+            ("application/x-www-form-urlencoded", "a=1", "unsupported_media_type"),
+        ] {
+            assert_eq!(refused::<JsonObject>(kind, body).await, code, "{kind} {body}");
+        }
+        assert_eq!(refused::<Text>("text/plain", "a line").await, "");
+        assert_eq!(refused::<Text>("text/plain", "").await, "missing_body");
     }
 }

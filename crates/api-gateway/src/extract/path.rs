@@ -50,3 +50,47 @@ pub(crate) fn result_status(segment: &str) -> Result<TaskStatus, Refusal> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use http::Request;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    async fn read(path: &str) -> (u16, String) {
+        let handler = async |Segments((first, second)): Segments<(String, String)>| {
+            format!("{first}|{second}")
+        };
+        let router: Router = Router::new().route("/x/{first}/{second}", get(handler));
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn segments_are_decoded_after_the_path_is_split() {
+        for (path, segments) in [
+            ("/x/a%20b/c:d", "a b|c:d"),
+            ("/x/a%2Fb/c%3Fd", "a/b|c?d"),
+            ("/x/a+b/%C3%A9", "a+b|é"),
+            ("/x/%2e%2e/%25", "..|%"),
+        ] {
+            assert_eq!(read(path).await, (200, segments.to_owned()), "{path}");
+        }
+        assert_eq!(read("/x/a%FF/b").await.0, 400);
+    }
+
+    #[test]
+    fn statuses_and_versions_are_strict() {
+        assert_eq!(result_status("COMPLETED"), Ok(TaskStatus::Completed));
+        assert!(result_status("completed").is_err() && result_status("TIMED_OUT").is_err());
+        assert_eq!(version("3"), Ok(3));
+        assert!(version("abc").is_err() && version("99999999999").is_err());
+    }
+}

@@ -225,6 +225,7 @@ impl Decider {
                 self.check_deadlines();
                 Ok(())
             }
+            Command::Look => Ok(()),
             Command::Pause => self.pause(),
             Command::Resume => self.resume_execution(),
             Command::Terminate { reason } => self.terminate(reason),

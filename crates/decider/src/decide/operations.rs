@@ -80,6 +80,8 @@ impl Decider {
             is_new_start: true,
             correlation_id: None,
             workflow_version,
+            last_seq: self.execution.last_seq,
+            failed_references: self.execution.failed_references.iter().cloned().collect(),
         })));
         self.tell_parent_of_reopening();
         self.begin()

@@ -34,10 +34,12 @@ impl Decider {
     fn rerun_whole(&mut self, correlation_id: Option<String>) -> Result<(), Rejection> {
         self.record(Change::ExecutionRestarted(Box::new(Restart {
             at: self.now(),
-            variables: None,
+            variables: Some(self.execution.variables.clone()),
             is_new_start: false,
             correlation_id,
             workflow_version: None,
+            last_seq: self.execution.last_seq,
+            failed_references: self.execution.failed_references.iter().cloned().collect(),
         })));
         self.tell_parent_of_reopening();
         self.begin()

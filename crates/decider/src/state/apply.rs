@@ -187,7 +187,7 @@ impl Execution {
     }
 
     /// Makes all indexes anew from the tasks.
-    fn rebuild(&mut self) {
+    pub(super) fn rebuild(&mut self) {
         self.by_reference.clear();
         self.by_base.clear();
         self.open.clear();
@@ -237,6 +237,8 @@ impl Execution {
     fn restart(&mut self, restart: &Restart) {
         self.reopen(restart.at);
         self.last_retried_at = None;
+        self.last_seq = restart.last_seq;
+        self.failed_references = restart.failed_references.iter().cloned().collect();
         self.output = Payload::empty_object();
         self.tasks.clear();
         self.step_plans.clear();

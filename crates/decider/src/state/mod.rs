@@ -1,5 +1,6 @@
 //! What the decider knows of one execution, and how a change alters it.
 mod apply;
+mod check;
 mod execution;
 mod task;
 

@@ -23,6 +23,7 @@ pub(super) fn faults(step: &Step<'_>) -> Vec<Fault> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Text<'a> {
     /// Null, blank or not there.
     Absent,

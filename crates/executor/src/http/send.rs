@@ -81,8 +81,8 @@ impl Sender {
         if let Some(body) = &hop.body {
             builder = builder.body(body.clone());
         }
-        let head_time = request.connect_timeout + request.read_timeout;
-        let response = timely(request, head_time, builder.send()).await?;
+        // Connecting counts as reading here: whether a pooled connection was used is not known.
+        let response = timely(request, request.read_timeout, builder.send()).await?;
         let header_bytes: usize =
             response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         let limit = self.config.header_bytes_max;

@@ -50,12 +50,30 @@ struct Reading<'s> {
     scope: &'s dyn Scope,
     budget: &'s Budget,
     /// What the absolute paths of the filters read, once they have.
-    absolutes: RefCell<Vec<Option<Option<String>>>>,
+    absolutes: RefCell<Vec<Absolute>>,
+}
+
+/// What an absolute path of a filter read.
+#[derive(Clone, Default)]
+enum Absolute {
+    #[default]
+    Unread,
+    Missing,
+    Value(String),
+}
+
+impl Absolute {
+    fn value(self) -> Option<String> {
+        match self {
+            Self::Value(json) => Some(json),
+            Self::Unread | Self::Missing => None,
+        }
+    }
 }
 
 /// Appends what `path` names in `scope` to `out`; see [`Shape`].
 pub(crate) fn read(path: &Path, scope: &dyn Scope, budget: &Budget, out: &mut String) -> Shape {
-    let absolutes = RefCell::new(vec![None; path.absolutes]);
+    let absolutes = RefCell::new(vec![Absolute::Unread; path.absolutes]);
     let reading = Reading { scope, budget, absolutes };
     reading.absolute(&path.steps, out).unwrap_or_else(|Exhausted| nothing(&path.steps, out))
 }
@@ -133,12 +151,11 @@ impl Reading<'_> {
         }
         for (position, step) in steps.iter().enumerate().skip(plain) {
             let walked = steps.get(..position).unwrap_or(&[]);
-            match step {
-                Step::Function(function) => return self.call(*function, walked, &nodes),
-                Step::Members(names) if position + 1 == steps.len() => {
-                    return self.merge(names, walked, &nodes);
-                }
-                _ => {}
+            if let Step::Function(function) = step {
+                return self.call(*function, walked, &nodes);
+            }
+            if let (Step::Members(names), true) = (step, position + 1 == steps.len()) {
+                return self.merge(names, walked, &nodes);
             }
             let mut next = Vec::new();
             for node in nodes {
@@ -166,7 +183,13 @@ impl Reading<'_> {
             node = match step {
                 Step::Member(name) => node.and_then(|node| raw::member(node, name)),
                 Step::Index(index) => node.and_then(|node| function::element(node, *index)),
-                _ => return Ok((position, node)),
+                Step::Members(_)
+                | Step::Wildcard
+                | Step::Indexes(_)
+                | Step::Slice(..)
+                | Step::Filter(_)
+                | Step::Scan
+                | Step::Function(_) => return Ok((position, node)),
             };
         }
         Ok((steps.len(), node))
@@ -298,19 +321,19 @@ impl Reading<'_> {
     }
 
     fn kept_absolute(&self, slot: usize, steps: &[Step]) -> Result<Option<String>, Exhausted> {
-        let kept = self.absolutes.borrow().get(slot).cloned().flatten();
-        if let Some(kept) = kept {
-            return Ok(kept);
+        let kept = self.absolutes.borrow().get(slot).cloned().unwrap_or_default();
+        if !matches!(kept, Absolute::Unread) {
+            return Ok(kept.value());
         }
-        let mut value = String::new();
-        let read = match self.absolute(steps, &mut value)? {
-            Shape::Missing => None,
-            Shape::Value | Shape::List => Some(value),
+        let mut json = String::new();
+        let read = match self.absolute(steps, &mut json)? {
+            Shape::Missing => Absolute::Missing,
+            Shape::Value | Shape::List => Absolute::Value(json),
         };
         if let Some(place) = self.absolutes.borrow_mut().get_mut(slot) {
-            *place = Some(read.clone());
+            *place = read.clone();
         }
-        Ok(read)
+        Ok(read.value())
     }
 
     /// A number over several results is computed from all of them; any other function is called

@@ -1,6 +1,6 @@
 //! Filters: `[?(@.p > 10 && @.q == 'x')]`.
-use super::parse::{Ends, Parser};
 use super::Step;
+use super::parse::{Ends, Parser};
 use regex::Regex;
 
 /// Largest compiled pattern of a filter, bytes: the memory `=~` may cost.
@@ -14,7 +14,11 @@ pub(super) enum Condition {
     Not(Box<Condition>),
     /// The path leads somewhere, be it to null.
     Exists(Operand),
-    Compare { left: Operand, operator: Operator, right: Operand },
+    Compare {
+        left: Operand,
+        operator: Operator,
+        right: Operand,
+    },
 }
 
 /// One side of a comparison.
@@ -23,7 +27,10 @@ pub(super) enum Operand {
     /// A path from the tested value, `@…`.
     Relative(Vec<Step>),
     /// A path from the document, `$…`; read once per evaluation and kept in its `slot`.
-    Absolute { slot: usize, steps: Vec<Step> },
+    Absolute {
+        slot: usize,
+        steps: Vec<Step>,
+    },
     /// JSON text.
     Literal(String),
     Pattern(Regex),
@@ -127,8 +134,11 @@ fn comparison(parser: &mut Parser) -> Option<Condition> {
     parser.skip_blanks();
     let right = operand(parser)?;
     let has_pattern = matches!(right, Operand::Pattern(_));
-    (has_pattern == (operator == Operator::Matches))
-        .then_some(Condition::Compare { left, operator, right })
+    (has_pattern == (operator == Operator::Matches)).then_some(Condition::Compare {
+        left,
+        operator,
+        right,
+    })
 }
 
 fn operator(parser: &mut Parser) -> Option<Operator> {

@@ -38,7 +38,12 @@ pub(super) enum Ends {
 
 impl Parser {
     pub(super) fn new(text: &str) -> Self {
-        Self { chars: text.chars().collect(), position: 0, depth_left: PATH_DEPTH_MAX, absolutes: 0 }
+        Self {
+            chars: text.chars().collect(),
+            position: 0,
+            depth_left: PATH_DEPTH_MAX,
+            absolutes: 0,
+        }
     }
 
     pub(super) fn peek(&self) -> Option<char> {
@@ -209,12 +214,12 @@ impl Parser {
 
     fn indexes(&mut self) -> Option<Step> {
         if self.eat(':') {
-            return Some(Step::Slice(None, self.optional_integer()?));
+            return self.slice(None);
         }
         let first = self.integer()?;
         self.skip_blanks();
         if self.eat(':') {
-            return Some(Step::Slice(Some(first), self.optional_integer()?));
+            return self.slice(Some(first));
         }
         let mut indexes = vec![first];
         while self.eat_comma() {
@@ -226,11 +231,10 @@ impl Parser {
         })
     }
 
-    fn optional_integer(&mut self) -> Option<Option<i64>> {
+    /// The rest of a slice, past its colon.
+    fn slice(&mut self, from: Option<i64>) -> Option<Step> {
         self.skip_blanks();
-        match self.peek()? {
-            ']' => Some(None),
-            _ => self.integer().map(Some),
-        }
+        let to = if self.peek()? == ']' { None } else { Some(self.integer()?) };
+        Some(Step::Slice(from, to))
     }
 }

@@ -7,14 +7,12 @@ pub(super) struct Deadline(Instant);
 
 impl Deadline {
     /// The moment `ms` milliseconds from now.
-    #[expect(clippy::disallowed_methods, reason = "a time limit is measured where it is kept")]
     pub(super) fn after_ms(ms: u64) -> Self {
         // A limit beyond a day is none, and the addition cannot overflow.
         Self(Instant::now() + Duration::from_millis(ms.min(86_400_000)))
     }
 
     /// Time left; zero once the moment has passed.
-    #[expect(clippy::disallowed_methods, reason = "a time limit is measured where it is kept")]
     pub(super) fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }

@@ -58,7 +58,10 @@ fn options() -> EvalOptions {
 #[derive(Debug)]
 enum Fault {
     /// An exception left the script.
-    Thrown { text: String, position: Option<Position> },
+    Thrown {
+        text: String,
+        position: Option<Position>,
+    },
     TimedOut,
     Memory,
     /// The result is too large or too deep.
@@ -104,25 +107,28 @@ fn run<T>(
         stop
     })));
     let context = Context::full(&runtime).map_err(engine)?;
-    context.with(|ctx| {
+    let result = context.with(|ctx| {
         work(&ctx).map_err(|stop| match stop {
             Stop::Limit(error) => Fault::Limit(error),
             Stop::Engine(_) if was_stopped.load(Ordering::Relaxed) => Fault::TimedOut,
-            Stop::Engine(error) => caught(&ctx, error, is_full(&runtime, limits)),
+            Stop::Engine(error) => caught(&ctx, error),
         })
-    })
+    });
+    // Where no memory is left for an error, the engine throws null.
+    // Its memory can be measured only here, where the context is no longer locked.
+    match result {
+        Err(Fault::Thrown { text, .. }) if text == "null" && is_full(&runtime, limits) => {
+            Err(Fault::Memory)
+        }
+        other => other,
+    }
 }
 
-/// What left the script; `is_full` says that the engine has little memory left.
-fn caught(ctx: &Ctx<'_>, error: rquickjs::Error, is_full: bool) -> Fault {
+fn caught(ctx: &Ctx<'_>, error: rquickjs::Error) -> Fault {
     match Err::<(), _>(error).catch(ctx) {
         Ok(()) => Fault::Engine("nothing was thrown".to_owned()),
         Err(CaughtError::Exception(exception)) => thrown_error(&exception),
         Err(CaughtError::Value(value)) => {
-            // Where there is no memory left for an error, the engine throws null.
-            if value.is_null() && is_full {
-                return Fault::Memory;
-            }
             let text = value.get::<rquickjs::convert::Coerced<String>>();
             let text = text.map_or_else(|_| "an unprintable value".to_owned(), |text| text.0);
             Fault::Thrown { text, position: Some(Position { line: 1, column: 0 }) }

@@ -15,34 +15,9 @@ type Filter = jaq_core::Filter<JustLut<Val>>;
 /// Most compiled programs kept; about 100 KiB each.
 const PROGRAMS_MAX: usize = 64;
 
-/// What the engine's own definitions must not do here: read the environment, write to standard
-/// error, end the process. `keys_unsorted` gets a stated order, and what the engine lacks of jq's
-/// formats is added.
-const OVERRIDES: &str = r#"
-def env: {};
-def debug: .;
-def debug(f): .;
-def debug_empty: empty;
-def stderr: .;
-def stderr_empty: empty;
-def halt: error("halt is not available");
-def halt($code): error("halt is not available");
-def halt_error: error("halt_error is not available");
-def halt_error($code): error("halt_error is not available");
-def input: error("No more inputs");
-def inputs: empty;
-def keys_unsorted: keys;
-def @csv: [.[] | if type == "string" then "\"" + (split("\"") | join("\"\"")) + "\""
-  elif . == null then ""
-  elif type == "array" or type == "object" then error("\(type) is not valid in a csv row")
-  else tojson end] | join(",");
-def @tsv: [.[] | if type == "string" then
-    (split("\\") | join("\\\\") | split("\t") | join("\\t") | split("\n") | join("\\n")
-      | split("\r") | join("\\r"))
-  elif . == null then ""
-  elif type == "array" or type == "object" then error("\(type) is not valid in a tsv row")
-  else tojson end] | join("\t");
-"#;
+/// What the engine's own definitions must not do here (read the environment, write to standard
+/// error, end the process), a stated order for `keys_unsorted`, and what the engine lacks of jq.
+const OVERRIDES: &str = include_str!("overrides.jq");
 
 /// Compiled programs by their text.
 #[derive(Default)]
@@ -65,7 +40,11 @@ impl Programs {
         for result in filter.id.run((context, input)) {
             let value = result.map_err(|exception| {
                 let error = exception.get_err().map(jaq_core::Error::into_val);
-                failed(error.map_or_else(|_| "the program ended itself".to_owned(), in_jq_words))
+                failed(
+                    error
+                        .as_ref()
+                        .map_or_else(|_| "the program ended itself".to_owned(), in_jq_words),
+                )
             })?;
             if out.len() > 1 {
                 out.push(',');
@@ -85,9 +64,7 @@ impl Programs {
         }
         match self.0.entry(source.to_owned()) {
             std::collections::hash_map::Entry::Occupied(kept) => Ok(kept.into_mut()),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                Ok(place.insert(compile(source)?))
-            }
+            std::collections::hash_map::Entry::Vacant(place) => Ok(place.insert(compile(source)?)),
         }
     }
 }
@@ -119,12 +96,10 @@ fn compile(source: &str) -> Result<Filter, ScriptError> {
 }
 
 fn undefined_name((name, kind): &(&str, jaq_core::compile::Undefined)) -> String {
-    match kind {
-        jaq_core::compile::Undefined::Filter(arity) => {
-            format!("Function {name}/{arity} does not exist")
-        }
-        other => format!("Undefined {}: {name}", other.as_str()),
+    if let jaq_core::compile::Undefined::Filter(arity) = kind {
+        return format!("Function {name}/{arity} does not exist");
     }
+    format!("Undefined {}: {name}", kind.as_str())
 }
 
 fn load_error(source: &str, errors: &load::Errors<&str, ()>) -> String {
@@ -159,14 +134,13 @@ fn write(
     if depth > VALUE_DEPTH_MAX {
         return Err(ScriptError::limit("the result's nesting", VALUE_DEPTH_MAX, "levels"));
     }
-    if out.len() > limits.output_bytes {
-        return Err(ScriptError::limit("the result", limits.output_bytes, "bytes"));
-    }
     match value {
         Val::Null => out.push_str("null"),
         Val::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Val::Num(number) => out.push_str(&number_text(number)),
-        Val::BStr(bytes) | Val::TStr(bytes) => raw::write_text(out, &String::from_utf8_lossy(bytes)),
+        Val::BStr(bytes) | Val::TStr(bytes) => {
+            raw::write_text(out, &String::from_utf8_lossy(bytes));
+        }
         Val::Arr(elements) => {
             out.push('[');
             for (position, element) in elements.iter().enumerate() {
@@ -189,6 +163,9 @@ fn write(
             }
             out.push('}');
         }
+    }
+    if out.len() > limits.output_bytes {
+        return Err(ScriptError::limit("the result", limits.output_bytes, "bytes"));
     }
     Ok(())
 }
@@ -232,11 +209,9 @@ fn finite(double: f64) -> String {
 }
 
 /// The error in the words jq has for the common cases.
-fn in_jq_words(error: Val) -> String {
-    let text = match error {
-        Val::TStr(bytes) | Val::BStr(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        other => return other.to_string(),
-    };
+fn in_jq_words(error: &Val) -> String {
+    let (Val::TStr(bytes) | Val::BStr(bytes)) = error else { return error.to_string() };
+    let text = String::from_utf8_lossy(bytes).into_owned();
     let in_words = arithmetic(&text).or_else(|| indexing(&text)).or_else(|| iteration(&text));
     in_words.unwrap_or(text)
 }

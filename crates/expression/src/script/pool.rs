@@ -59,7 +59,8 @@ impl EvaluatorPool {
         let slot = self.take_slot()?;
         let mut engine = self.engine().map_err(lost)?;
         let limit_ms = self.limits.time_ms;
-        let answer = engine.ask(request, Deadline::after_ms(limit_ms.saturating_add(KILL_GRACE_MS)));
+        let answer =
+            engine.ask(request, Deadline::after_ms(limit_ms.saturating_add(KILL_GRACE_MS)));
         match answer {
             Ok(answer) => {
                 self.state().idle.push(engine);

@@ -128,8 +128,19 @@ fn a_doubled_dollar_keeps_a_token_as_text() {
 #[test]
 fn what_opens_no_token_stays_as_it_is() {
     for text in [
-        "costs $5", "$workflow.input.a", "{workflow.input.a}", "ends with $", "$$", "", "$", "${",
-        "${workflow.input.a", "${workflow.input['a{b']}", "{}", "}${", "$ {x}",
+        "costs $5",
+        "$workflow.input.a",
+        "{workflow.input.a}",
+        "ends with $",
+        "$$",
+        "",
+        "$",
+        "${",
+        "${workflow.input.a",
+        "${workflow.input['a{b']}",
+        "{}",
+        "}${",
+        "$ {x}",
     ] {
         assert_eq!(resolved(text), serde_json::to_string(text).unwrap(), "{text}");
     }
@@ -212,9 +223,9 @@ fn a_root_alone_is_its_whole_document() {
 
 #[test]
 fn definite_paths_that_lead_nowhere_are_null() {
-    for path in [
-        "nope", "nope.deeper", "n.x", "nil.x", "items.p", "m[0]", "s[0]", "l[9]", "l[-9]", "l.x",
-    ] {
+    for path in
+        ["nope", "nope.deeper", "n.x", "nil.x", "items.p", "m[0]", "s[0]", "l[9]", "l[-9]", "l.x"]
+    {
         assert_eq!(resolved(&format!("${{workflow.input.{path}}}")), "null", "{path}");
     }
 }
@@ -222,8 +233,22 @@ fn definite_paths_that_lead_nowhere_are_null() {
 #[test]
 fn malformed_paths_are_null_but_an_unclosed_bracket_is_ignored() {
     for path in [
-        "l[?(@.x >]", "...a", "a.", "l[?(@.p > 1]", "l['a", "l[0", "l[]", "l[a]", "l[1,]",
-        "l[?()]", "l[?(@.p ~ 1)]", "l.nosuch()", "l[::]", "l.length(", "l.length().x", "a..",
+        "l[?(@.x >]",
+        "...a",
+        "a.",
+        "l[?(@.p > 1]",
+        "l['a",
+        "l[0",
+        "l[]",
+        "l[a]",
+        "l[1,]",
+        "l[?()]",
+        "l[?(@.p ~ 1)]",
+        "l.nosuch()",
+        "l[::]",
+        "l.length(",
+        "l.length().x",
+        "a..",
     ] {
         assert_eq!(resolved(&format!("${{workflow.input.{path}}}")), "null", "{path}");
     }
@@ -269,7 +294,10 @@ fn lists_are_read_by_index_union_and_slice() {
         ("${workflow.input.l[:-3]}", r#"["a","b"]"#),
         ("${workflow.input.l[1:-1]}", "[]"),
         ("${workflow.input.m['a','b']}", r#"{"a":1,"b":"two"}"#),
-        ("${workflow.input.items[*]['p','q']}", r#"[{"p":5,"q":"x"},{"p":15,"q":"x"},{"p":25,"q":"y"}]"#),
+        (
+            "${workflow.input.items[*]['p','q']}",
+            r#"[{"p":5,"q":"x"},{"p":15,"q":"x"},{"p":25,"q":"y"}]"#,
+        ),
     ]);
 }
 
@@ -338,7 +366,8 @@ fn functions_count_and_compute() {
 fn values_are_substituted_at_any_depth_and_keys_never() {
     let json = r#"{ "k" : {"${workflow.input.a}": "${workflow.input.a}"}, "l":["x ${t1.output.n}",5,{"u":"\u0024{t1.output.n}"}] , "e":"\u00e9" }"#;
     let template = Template::compile(&Payload::parse(json.to_owned()).unwrap());
-    let expected = r#"{ "k" : {"${workflow.input.a}": "A"}, "l":["x 7",5,{"u":7}] , "e":"\u00e9" }"#;
+    let expected =
+        r#"{ "k" : {"${workflow.input.a}": "A"}, "l":["x 7",5,{"u":7}] , "e":"\u00e9" }"#;
     assert_eq!(template.resolve(&Execution(INPUT)).get(), expected);
     assert!(!template.is_constant());
     assert_eq!(template.references().collect::<Vec<_>>(), ["t1", "workflow"]);

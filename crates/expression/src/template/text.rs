@@ -32,8 +32,14 @@ enum Target {
     Blank,
     /// The token stays as it is: `${…}` of this path.
     Secret(String),
-    Environment { name: String, path: Option<Path> },
-    Path { path: Path, word: Option<String> },
+    Environment {
+        name: String,
+        path: Option<Path>,
+    },
+    Path {
+        path: Path,
+        word: Option<String>,
+    },
     /// No path: null.
     Malformed,
 }
@@ -123,7 +129,10 @@ impl Text {
                 Piece::Token(Target::Path { path, .. }) => roots.extend(path.root()),
                 Piece::Literal(_)
                 | Piece::Token(
-                    Target::Blank | Target::Secret(_) | Target::Environment { .. } | Target::Malformed,
+                    Target::Blank
+                    | Target::Secret(_)
+                    | Target::Environment { .. }
+                    | Target::Malformed,
                 ) => {}
             }
         }
@@ -236,7 +245,7 @@ impl Target {
     fn write_text(&self, scope: &dyn Scope, budget: &Budget, out: &mut String) {
         match self {
             Self::Blank => {}
-            Self::Secret(path) => out.push_str(&format!("${{{path}}}")),
+            Self::Secret(path) => out.extend(["${", path, "}"]),
             Self::Malformed => out.push_str("null"),
             Self::Environment { name, path } => match environment(name, path.as_ref(), scope) {
                 Some(json) => java::write_java_text(out, &json),

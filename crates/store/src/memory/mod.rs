@@ -147,7 +147,7 @@ impl Store for MemoryStore {
     }
 }
 
-#[cfg(any())]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::conformance;

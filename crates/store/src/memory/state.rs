@@ -8,8 +8,8 @@ use crate::{
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
 use std::cmp::Reverse;
-use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::HashSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 /// A ready task's place: queue, most urgent priority first, ready time, task.
 type Place = (String, Reverse<u8>, Timestamp, TaskId);
@@ -138,9 +138,8 @@ impl State {
         let ids: HashSet<_> = ids.iter().collect();
         self.executions.retain(|id, _| !ids.contains(id));
         self.ready.retain(|(_, _, _, task), _| !ids.contains(&task.execution()));
-        self.messages.retain(|(_, id), message| {
-            !ids.contains(&id.from) && !ids.contains(&message.to)
-        });
+        self.messages
+            .retain(|(_, id), message| !ids.contains(&id.from) && !ids.contains(&message.to));
         self.idempotency.retain(|_, id| !ids.contains(id));
         self.logs.retain(|task, _| !ids.contains(&task.execution()));
     }

@@ -21,11 +21,7 @@ pub(super) struct Writer<'w, 'js> {
 
 impl<'w, 'js> Writer<'w, 'js> {
     /// A writer for a result computed from `input`, of at most `output_bytes`.
-    pub(super) fn new(
-        helpers: &'w Object<'js>,
-        input: &'w str,
-        output_bytes: usize,
-    ) -> Self {
+    pub(super) fn new(helpers: &'w Object<'js>, input: &'w str, output_bytes: usize) -> Self {
         let inexact = inexact_integers(input);
         Self { helpers, inexact, output_bytes, out: String::new() }
     }
@@ -41,11 +37,10 @@ impl<'w, 'js> Writer<'w, 'js> {
             let error = ScriptError::limit("the result's nesting", VALUE_DEPTH_MAX, "levels");
             return Err(Stop::Limit(error));
         }
-        if self.out.len() > self.output_bytes {
-            return Err(Stop::Limit(ScriptError::limit("the result", self.output_bytes, "bytes")));
-        }
         match value.type_of() {
-            Type::Bool => self.out.push_str(if value.as_bool() == Some(true) { "true" } else { "false" }),
+            Type::Bool => {
+                self.out.push_str(if value.as_bool() == Some(true) { "true" } else { "false" });
+            }
             Type::Int | Type::Float => self.number(value.as_number().unwrap_or(f64::NAN)),
             Type::String => self.text(value)?,
             Type::BigInt => {
@@ -63,6 +58,9 @@ impl<'w, 'js> Writer<'w, 'js> {
             | Type::Module
             | Type::Unknown => self.out.push_str("{}"),
         }
+        if self.out.len() > self.output_bytes {
+            return Err(Stop::Limit(ScriptError::limit("the result", self.output_bytes, "bytes")));
+        }
         Ok(())
     }
 
@@ -75,7 +73,8 @@ impl<'w, 'js> Writer<'w, 'js> {
         if let Some(original) = self.inexact.get(&number.to_bits()) {
             self.out.push_str(original);
         } else {
-            self.out.push_str(&whole_number(number).map_or_else(|| finite(number), |n| n.to_string()));
+            self.out
+                .push_str(&whole_number(number).map_or_else(|| finite(number), |n| n.to_string()));
         }
     }
 
@@ -91,8 +90,17 @@ impl<'w, 'js> Writer<'w, 'js> {
 
     fn array(&mut self, value: &Value<'js>, depth: usize) -> Result<(), Stop> {
         let Some(array) = value.as_array() else { return Ok(()) };
+        // Asked as a number: a list can be longer than the engine's own count of it can say.
+        let length = array.as_object().get::<_, f64>("length")?;
+        let Some(length) = whole_number(length).and_then(|length| usize::try_from(length).ok())
+        else {
+            return Ok(());
+        };
+        if length > self.output_bytes {
+            return Err(Stop::Limit(ScriptError::limit("the result", self.output_bytes, "bytes")));
+        }
         self.out.push('[');
-        for index in 0..array.len() {
+        for index in 0..length {
             if index > 0 {
                 self.out.push(',');
             }
@@ -113,7 +121,8 @@ impl<'w, 'js> Writer<'w, 'js> {
         }
         self.out.push('{');
         let mut is_first = true;
-        for entry in object.own_props::<Value<'js>, Value<'js>>(Filter::new().string().enum_only()) {
+        for entry in object.own_props::<Value<'js>, Value<'js>>(Filter::new().string().enum_only())
+        {
             let (key, member) = entry?;
             self.member(&key, &member, depth, &mut is_first)?;
         }

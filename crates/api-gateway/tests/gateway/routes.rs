@@ -1,9 +1,7 @@
 //! Every route of the contract is there, and nothing else is.
-mod common;
-
+use crate::common::{error_of, gateway, send, text_of};
 use axum::body::Body;
-use common::{error_of, gateway, send};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request};
 
 const ROUTES: &str = "
 POST /api/metadata/workflow
@@ -117,7 +115,9 @@ async fn a_wrong_verb_is_405_with_the_error_body() {
         ("POST", "/api/tasks/queue/sizes"),
         ("DELETE", "/api/version"),
     ] {
-        let error = error_of(send(&gateway(), request(method, path)).await).await;
+        let response = send(&gateway(), request(method, path)).await;
+        assert!(response.headers().contains_key("allow"));
+        let error = error_of(response).await;
         assert_eq!((error.status, error.code.as_deref()), (405, Some("method_not_allowed")));
         assert_eq!(error.message, Some(format!("Request method '{method}' is not supported")));
     }
@@ -128,7 +128,7 @@ async fn the_version_is_bare_text() {
     let response =
         send(&gateway(), Request::get("/api/version").body(Body::empty()).unwrap()).await;
     assert_eq!(response.headers()["content-type"], "text/plain;charset=UTF-8");
-    assert_eq!(common::text_of(response).await, "7.7.7");
+    assert_eq!(text_of(response).await, "7.7.7");
 }
 
 /// A method that is unknown to HTTP at large is refused like any other.

@@ -1,5 +1,4 @@
 //! A gateway over an engine, and how to ask it.
-#![allow(dead_code, reason = "each test file uses a part")]
 use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRef;
@@ -9,12 +8,9 @@ use baton_common::api::ErrorBody;
 use baton_orchestrator::Orchestrator;
 use http::Request;
 use http_body_util::BodyExt;
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tower::ServiceExt;
 
-pub fn options() -> GatewayOptions {
+pub(crate) fn options() -> GatewayOptions {
     GatewayOptions {
         instance: "host-1".to_owned(),
         version: "7.7.7".to_owned(),
@@ -24,7 +20,7 @@ pub fn options() -> GatewayOptions {
 
 /// A process without an engine: whatever reaches for it fails.
 #[derive(Clone)]
-pub struct NoEngine;
+pub(crate) struct NoEngine;
 
 impl FromRef<NoEngine> for Orchestrator {
     fn from_ref(_: &NoEngine) -> Self {
@@ -33,20 +29,20 @@ impl FromRef<NoEngine> for Orchestrator {
 }
 
 /// A gateway whose handlers all fail when they reach for the engine: the call has come through.
-pub fn gateway() -> Router {
+pub(crate) fn gateway() -> Router {
     router(NoEngine, options())
 }
 
-pub async fn send(gateway: &Router, request: Request<Body>) -> Response {
+pub(crate) async fn send(gateway: &Router, request: Request<Body>) -> Response {
     gateway.clone().oneshot(request).await.unwrap()
 }
 
-pub async fn text_of(response: Response) -> String {
+pub(crate) async fn text_of(response: Response) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-pub async fn error_of(response: Response) -> ErrorBody {
+pub(crate) async fn error_of(response: Response) -> ErrorBody {
     assert_eq!(response.headers()["content-type"], "application/json");
     let status = response.status().as_u16();
     let error: ErrorBody = serde_json::from_str(&text_of(response).await).unwrap();
@@ -54,21 +50,11 @@ pub async fn error_of(response: Response) -> ErrorBody {
     error
 }
 
-pub fn json_request(method: &str, path: &str, body: &str) -> Request<Body> {
+pub(crate) fn json_request(method: &str, path: &str, body: &str) -> Request<Body> {
     Request::builder()
         .method(method)
         .uri(path)
         .header("content-type", "application/json")
         .body(Body::from(body.to_owned()))
         .unwrap()
-}
-
-/// Writes `bytes` on a connection and reads until the server closes it.
-pub async fn exchange(address: std::net::SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    // The server may refuse and close before it has read everything.
-    let _ = stream.write_all(bytes).await;
-    let mut answer = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
-    String::from_utf8_lossy(&answer).into_owned()
 }

@@ -1,0 +1,134 @@
+//! One keep-alive HTTP/1.1 connection, opened when it is first needed and again when it was closed.
+use anyhow::{Context, bail, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Characters of an answer that an error shows.
+const ANSWER_CHARS_SHOWN: usize = 300;
+
+/// Where the server is.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    authority: String,
+    host: HeaderValue,
+    base: String,
+}
+
+impl Target {
+    pub(crate) fn parse(url: &str) -> anyhow::Result<Self> {
+        let uri: Uri = url.parse().with_context(|| format!("`{url}` is not an address"))?;
+        ensure!(uri.scheme_str() == Some("http"), "`{url}` must begin with http://");
+        let authority = uri.authority().with_context(|| format!("`{url}` names no host"))?;
+        let port = authority.port_u16().unwrap_or(80);
+        Ok(Self {
+            host: HeaderValue::from_str(authority.as_str())?,
+            authority: format!("{}:{port}", authority.host()),
+            base: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+}
+
+/// A connection; one call at a time.
+pub(crate) struct Connection {
+    target: Target,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl Connection {
+    pub(crate) fn new(target: &Target) -> Self {
+        Self { target: target.clone(), sender: None }
+    }
+
+    /// The body of a GET that must succeed.
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Bytes> {
+        self.call(Method::GET, path, Bytes::new()).await
+    }
+
+    /// The body of a call that must succeed. A connection that the server closed meanwhile is opened
+    /// again once: then it has not read the request.
+    pub(crate) async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Bytes> {
+        let is_reused = self.sender.is_some();
+        let mut answer = self.call_once(method.clone(), path, body.clone()).await;
+        if let Err(error) = &answer {
+            self.sender = None;
+            let was_closed = error.downcast_ref::<hyper::Error>().is_some_and(|error| {
+                error.is_canceled() || error.is_closed() || error.is_incomplete_message()
+            });
+            if is_reused && was_closed {
+                answer = self.call_once(method.clone(), path, body).await;
+            }
+        }
+        let (status, body) = answer.with_context(|| format!("{method} {path}"))?;
+        if !(200..300).contains(&status) {
+            let text: String =
+                String::from_utf8_lossy(&body).chars().take(ANSWER_CHARS_SHOWN).collect();
+            bail!("{method} {path}: {status} {text}");
+        }
+        Ok(body)
+    }
+
+    async fn call_once(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<(u16, Bytes)> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.target.base))
+            .header(HOST, self.target.host.clone())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(Full::new(body))?;
+        let sender = self.connected().await?;
+        sender.ready().await?;
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        Ok((status, response.into_body().collect().await?.to_bytes()))
+    }
+
+    async fn connected(&mut self) -> anyhow::Result<&mut SendRequest<Full<Bytes>>> {
+        if self.sender.as_ref().is_some_and(SendRequest::is_closed) {
+            self.sender = None;
+        }
+        let sender = match self.sender.take() {
+            Some(sender) => sender,
+            None => self.connect().await?,
+        };
+        Ok(self.sender.insert(sender))
+    }
+
+    async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+        let stream = TcpStream::connect(&self.target.authority).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // Its end is seen by the sender.
+        tokio::task::spawn_local(async move { drop(connection.await) });
+        Ok(sender)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        let target = Target::parse("http://127.0.0.1:8080/api/").unwrap();
+        assert_eq!((target.authority.as_str(), target.base.as_str()), ("127.0.0.1:8080", "/api"));
+        let target = Target::parse("http://engine").unwrap();
+        assert_eq!((target.authority.as_str(), target.base.as_str()), ("engine:80", ""));
+        for url in ["https://engine/api", "/api", "engine:8080", ""] {
+            assert!(Target::parse(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Golden histories of the decider; `BATON_UPDATE_HISTORIES=1` rewrites them.
+mod support;
+
+use std::path::PathBuf;
+use support::{History, Seen, run};
+
+fn files() -> Vec<PathBuf> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/histories");
+    let entries = std::fs::read_dir(folder).expect("the folder of histories");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|ext| ext == "txt")).collect();
+    files.sort();
+    files
+}
+
+/// Goal: behaviour changes only on purpose. Method: every history is played and compared with its
+/// file, with the invariants checked after each command.
+#[test]
+fn every_history_comes_out_as_written() {
+    let only = std::env::var("BATON_HISTORY").ok();
+    let is_update = std::env::var("BATON_UPDATE_HISTORIES").is_ok();
+    let mut failures = Vec::new();
+    for path in files() {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if only.as_ref().is_some_and(|only| !name.contains(only)) {
+            continue;
+        }
+        let written = std::fs::read_to_string(&path).expect("a history");
+        let played = std::panic::catch_unwind(|| {
+            run(&History::parse(&written), &mut Seen::new()).render()
+        });
+        match played {
+            Ok(played) if played == written => {}
+            Ok(played) if is_update => std::fs::write(&path, played).expect("a writable history"),
+            Ok(played) => failures.push(format!("{name} comes out as\n{played}")),
+            Err(_) => failures.push(format!("{name} breaks an invariant, see above")),
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

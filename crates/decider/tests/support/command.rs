@@ -1,0 +1,230 @@
+//! The commands of a history, read from their text.
+use baton_common::{ExecutionId, Payload, TaskStatus, WorkflowStatus};
+use baton_decider::command::{Command, News, Rerun, TaskUpdate};
+use baton_decider::state::Execution;
+use serde_json::value::RawValue;
+
+/// The rest of a command's text, taken apart from the left.
+pub struct Words<'a>(pub &'a str);
+
+impl<'a> Words<'a> {
+    /// Takes the next word.
+    pub fn word(&mut self) -> &'a str {
+        let text = self.0.trim_start();
+        let end = text.find(char::is_whitespace).unwrap_or(text.len());
+        self.0 = text[end..].trim_start();
+        &text[..end]
+    }
+
+    /// Takes these words, if they come next.
+    pub fn take(&mut self, words: &str) -> bool {
+        match self.0.trim_start().strip_prefix(words) {
+            Some(rest) if rest.is_empty() || rest.starts_with(char::is_whitespace) => {
+                self.0 = rest.trim_start();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes a JSON value, if one comes next.
+    pub fn json(&mut self) -> Option<Payload> {
+        let text = self.0.trim_start();
+        if !text.starts_with(['{', '[', '"']) {
+            return None;
+        }
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<Box<RawValue>>();
+        let value = values.next()?.expect("a JSON value in the command");
+        self.0 = text[values.byte_offset()..].trim_start();
+        Some(value.into())
+    }
+
+    /// Takes a quoted text, if one comes next.
+    pub fn quoted(&mut self) -> Option<String> {
+        if !self.0.trim_start().starts_with('"') {
+            return None;
+        }
+        self.json().and_then(|text| serde_json::from_str(text.get()).ok())
+    }
+
+    /// Takes a number of seconds such as `31s` or `2.5s`; milliseconds.
+    pub fn millis(&mut self) -> i64 {
+        let word = self.word();
+        let number = word.strip_suffix('s').expect("a time such as 31s");
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        let whole: i64 = whole.parse().expect("whole seconds");
+        let part: i64 = format!("{part:0<3}")[..3].parse().expect("milliseconds");
+        whole * 1000 + part
+    }
+}
+
+/// The number of the task that `ref` or `ref#attempt` names: the newest that fits.
+pub fn find(execution: &Execution, name: &str) -> u32 {
+    let (reference, attempt) = name.split_once('#').unwrap_or((name, ""));
+    let attempt: Option<u32> = attempt.parse().ok();
+    let fits = |seq: &u32| {
+        let task = &execution.tasks[seq];
+        *task.reference == *reference && attempt.is_none_or(|attempt| task.retry_count + 1 == attempt)
+    };
+    let found = execution.tasks.keys().rev().copied().find(|seq| fits(seq));
+    found.or_else(|| name.parse().ok()).unwrap_or_else(|| panic!("no task {name}"))
+}
+
+/// Reads a command to an execution that has begun.
+pub fn read(text: &str, execution: &Execution, version: i64) -> Command {
+    let mut words = Words(text);
+    let seq = |words: &mut Words| find(execution, words.word());
+    match words.word() {
+        "begin" => Command::Begin,
+        "lease" => {
+            let seq = seq(&mut words);
+            let worker = words.take("by").then(|| words.word().into());
+            Command::LeaseTask { seq, worker }
+        }
+        "return" => {
+            let seq = seq(&mut words);
+            let now = execution.task(seq).map_or(0, |task| task.poll_count);
+            let poll_count = if words.take("poll") { words.word().parse().unwrap() } else { now };
+            Command::ReturnTask { seq, poll_count }
+        }
+        "renew" => Command::RenewLease { seq: seq(&mut words) },
+        "wake" => Command::WakeUp,
+        "pause" => Command::Pause,
+        "resume" => Command::Resume,
+        "terminate" => Command::Terminate { reason: words.quoted() },
+        "retry" => Command::Retry { resume_children: words.take("resuming children") },
+        "restart" => Command::Restart {
+            workflow_version: words.take("on version").then(|| words.word().parse().unwrap()),
+        },
+        "rerun" => Command::Rerun(rerun(words, execution)),
+        "skip" => Command::SkipTask { reference: words.word().to_owned() },
+        "reset" => Command::ResetCallbacks,
+        "child" | "born" | "parent" | "start" => hear(text, execution, version),
+        verb => update(verb, words, execution),
+    }
+}
+
+fn rerun(mut words: Words, execution: &Execution) -> Rerun {
+    Rerun {
+        from: words.take("from").then(|| find(execution, words.word())),
+        task_input: if words.take("input") { words.json() } else { None },
+        correlation_id: words.take("correlation").then(|| words.word().to_owned()),
+    }
+}
+
+fn update(verb: &str, mut words: Words, execution: &Execution) -> Command {
+    let seq = find(execution, words.word());
+    let reason = words.quoted();
+    let is_terminal = words.take("terminal");
+    let status = match verb {
+        "complete" | "merge" => TaskStatus::Completed,
+        "fail" if is_terminal => TaskStatus::FailedWithTerminalError,
+        "fail" => TaskStatus::Failed,
+        "cancel" => TaskStatus::Canceled,
+        "report" => TaskStatus::InProgress,
+        other => panic!("unknown command {other}"),
+    };
+    let callback_after_seconds = if words.take("after") { words.millis() / 1000 } else { 0 };
+    let worker = words.take("by").then(|| words.word().to_owned());
+    let output = words.json().unwrap_or_default();
+    let merge_output = verb == "merge";
+    let update =
+        TaskUpdate { seq, status, output, merge_output, reason, worker, callback_after_seconds };
+    Command::UpdateTask(update)
+}
+
+/// `child <ref> completed {…}`, `child <ref> reopened`, `born <ref>`, `parent ended "why"`, …
+fn hear(text: &str, execution: &Execution, version: i64) -> Command {
+    let mut words = Words(text);
+    let (verb, id) = (words.word(), execution.id());
+    let stranger = ExecutionId::child_of(id.task(1), execution.created_at);
+    if verb == "start" {
+        return Command::Hear { from: stranger, version, news: News::Start(Box::default()) };
+    }
+    if verb == "parent" {
+        let news = if words.take("ended") {
+            News::ParentEnded { reason: words.quoted().unwrap_or_default() }
+        } else {
+            News::ParentRetried
+        };
+        return Command::Hear { from: stranger, version, news };
+    }
+    let seq = find(execution, words.word());
+    let (task, child) = (id.task(seq), execution.task(seq).and_then(|task| task.child));
+    let from = child.unwrap_or(stranger);
+    if verb == "born" {
+        return Command::Hear { from, version, news: News::Started { task, child: from } };
+    }
+    let what = words.word();
+    let status = match what {
+        "refused" => {
+            let reason = words.quoted().unwrap_or_default();
+            return Command::Hear { from, version, news: News::ChildRefused { task, reason } };
+        }
+        "reopened" => return Command::Hear { from, version, news: News::ChildReopened { task } },
+        _ => WorkflowStatus::from_name(&what.to_uppercase()).expect("how the child ended"),
+    };
+    let reason = words.quoted();
+    let output = words.json().unwrap_or_default();
+    Command::Hear { from, version, news: News::ChildEnded { task, status, output, reason } }
+}
+
+/// The command's name, with the news for what it hears.
+pub fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Begin => "Begin",
+        Command::UpdateTask(_) => "UpdateTask",
+        Command::RenewLease { .. } => "RenewLease",
+        Command::LeaseTask { .. } => "LeaseTask",
+        Command::ReturnTask { .. } => "ReturnTask",
+        Command::WakeUp => "WakeUp",
+        Command::Pause => "Pause",
+        Command::Resume => "Resume",
+        Command::Terminate { .. } => "Terminate",
+        Command::Restart { .. } => "Restart",
+        Command::Retry { .. } => "Retry",
+        Command::Rerun(_) => "Rerun",
+        Command::SkipTask { .. } => "SkipTask",
+        Command::ResetCallbacks => "ResetCallbacks",
+        Command::Hear { news, .. } => news_name(news),
+    }
+}
+
+fn news_name(news: &News) -> &'static str {
+    match news {
+        News::Start(_) => "Hear Start",
+        News::StartFor { .. } => "Hear StartFor",
+        News::Started { .. } => "Hear Started",
+        News::ChildEnded { .. } => "Hear ChildEnded",
+        News::ChildRefused { .. } => "Hear ChildRefused",
+        News::ChildReopened { .. } => "Hear ChildReopened",
+        News::ParentEnded { .. } => "Hear ParentEnded",
+        News::ParentRetried => "Hear ParentRetried",
+    }
+}
+
+/// All names that [`name`] can give.
+pub const NAMES: [&str; 22] = [
+    "Begin",
+    "UpdateTask",
+    "RenewLease",
+    "LeaseTask",
+    "ReturnTask",
+    "WakeUp",
+    "Pause",
+    "Resume",
+    "Terminate",
+    "Restart",
+    "Retry",
+    "Rerun",
+    "SkipTask",
+    "ResetCallbacks",
+    "Hear Start",
+    "Hear StartFor",
+    "Hear Started",
+    "Hear ChildEnded",
+    "Hear ChildRefused",
+    "Hear ChildReopened",
+    "Hear ParentEnded",
+    "Hear ParentRetried",
+];

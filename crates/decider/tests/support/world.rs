@@ -1,0 +1,376 @@
+//! What a history runs in: definitions, surroundings, a clock, one execution and its journal.
+use super::command::{self, Words, find};
+use super::file::Block;
+use super::line;
+use baton_common::{ExecutionId, Payload, TaskDef, Timestamp, WorkflowDef, WorkflowStatus};
+use baton_decider::change::Change;
+use baton_decider::command::{Command, Letter, News, Rejection};
+use baton_decider::decide::{Context, Decision, Outcome, Surroundings, decide};
+use baton_decider::plan::{Plan, freeze};
+use baton_decider::state::{Execution, Parent, StartFacts};
+use baton_expression::script::{ScriptLimits, evaluate};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// 2026-01-01T00:00:00Z.
+const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+/// Which commands came upon which status.
+pub type Seen = BTreeSet<(&'static str, &'static str)>;
+
+#[derive(Clone, Default)]
+struct Registry {
+    task_defs: HashMap<String, Arc<TaskDef>>,
+    versions: HashMap<String, i32>,
+    domains: BTreeSet<(String, String)>,
+    environment: HashMap<String, String>,
+}
+
+impl Surroundings for Registry {
+    fn task_def(&self, name: &str) -> Option<Arc<TaskDef>> {
+        self.task_defs.get(name).cloned()
+    }
+
+    fn latest_version(&self, name: &str) -> Option<i32> {
+        self.versions.get(name).copied()
+    }
+
+    fn is_domain_active(&self, task_type: &str, domain: &str) -> bool {
+        self.domains.contains(&(task_type.to_owned(), domain.to_owned()))
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        self.environment.get(name).cloned()
+    }
+}
+
+/// A history under way.
+pub struct World<'a> {
+    registry: Registry,
+    definition: WorkflowDef,
+    execution: Option<Execution>,
+    born: Option<Execution>,
+    journal: Vec<Change>,
+    now: Timestamp,
+    heard: i64,
+    names: BTreeMap<String, String>,
+    seen: &'a mut Seen,
+}
+
+impl<'a> World<'a> {
+    /// Nothing registered, nothing started.
+    pub fn new(seen: &'a mut Seen) -> Self {
+        Self {
+            registry: Registry::default(),
+            definition: WorkflowDef::default(),
+            execution: None,
+            born: None,
+            journal: Vec::new(),
+            now: START,
+            heard: 0,
+            names: BTreeMap::new(),
+            seen,
+        }
+    }
+
+    /// Obeys a block's command; answers the block with what came of it.
+    pub fn play(&mut self, block: &Block) -> Block {
+        let mut text = self.obey(&block.command);
+        for (id, name) in &self.names {
+            text = text.replace(id, name);
+        }
+        Block { command: block.command.clone(), transcript: text.trim().to_owned() }
+    }
+
+    fn obey(&mut self, text: &str) -> String {
+        let mut words = Words(text);
+        match words.word() {
+            "workflow" => {
+                self.definition = definition(words.0);
+                String::new()
+            }
+            "task" => self.register(words.0),
+            "version" => {
+                let (name, version) = (words.word().to_owned(), words.word());
+                self.registry.versions.insert(name, version.parse().expect("a version"));
+                String::new()
+            }
+            "domain" => {
+                let (task_type, domain) = (words.word().to_owned(), words.word().to_owned());
+                self.registry.domains.insert((task_type, domain));
+                String::new()
+            }
+            "environment" => {
+                let (name, value) = (words.word().to_owned(), words.word().to_owned());
+                self.registry.environment.insert(name, value);
+                String::new()
+            }
+            "start" if self.execution.is_none() => self.start(words),
+            "at" => self.advance(START.plus_millis(words.millis())),
+            "state" => self.state(),
+            "again" => self.decide(&self.read(words.0)),
+            "restart" => {
+                self.change_plan(text);
+                self.decide(&self.read(text))
+            }
+            _ => {
+                self.heard += 1;
+                self.decide(&self.read(text))
+            }
+        }
+    }
+
+    fn read(&self, text: &str) -> Command {
+        command::read(text, self.current(), self.heard)
+    }
+
+    fn current(&self) -> &Execution {
+        self.execution.as_ref().expect("an execution was started")
+    }
+
+    fn register(&mut self, lines: &str) -> String {
+        for text in lines.lines() {
+            let def: TaskDef = serde_json::from_str(text).expect("a task definition");
+            let name = def.name.clone().expect("a task definition's name");
+            self.registry.task_defs.insert(name, Arc::new(def));
+        }
+        String::new()
+    }
+
+    /// A restart on another version continues on the definition registered last.
+    fn change_plan(&mut self, text: &str) {
+        let plan = Arc::new(Plan::compile(freeze(self.definition.clone(), &self.registry)));
+        if let Some(execution) = self.execution.as_mut().filter(|_| text.contains("on version")) {
+            execution.plan = plan.clone();
+        }
+        if let Some(born) = self.born.as_mut().filter(|_| text.contains("on version")) {
+            born.plan = plan;
+        }
+    }
+
+    fn start(&mut self, mut words: Words) -> String {
+        let id = ExecutionId::new(self.now, 7);
+        let parent = words.take("as child").then(|| Parent {
+            task: ExecutionId::new(self.now, 8).task(1),
+            depth: if words.take("at depth") { words.word().parse().unwrap() } else { 1 },
+        });
+        let input = words.json().unwrap_or_default();
+        let correlation_id = words.take("correlation").then(|| words.word().to_owned());
+        let domains = words.take("domains").then(|| words.json()).flatten();
+        let facts = StartFacts {
+            id,
+            workflow_name: self.definition.name.as_deref().unwrap_or("flow").into(),
+            workflow_version: self.definition.version,
+            correlation_id,
+            priority: 0,
+            task_to_domain: domains
+                .map(|domains| serde_json::from_str(domains.get()).unwrap())
+                .unwrap_or_default(),
+            parent,
+            variables: self.definition.variables.clone(),
+            event: None,
+            created_by: None,
+            idempotency_key: None,
+            at: self.now,
+        };
+        self.names.insert(id.to_string(), "<self>".into());
+        if let Some(parent) = parent {
+            self.names.insert(parent.task.to_string(), "<parent's task>".into());
+            self.names.insert(parent.task.execution().to_string(), "<parent>".into());
+        }
+        let plan = Arc::new(Plan::compile(freeze(self.definition.clone(), &self.registry)));
+        let execution = Execution::new(plan, facts, input);
+        self.born = Some(execution.clone());
+        self.execution = Some(execution);
+        self.decide(&Command::Begin)
+    }
+
+    /// Moves the clock; a wake-up comes at its own time, as often as one is due.
+    fn advance(&mut self, to: Timestamp) -> String {
+        let mut text = String::new();
+        for _ in 0..1000 {
+            match self.current().wake_at() {
+                Some(at) if at <= to => {
+                    self.now = self.now.max(at);
+                    text.push_str(&self.decide(&Command::WakeUp));
+                    text.push('\n');
+                }
+                Some(_) | None => break,
+            }
+        }
+        self.now = to;
+        if text.is_empty() { "nothing is due".to_owned() } else { text.trim_end().to_owned() }
+    }
+
+    fn decide(&mut self, command: &Command) -> String {
+        let before = self.current().clone();
+        self.seen.insert((command::name(command), before.status.name()));
+        match self.decision(command.clone()) {
+            Ok(decision) => {
+                let text = self.tell(&before, &decision);
+                self.check(command, &before, &decision);
+                self.execution = Some(decision.execution);
+                text
+            }
+            Err(Rejection::Late) => "ignored: the task or the execution has ended".to_owned(),
+            Err(rejection) => format!("refused: {rejection}"),
+        }
+    }
+
+    fn decision(&self, command: Command) -> Result<Decision, Rejection> {
+        let context = Context { now: self.now, surroundings: Arc::new(self.registry.clone()) };
+        let mut outcome = decide(self.current(), command, context)?;
+        loop {
+            match outcome {
+                Outcome::Decided(decision) => return Ok(*decision),
+                Outcome::Suspended(decider) => {
+                    let limits = ScriptLimits::default();
+                    let wanted = decider.wanted().to_vec();
+                    let results =
+                        wanted.into_iter().map(|script| (script.clone(), evaluate(&script, &limits)));
+                    outcome = decider.resume(results.collect())?;
+                }
+            }
+        }
+    }
+
+    /// The transcript of a decision.
+    fn tell(&mut self, before: &Execution, decision: &Decision) -> String {
+        let mut state = before.clone();
+        let mut text = String::new();
+        for change in &decision.changes {
+            let _ = writeln!(text, "{}", line::of_change(&state, change));
+            state.apply(change);
+            if let Change::TaskScheduled(task) = change {
+                let id = state.id().task(task.seq).to_string();
+                self.names.insert(id, format!("<{}>", line::label(task)));
+            }
+        }
+        for letter in &decision.letters {
+            self.name_child(&state, letter);
+            let _ = writeln!(text, "{}", line::of_letter(letter));
+        }
+        let (was, is) = (before.wake_at(), state.wake_at());
+        if was != is || self.journal.is_empty() {
+            let wake = is.map_or("no wake-up".into(), |at| format!("wake-up at {}", line::time(&state, at)));
+            if was.is_some() || is.is_some() {
+                let _ = writeln!(text, "{wake}");
+            }
+        }
+        if text.is_empty() { "no change".to_owned() } else { text }
+    }
+
+    fn name_child(&mut self, state: &Execution, letter: &Letter) {
+        let task = match &letter.news {
+            News::Start(start) => match &start.parent {
+                Some(parent) => parent.task,
+                None => {
+                    self.names.insert(letter.to.to_string(), "<failure workflow>".into());
+                    return;
+                }
+            },
+            News::StartFor { task, .. } => *task,
+            News::Started { .. }
+            | News::ChildEnded { .. }
+            | News::ChildRefused { .. }
+            | News::ChildReopened { .. }
+            | News::ParentEnded { .. }
+            | News::ParentRetried => return,
+        };
+        let task = state.task(task.seq()).expect("the task that starts a child");
+        let count = self.names.values().filter(|name| name.starts_with("<child")).count();
+        let name = format!("<child {} of {}>", count + 1, line::label(task));
+        self.names.entry(letter.to.to_string()).or_insert(name);
+    }
+
+    /// What must hold after every decision.
+    fn check(&mut self, command: &Command, before: &Execution, decision: &Decision) {
+        let faults = decision.execution.faults();
+        assert!(faults.is_empty(), "after {command:?}: {faults:?}");
+        check_order(before, &decision.changes);
+        let kept = serde_json::to_string(&decision.changes).expect("changes are JSON");
+        let read: Vec<Change> = serde_json::from_str(&kept).expect("changes are read back");
+        assert_eq!(read, decision.changes, "the journal keeps changes as they are");
+        self.journal.extend(read);
+        let mut folded = self.born.clone().expect("an execution was started");
+        for change in &self.journal {
+            folded.apply(change);
+        }
+        let difference = folded.difference(&decision.execution);
+        assert_eq!(difference, None, "after {command:?}: the fold differs from the state");
+    }
+
+    fn state(&self) -> String {
+        let execution = self.current();
+        let mut text = format!("{} {}", execution.status, execution.output.get());
+        if !execution.variables.is_empty_object() {
+            let _ = write!(text, " variables {}", execution.variables.get());
+        }
+        for task in execution.tasks.values() {
+            let times = task.iteration.checked_sub(1).map_or(String::new(), |_| format!(" [{}]", task.iteration));
+            let reason = task.reason.as_deref().map_or(String::new(), |why| format!(" \"{why}\""));
+            let retried = if task.retried { " (repeated)" } else { "" };
+            let _ = write!(
+                text,
+                "\n{}{times} {}{retried}{reason} {}",
+                line::label(task),
+                task.status,
+                task.output.json().get()
+            );
+        }
+        text
+    }
+}
+
+/// No number is given twice, and nothing happens to an ended execution until it goes on.
+fn check_order(before: &Execution, changes: &[Change]) {
+    let mut last = before.last_seq;
+    let mut has_ended = before.status.is_terminal();
+    for change in changes {
+        match change {
+            Change::TaskScheduled(task) => {
+                assert_eq!(task.seq, last + 1, "numbers are given in order, once");
+                last = task.seq;
+            }
+            Change::ExecutionReopened { .. } | Change::ExecutionRestarted(_) => has_ended = false,
+            Change::ExecutionEnded(end) => {
+                let rewritten = end.status == WorkflowStatus::Terminated;
+                assert!(!has_ended || rewritten, "an ended execution ends again");
+                has_ended = true;
+                continue;
+            }
+            _ => {}
+        }
+        assert!(!has_ended, "an ended execution changes: {change:?}");
+    }
+}
+
+/// A definition from its JSON, with the short form of steps written out.
+fn definition(text: &str) -> WorkflowDef {
+    let mut value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    write_out(&mut value);
+    serde_json::from_value(value).expect("a workflow definition")
+}
+
+fn write_out(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(write_out),
+        Value::Object(members) => {
+            members.values_mut().for_each(write_out);
+            name_step(members);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn name_step(members: &mut Map<String, Value>) {
+    if let Some(name) = members.remove("ref") {
+        members.entry("name").or_insert_with(|| name.clone());
+        members.insert("taskReferenceName".into(), name);
+    }
+    if let Some(input) = members.remove("in") {
+        members.insert("inputParameters".into(), input);
+    }
+}

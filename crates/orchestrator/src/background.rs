@@ -1,0 +1,77 @@
+//! What a process does beside the engine's loop: looks for what other processes left behind, hears
+//! their rings, writes poll records, and keeps its clock right.
+use crate::engine::{EngineHandle, Work};
+use crate::facade::Inner;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// How often the database is asked for wake-ups, messages and queues left by others, ms.
+const TICK_MS: u64 = 1_000;
+/// Wake-ups are fetched when they are nearer than this, ms: a little more than two ticks.
+const LOOK_AHEAD_MS: i64 = 2_500;
+/// Messages older than this have lost their sender, ms.
+const MESSAGE_AGE_MS: i64 = 5_000;
+/// Most wake-ups and messages taken in one look.
+const LOOK_LIMIT: u32 = 4_096;
+/// Ticks between two readings of the database's clock and writings of polls.
+const SLOW_TICKS: u64 = 10;
+
+/// Starts the loops; they end with the orchestrator.
+pub(crate) fn spawn(inner: &Arc<Inner>) {
+    let weak = Arc::downgrade(inner);
+    tokio::spawn(tick(weak));
+    let rings = inner.store.rings();
+    tokio::spawn(hear(rings, inner.engine.clone(), Arc::downgrade(inner)));
+}
+
+async fn tick(weak: Weak<Inner>) {
+    let mut interval = tokio::time::interval(Duration::from_millis(TICK_MS));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for count in 0_u64.. {
+        interval.tick().await;
+        let Some(inner) = weak.upgrade() else { return };
+        if let Err(error) = look(&inner, count.is_multiple_of(SLOW_TICKS)).await {
+            tracing::warn!(%error, "the database could not be looked into");
+        }
+    }
+}
+
+async fn look(inner: &Inner, is_slow: bool) -> Result<(), baton_store::StoreError> {
+    if is_slow {
+        inner.clock.adjust(inner.store.now().await?);
+        let polls = inner.polls.take_news();
+        if !polls.is_empty() {
+            inner.store.record_polls(&polls).await?;
+        }
+    }
+    let now = inner.clock.now();
+    let wake_ups = inner.store.due_wake_ups(now.plus_millis(LOOK_AHEAD_MS), LOOK_LIMIT).await?;
+    if !wake_ups.is_empty() {
+        let _ = inner.engine.send(Work::WakeUps(wake_ups)).await;
+    }
+    let old = now.plus_millis(-MESSAGE_AGE_MS);
+    let messages = inner.store.undelivered(old, LOOK_LIMIT).await?;
+    if !messages.is_empty() {
+        let _ = inner.engine.send(Work::Undelivered(messages)).await;
+    }
+    let _ = inner.engine.send(Work::Tick).await;
+    Ok(())
+}
+
+async fn hear(
+    mut rings: tokio::sync::broadcast::Receiver<Arc<[String]>>,
+    engine: EngineHandle,
+    weak: Weak<Inner>,
+) {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        let work = match rings.recv().await {
+            Ok(queues) => Work::Rung(queues),
+            Err(RecvError::Lagged(_)) => Work::Tick,
+            Err(RecvError::Closed) => return,
+        };
+        if weak.strong_count() == 0 || engine.send(work).await.is_err() {
+            return;
+        }
+    }
+}

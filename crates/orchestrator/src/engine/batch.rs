@@ -1,0 +1,376 @@
+//! One batch: decided, handed over, committed in one transaction, answered.
+use super::deciding::{Deciding, Draft, Step, unknown};
+use super::jobs::{Job, What};
+use super::write::{ready_key, touched, write_of};
+use super::{Cached, Counters, Engine, Handed};
+use crate::error::OrchestratorError;
+use crate::library::Frozen;
+use crate::view;
+use baton_common::{ExecutionId, Timestamp};
+use baton_decider::change::Change;
+use baton_decider::command::Command;
+use baton_store::{Batch, CommitError, Conflict, Message, ReadyKey, StoreError};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How often a batch is decided again when others were faster, before its callers are told to retry.
+const TRIES_MAX: usize = 8;
+
+/// A commit ready to be sent, with what must be done after it.
+struct Prepared {
+    batch: Batch,
+    cached: Vec<Cached>,
+    held: Vec<ReadyKey>,
+    messages: Vec<Message>,
+    plans: Vec<Arc<Frozen>>,
+}
+
+impl Engine {
+    /// Decides these jobs, commits what they change and answers them.
+    pub(super) async fn run_batch(&mut self, jobs: Vec<Job>) {
+        let mut jobs = self.put_aside_suspended(jobs);
+        let mut stale = HashSet::new();
+        for _ in 0..TRIES_MAX {
+            let mut deciding = match self.decide_all(&mut jobs, &stale).await {
+                Ok(deciding) => deciding,
+                Err(error) => return self.refuse_all(jobs, &error.into()),
+            };
+            let prepared = self.prepare(&mut deciding).await;
+            let outcome = match &prepared {
+                Ok(prepared) if is_needed(&prepared.batch) => {
+                    self.lane.commit(&prepared.batch).await
+                }
+                Ok(_) => Ok(()),
+                Err(error) => Err(CommitError::Store(error.clone())),
+            };
+            match (outcome, prepared) {
+                (Ok(()), Ok(prepared)) => return self.committed(jobs, deciding, prepared),
+                (Err(CommitError::Conflict(conflict)), _) => {
+                    Counters::add(&self.parts.counters.conflicts, 1);
+                    self.dispatcher.undo();
+                    self.learn(&mut jobs, conflict, &mut stale).await;
+                }
+                (Err(CommitError::Store(error)), _) | (_, Err(error)) => {
+                    self.dispatcher.undo();
+                    tracing::warn!(%error, "a batch could not be committed");
+                    return self.refuse_all(jobs, &error.into());
+                }
+            }
+        }
+        let error = OrchestratorError::Unavailable("too many others were faster".into());
+        self.refuse_all(jobs, &error);
+    }
+
+    /// Jobs about executions that wait for scripts wait with them.
+    fn put_aside_suspended(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        let mut now = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            match (&job.what, self.suspended.get_mut(&job.target)) {
+                (What::Resume(_), Some(_)) => {
+                    let waiting = self.suspended.remove(&job.target).unwrap_or_default();
+                    now.push(job);
+                    now.extend(waiting);
+                }
+                (What::Lease(_), Some(_)) | (_, None) => now.push(job),
+                (_, Some(waiting)) => waiting.push(job),
+            }
+        }
+        now
+    }
+
+    async fn decide_all(
+        &mut self,
+        jobs: &mut Vec<Job>,
+        stale: &HashSet<ExecutionId>,
+    ) -> Result<Deciding, StoreError> {
+        let mut deciding = Deciding {
+            states: self.states(jobs, stale).await?,
+            drafts: HashMap::new(),
+            snapshot: self.parts.definitions.surroundings(),
+            read_definitions: false,
+            delivered: Vec::new(),
+            answers: Vec::new(),
+            waiting: Vec::new(),
+            claims: Vec::new(),
+        };
+        let mut index = 0;
+        while index < jobs.len() {
+            let step = self.decide_job(&mut deciding, &mut jobs[index], index);
+            let answer = match step {
+                Step::Answered(answer) => Some(answer),
+                Step::Suspended => None,
+                Step::Passed(child, news) => {
+                    jobs.push(passed_on(child, news));
+                    Some(Err(unknown(child)))
+                }
+            };
+            if answer.is_some() {
+                deciding.delivered.extend(jobs[index].message);
+            }
+            deciding.answers.push(answer);
+            index += 1;
+            self.load_passed(jobs, index, &mut deciding).await?;
+        }
+        Ok(deciding)
+    }
+
+    /// Loads what jobs need that came up while the batch was decided.
+    async fn load_passed(
+        &mut self,
+        jobs: &[Job],
+        from: usize,
+        deciding: &mut Deciding,
+    ) -> Result<(), StoreError> {
+        let known = |id: &ExecutionId| {
+            deciding.states.contains_key(id) || deciding.drafts.contains_key(id)
+        };
+        if jobs[from..].iter().all(|job| known(&job.target)) {
+            return Ok(());
+        }
+        let missing: Vec<Job> = jobs[from..]
+            .iter()
+            .filter(|job| !known(&job.target))
+            .map(|job| Job::wake_up(job.target))
+            .collect();
+        let loaded = self.states(&missing, &HashSet::new()).await?;
+        deciding.states.extend(loaded);
+        Ok(())
+    }
+
+    /// Hands ready tasks to waiting polls and packs the commit.
+    async fn prepare(&mut self, deciding: &mut Deciding) -> Result<Prepared, StoreError> {
+        let now = self.parts.clock.now();
+        let mut held = Vec::new();
+        for key in std::mem::take(&mut deciding.claims) {
+            if let Some(draft) = deciding.drafts.get_mut(&key.task.execution())
+                && !self.hand_over(draft, &key, now)
+            {
+                held.push(key);
+            }
+        }
+        let mut prepared = Prepared {
+            batch: Batch { at: now, ..Batch::default() },
+            cached: Vec::new(),
+            held,
+            messages: Vec::new(),
+            plans: Vec::new(),
+        };
+        prepared.batch.delivered = std::mem::take(&mut deciding.delivered);
+        if deciding.read_definitions {
+            prepared.batch.revision = Some(deciding.snapshot.library.revision);
+        }
+        let mut ids: Vec<ExecutionId> = deciding.drafts.keys().copied().collect();
+        ids.sort_unstable_by_key(|id| (id.shard(), *id));
+        for id in ids {
+            if let Some(draft) = deciding.drafts.get_mut(&id) {
+                self.pack(draft, now, &mut prepared).await?;
+            }
+        }
+        Ok(prepared)
+    }
+
+    async fn pack(
+        &mut self,
+        draft: &mut Draft,
+        now: Timestamp,
+        prepared: &mut Prepared,
+    ) -> Result<(), StoreError> {
+        self.hand_over_new(draft, now, &mut prepared.held);
+        let must_move = draft.before.as_ref().is_some_and(|cached| {
+            cached.row_wake_at.is_some_and(|at| at <= now) && !draft.after.status.is_terminal()
+        });
+        if draft.changes.is_empty() && !must_move {
+            prepared.cached.extend(draft.before.clone());
+            return Ok(());
+        }
+        draft.after.updated_at = draft.after.updated_at.max(now);
+        let plan = match (&draft.frozen, &draft.before) {
+            (Some(frozen), _) => {
+                if !frozen.is_stored.load(Ordering::Relaxed) {
+                    prepared.batch.plans.push((frozen.hash, frozen.plan.json.clone()));
+                    prepared.plans.push(frozen.clone());
+                }
+                frozen.hash
+            }
+            (None, Some(cached)) => cached.plan,
+            (None, None) => unreachable!("a newborn draft has its definition"),
+        };
+        let (write, row_wake_at) = write_of(draft, plan);
+        prepared.messages.extend(write.sent.iter().cloned());
+        let (execution, version) = (draft.after.clone(), write.expected_version + 1);
+        prepared.cached.push(Cached { execution, version, row_wake_at, plan });
+        prepared.batch.writes.push(write);
+        Ok(())
+    }
+
+    /// Gives a ready task to a waiting poll; false when nobody waits.
+    fn hand_over(&mut self, draft: &mut Draft, key: &ReadyKey, at: Timestamp) -> bool {
+        let (id, seq) = (draft.after.id(), key.task.seq());
+        let Some(worker) = self.dispatcher.take(&key.queue, id, seq) else { return false };
+        let change = Change::TaskLeased { seq, worker, at };
+        draft.after.apply(&change);
+        draft.changes.push(change);
+        true
+    }
+
+    /// Hands over the tasks that this batch made ready; remembers the others.
+    fn hand_over_new(&mut self, draft: &mut Draft, now: Timestamp, held: &mut Vec<ReadyKey>) {
+        if draft.changes.is_empty() || draft.after.status.is_terminal() {
+            return;
+        }
+        let before = draft.before.as_ref().map(|cached| cached.execution.clone());
+        for seq in touched(draft) {
+            let was_ready = before.as_ref().and_then(|old| ready_key(old, seq));
+            let Some(key) = ready_key(&draft.after, seq) else { continue };
+            if was_ready.as_ref() == Some(&key) {
+                continue;
+            }
+            if self.hand_over(draft, &key, now) {
+                Counters::add(&self.parts.counters.handed_over, 1);
+            } else {
+                Counters::add(&self.parts.counters.queued, 1);
+                held.push(key);
+            }
+        }
+    }
+
+    /// Everything is durable: remembers, delivers, answers.
+    fn committed(&mut self, jobs: Vec<Job>, deciding: Deciding, prepared: Prepared) {
+        let Prepared { batch, cached, held, messages, plans } = prepared;
+        if is_needed(&batch) {
+            Counters::add(&self.parts.counters.commits, 1);
+            Counters::add(&self.parts.counters.writes, batch.writes.len());
+        }
+        for frozen in plans {
+            frozen.is_stored.store(true, Ordering::Relaxed);
+        }
+        let states: HashMap<ExecutionId, Cached> =
+            cached.into_iter().map(|cached| (cached.execution.id(), cached)).collect();
+        let show = |id: ExecutionId, seq: u32| {
+            let execution = &states.get(&id)?.execution;
+            let task = execution.task(seq)?;
+            Some(Handed { task: view::task(execution, task), poll_count: task.poll_count })
+        };
+        let lost = self.dispatcher.deliver(show);
+        self.own.extend(lost.into_iter().map(|(task, count)| Job::give_back(task, count)));
+        self.ring(&held);
+        for key in &held {
+            self.dispatcher.hold(key);
+        }
+        self.own.extend(messages.into_iter().map(Job::message));
+        self.parts.watchers.changed(states.keys());
+        for cached in states.into_values() {
+            self.remember(cached);
+        }
+        for (id, state) in deciding.states {
+            if let Some(cached) = state {
+                self.cache.insert(id, cached);
+            }
+        }
+        self.answer(jobs, deciding.answers, deciding.waiting);
+    }
+
+    fn remember(&mut self, cached: Cached) {
+        let id = cached.execution.id();
+        if cached.execution.status.is_terminal() {
+            return;
+        }
+        if let Some(at) = cached.row_wake_at {
+            self.timers.add_near(id, at, self.parts.clock.now());
+        }
+        self.cache.insert(id, cached);
+    }
+
+    fn answer(
+        &mut self,
+        jobs: Vec<Job>,
+        answers: Vec<Option<Result<super::Reply, OrchestratorError>>>,
+        waiting: Vec<super::deciding::Waiting>,
+    ) {
+        let mut jobs: Vec<Option<Job>> = jobs.into_iter().map(Some).collect();
+        for waiting in waiting {
+            if let Some(job) = jobs.get_mut(waiting.job).and_then(Option::take) {
+                self.suspended.entry(waiting.target).or_default();
+                self.evaluate(waiting, job.reply, job.message);
+            }
+        }
+        for (job, answer) in jobs.into_iter().zip(answers) {
+            if let (Some(Job { reply: Some(reply), .. }), Some(answer)) = (job, answer) {
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    /// Tells other processes about tasks that nobody here waits for.
+    fn ring(&self, held: &[ReadyKey]) {
+        if held.is_empty() {
+            return;
+        }
+        let queues: HashSet<&String> = held.iter().map(|key| &key.queue).collect();
+        let queues: Vec<String> = queues.into_iter().cloned().collect();
+        let store = self.parts.store.clone();
+        tokio::spawn(async move { store.ring(&queues).await });
+    }
+
+    /// Prepares for another try after a conflict.
+    async fn learn(
+        &mut self,
+        jobs: &mut [Job],
+        conflict: Conflict,
+        stale: &mut HashSet<ExecutionId>,
+    ) {
+        stale.extend(conflict.versions);
+        for (newborn, holder) in conflict.idempotency {
+            for job in jobs.iter_mut().filter(|job| job.target == newborn) {
+                // The start is answered with the execution that holds the key; see `start_workflow`.
+                job.target = holder;
+                job.what = What::Command(Command::Look);
+                stale.insert(holder);
+            }
+        }
+        if conflict.stale_definitions
+            && let Err(error) = self.parts.definitions.refresh().await
+        {
+            tracing::warn!(%error, "definitions could not be refreshed");
+        }
+        for job in jobs.iter_mut() {
+            if let What::Resume(resumption) = &job.what
+                && resumption.decider.is_none()
+            {
+                job.what = resumption.origin.what();
+            }
+        }
+    }
+
+    fn refuse_all(&mut self, jobs: Vec<Job>, error: &OrchestratorError) {
+        for job in jobs {
+            if let Some(reply) = job.reply {
+                let _ = reply.send(Err(error.clone()));
+            }
+        }
+    }
+}
+
+/// The news of a refused birth, as a job for the execution that asked for it. The message that asked
+/// is delivered with it.
+fn passed_on(child: ExecutionId, news: baton_decider::command::News) -> Job {
+    use baton_decider::command::News;
+    let to = match &news {
+        News::ChildRefused { task, .. } => task.execution(),
+        News::Start(_)
+        | News::StartFor { .. }
+        | News::Started { .. }
+        | News::ChildEnded { .. }
+        | News::ChildReopened { .. }
+        | News::ParentEnded { .. }
+        | News::ParentRetried => child,
+    };
+    let command = Command::Hear { from: child, version: 1, news };
+    Job::new(to, What::Command(command), None)
+}
+
+/// Whether there is anything to commit.
+fn is_needed(batch: &Batch) -> bool {
+    !batch.writes.is_empty() || !batch.delivered.is_empty()
+}

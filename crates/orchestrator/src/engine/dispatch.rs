@@ -1,0 +1,239 @@
+//! Who waits for which queue, and which ready tasks this node knows of.
+use super::PollWork;
+use baton_common::{ExecutionId, TaskId, api};
+use baton_store::{QueueDemand, ReadyKey};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Most ready tasks of one queue remembered; the database has the rest.
+const HELD_PER_QUEUE_MAX: usize = 50_000;
+/// Most tasks asked of the database for one queue at once.
+const DEMAND_MAX: u32 = 256;
+/// Least tasks asked for, so that small polls do not cost a query each.
+const DEMAND_MIN: u32 = 32;
+/// Most queues whose state is remembered without a waiter.
+const QUEUES_MAX: usize = 100_000;
+
+/// A task handed to a poller.
+pub(crate) struct Handed {
+    pub(crate) task: api::Task,
+    pub(crate) poll_count: u32,
+}
+
+struct Waiter {
+    worker: Option<Arc<str>>,
+    count: usize,
+    taken: Vec<(ExecutionId, u32)>,
+    reply: oneshot::Sender<Vec<Handed>>,
+}
+
+/// What is known of one queue.
+#[derive(Default)]
+struct Queue {
+    waiters: VecDeque<Waiter>,
+    /// Ready tasks in the order they are handed out.
+    held: BTreeSet<Place>,
+    /// Whether the database may have ready tasks that are not held.
+    suspected: bool,
+}
+
+/// A ready task's place: priority descending, then time, then id.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u8, baton_common::Timestamp, TaskId, u8);
+
+/// Waiting pollers and known ready tasks by queue.
+#[derive(Default)]
+pub(crate) struct Dispatcher {
+    queues: HashMap<String, Queue>,
+    /// Queues whose waiters have been given something in this batch.
+    served: HashSet<String>,
+    /// Queues with waiters that may be served from held tasks or the database.
+    hungry: HashSet<String>,
+}
+
+impl Dispatcher {
+    /// Adds a waiting poll.
+    pub(crate) fn register(&mut self, poll: PollWork) {
+        if self.queues.len() > QUEUES_MAX {
+            self.forget_idle();
+        }
+        let is_new = !self.queues.contains_key(&poll.queue);
+        let queue = self.queues.entry(poll.queue.clone()).or_default();
+        queue.suspected |= is_new;
+        while queue.waiters.front().is_some_and(|waiter| waiter.reply.is_closed()) {
+            queue.waiters.pop_front();
+        }
+        queue.waiters.push_back(Waiter {
+            worker: poll.worker,
+            count: poll.count.max(1),
+            taken: Vec::new(),
+            reply: poll.reply,
+        });
+        if queue.suspected || !queue.held.is_empty() {
+            self.hungry.insert(poll.queue);
+        }
+    }
+
+    fn forget_idle(&mut self) {
+        self.queues.retain(|_, queue| {
+            queue.waiters.retain(|waiter| !waiter.reply.is_closed());
+            !queue.waiters.is_empty()
+        });
+    }
+
+    /// The worker of a poll that waits for this queue, and has room: it gets the task if the batch
+    /// commits.
+    pub(crate) fn take(
+        &mut self,
+        name: &str,
+        execution: ExecutionId,
+        seq: u32,
+    ) -> Option<Option<Arc<str>>> {
+        let queue = self.queues.get_mut(name)?;
+        let waiter = queue
+            .waiters
+            .iter_mut()
+            .find(|waiter| waiter.taken.len() < waiter.count && !waiter.reply.is_closed())?;
+        waiter.taken.push((execution, seq));
+        self.served.insert(name.to_owned());
+        Some(waiter.worker.clone())
+    }
+
+    /// The batch was not committed: nobody has got anything.
+    pub(crate) fn undo(&mut self) {
+        for name in self.served.drain() {
+            for waiter in self.queues.entry(name).or_default().waiters.iter_mut() {
+                waiter.taken.clear();
+            }
+        }
+    }
+
+    /// The batch is committed: answers the polls that were given something. Returns the tasks whose
+    /// poll is gone.
+    pub(crate) fn deliver(
+        &mut self,
+        show: impl Fn(ExecutionId, u32) -> Option<Handed>,
+    ) -> Vec<(TaskId, u32)> {
+        let mut lost = Vec::new();
+        for name in self.served.drain() {
+            let Some(queue) = self.queues.get_mut(&name) else { continue };
+            let mut waiting = VecDeque::with_capacity(queue.waiters.len());
+            for waiter in queue.waiters.drain(..) {
+                if waiter.taken.is_empty() {
+                    waiting.push_back(waiter);
+                    continue;
+                }
+                let tasks = waiter.taken.iter().filter_map(|(id, seq)| show(*id, *seq)).collect();
+                if let Err(tasks) = waiter.reply.send(tasks) {
+                    lost.extend(tasks.iter().map(|handed| (handed.task.task_id, handed.poll_count)));
+                }
+            }
+            queue.waiters = waiting;
+        }
+        lost
+    }
+
+    /// Remembers a task that became ready here while nobody waited for it.
+    pub(crate) fn hold(&mut self, key: &ReadyKey) {
+        if self.queues.len() > QUEUES_MAX {
+            self.forget_idle();
+        }
+        let queue = self.queues.entry(key.queue.clone()).or_default();
+        if queue.held.len() < HELD_PER_QUEUE_MAX {
+            queue.held.insert(place(key));
+        } else {
+            queue.suspected = true;
+        }
+        if queue.waiters.iter().any(|waiter| !waiter.reply.is_closed()) {
+            self.hungry.insert(key.queue.clone());
+        }
+    }
+
+    /// Other processes may have put tasks into these queues.
+    pub(crate) fn suspect(&mut self, names: &[String]) {
+        for name in names {
+            if let Some(queue) = self.queues.get_mut(name) {
+                queue.suspected = true;
+                if !queue.waiters.is_empty() {
+                    self.hungry.insert(name.clone());
+                }
+            }
+        }
+    }
+
+    /// Any queue may have tasks that this node does not know of.
+    pub(crate) fn suspect_all(&mut self) {
+        for (name, queue) in &mut self.queues {
+            queue.waiters.retain(|waiter| !waiter.reply.is_closed());
+            queue.suspected = true;
+            if !queue.waiters.is_empty() {
+                self.hungry.insert(name.clone());
+            }
+        }
+    }
+
+    /// Held tasks for waiting polls, to be leased in the next batch.
+    pub(crate) fn claims(&mut self) -> Vec<ReadyKey> {
+        let mut claims = Vec::new();
+        for name in &self.hungry {
+            let Some(queue) = self.queues.get_mut(name) else { continue };
+            let mut wanted = queue.wanted();
+            while wanted > 0
+                && let Some(place) = queue.held.pop_first()
+            {
+                wanted -= 1;
+                claims.push(key(name, place));
+            }
+        }
+        self.hungry.retain(|name| {
+            self.queues.get(name).is_some_and(|queue| queue.suspected && queue.wanted() > 0)
+        });
+        claims
+    }
+
+    /// What must be asked of the database for waiting polls.
+    pub(crate) fn demands(&mut self) -> Vec<QueueDemand> {
+        let mut demands = Vec::new();
+        for name in self.hungry.drain() {
+            let Some(queue) = self.queues.get_mut(&name) else { continue };
+            let wanted = u32::try_from(queue.wanted()).unwrap_or(DEMAND_MAX);
+            if queue.suspected && wanted > 0 && queue.held.is_empty() {
+                let count = wanted.clamp(DEMAND_MIN, DEMAND_MAX);
+                demands.push(QueueDemand { queue: name, count });
+            }
+        }
+        demands
+    }
+
+    /// What the database had for these demands.
+    pub(crate) fn found(&mut self, demands: &[QueueDemand], keys: Vec<ReadyKey>) {
+        let mut counts: HashMap<String, u32> = HashMap::new();
+        for key in keys {
+            *counts.entry(key.queue.clone()).or_default() += 1;
+            self.hold(&key);
+        }
+        for demand in demands {
+            let found = counts.get(&demand.queue).copied().unwrap_or(0);
+            if let Some(queue) = self.queues.get_mut(&demand.queue) {
+                queue.suspected = found >= demand.count;
+            }
+        }
+    }
+}
+
+impl Queue {
+    /// How many more tasks its live polls would take.
+    fn wanted(&self) -> usize {
+        let live = self.waiters.iter().filter(|waiter| !waiter.reply.is_closed());
+        live.map(|waiter| waiter.count.saturating_sub(waiter.taken.len())).sum()
+    }
+}
+
+fn place(key: &ReadyKey) -> Place {
+    Place(99_u8.saturating_sub(key.priority), key.ready_at, key.task, key.priority)
+}
+
+fn key(queue: &str, place: Place) -> ReadyKey {
+    ReadyKey { queue: queue.to_owned(), priority: place.3, ready_at: place.1, task: place.2 }
+}

@@ -1,0 +1,135 @@
+//! What can be decided about one execution, and who wants to know.
+use crate::error::OrchestratorError;
+use crate::library::Frozen;
+use baton_common::{ExecutionId, Payload, TaskId};
+use baton_decider::command::Command;
+use baton_decider::decide::{Decider, Evaluations};
+use baton_decider::state::{Parent, Task};
+use baton_store::{Message, MessageId, ReadyKey, Version};
+use indexmap::IndexMap;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Something to decide about one execution.
+pub(crate) struct Job {
+    pub(crate) target: ExecutionId,
+    pub(crate) what: What,
+    pub(crate) reply: ReplyTo,
+    /// The message that this job carries out, gone with its commit.
+    pub(crate) message: Option<MessageId>,
+}
+
+/// Who waits for the answer, if anybody.
+pub(crate) type ReplyTo = Option<oneshot::Sender<Result<Reply, OrchestratorError>>>;
+
+/// The answer to a job, after its commit.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    /// The execution; for a start under a used key the one that holds it.
+    pub(crate) id: ExecutionId,
+    /// The task of an update, as it is now, and its queue.
+    pub(crate) task: Option<(Arc<Task>, String)>,
+}
+
+/// What is to be decided.
+pub(crate) enum What {
+    /// A birth.
+    Start(Arc<Birth>),
+    /// A command to a living execution.
+    Command(Command),
+    /// A new beginning on the newest version of the definition.
+    RestartOnLatest,
+    /// A ready task for one of the waiting polls.
+    Lease(ReadyKey),
+    /// A message from another execution.
+    Message(Message),
+    /// A decision that waited for scripts.
+    Resume(Box<Resumption>),
+}
+
+/// A decision that goes on.
+pub(crate) struct Resumption {
+    /// The suspended decision; taken when it is resumed.
+    pub(crate) decider: Option<Box<Decider>>,
+    /// What it waited for.
+    pub(crate) evaluations: Evaluations,
+    /// The version its state is based on.
+    pub(crate) base: Version,
+    /// What to decide from the beginning if the execution has moved on.
+    pub(crate) origin: Origin,
+}
+
+/// What a suspended decision was about.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    Start(Arc<Birth>),
+    Command(Command),
+}
+
+impl Origin {
+    pub(crate) fn what(&self) -> What {
+        match self {
+            Self::Start(birth) => What::Start(birth.clone()),
+            Self::Command(command) => What::Command(command.clone()),
+        }
+    }
+}
+
+/// Which definition an execution is born with.
+#[derive(Clone)]
+pub(crate) enum Definition {
+    /// A registered one, by name and version (the highest for `None`).
+    Registered(String, Option<i32>),
+    /// One that came with the request.
+    Inline(Arc<Frozen>),
+}
+
+/// Everything a birth needs.
+#[derive(Clone)]
+pub(crate) struct Birth {
+    pub(crate) definition: Definition,
+    pub(crate) input: Payload,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) priority: u8,
+    pub(crate) task_to_domain: IndexMap<String, String>,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) created_by: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
+    /// The execution whose failure it handles; shown in its input.
+    pub(crate) failed: Option<ExecutionId>,
+    /// The START_WORKFLOW task that hears of the birth.
+    pub(crate) starter: Option<TaskId>,
+}
+
+impl Job {
+    pub(crate) fn new(target: ExecutionId, what: What, reply: ReplyTo) -> Self {
+        Self { target, what, reply, message: None }
+    }
+
+    pub(super) fn wake_up(id: ExecutionId) -> Self {
+        Self::new(id, What::Command(Command::WakeUp), None)
+    }
+
+    pub(super) fn lease(key: ReadyKey) -> Self {
+        Self::new(key.task.execution(), What::Lease(key), None)
+    }
+
+    pub(super) fn give_back(task: TaskId, poll_count: u32) -> Self {
+        let command = Command::ReturnTask { seq: task.seq(), poll_count };
+        Self::new(task.execution(), What::Command(command), None)
+    }
+
+    pub(super) fn message(message: Message) -> Self {
+        let id = message.id;
+        Self { message: Some(id), ..Self::new(message.to, What::Message(message), None) }
+    }
+
+    /// Whether it is about an execution that need not exist.
+    pub(super) fn is_birth(&self) -> bool {
+        match &self.what {
+            What::Start(_) => true,
+            What::Resume(resumption) => matches!(resumption.origin, Origin::Start(_)),
+            What::Command(_) | What::RestartOnLatest | What::Lease(_) | What::Message(_) => false,
+        }
+    }
+}

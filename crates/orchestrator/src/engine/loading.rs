@@ -1,0 +1,97 @@
+//! Bringing the executions of a batch into memory, in one round trip.
+use super::jobs::{Job, What};
+use super::{Cached, Engine};
+use crate::journal::{self, FROM_THE_START};
+use baton_common::ExecutionId;
+use baton_store::{LoadRequest, LoadedExecution, StoreError};
+use std::collections::{HashMap, HashSet};
+
+/// The states a batch works on. `None`: there is no such execution.
+pub(super) type States = HashMap<ExecutionId, Option<Cached>>;
+
+impl Engine {
+    /// The states that these jobs are about: from the cache, unless stale, else from the database.
+    pub(super) async fn states(
+        &mut self,
+        jobs: &[Job],
+        stale: &HashSet<ExecutionId>,
+    ) -> Result<States, StoreError> {
+        let mut states = States::new();
+        let mut requests = Vec::new();
+        let mut old: HashMap<ExecutionId, Cached> = HashMap::new();
+        for job in jobs {
+            for id in concerned(job) {
+                if states.contains_key(&id) {
+                    continue;
+                }
+                let cached = self.cache.remove(&id).map(|(_, cached)| cached);
+                match cached {
+                    Some(cached) if !stale.contains(&id) => {
+                        states.insert(id, Some(cached));
+                        continue;
+                    }
+                    Some(cached) => {
+                        requests.push(LoadRequest { id, journal_after: Some(cached.version) });
+                        old.insert(id, cached);
+                    }
+                    // A birth with a fresh id need not be looked for: the commit is fenced.
+                    None if job.is_birth() && !stale.contains(&id) => {}
+                    None => requests.push(LoadRequest { id, journal_after: Some(FROM_THE_START) }),
+                }
+                states.insert(id, None);
+            }
+        }
+        if requests.is_empty() {
+            return Ok(states);
+        }
+        let loaded = self.parts.store.load(&requests).await?;
+        for loaded in loaded.into_iter().flatten() {
+            let id = loaded.row.id;
+            match self.state_of(loaded, old.remove(&id)).await {
+                Ok(cached) => {
+                    states.insert(id, Some(cached));
+                }
+                Err(error @ StoreError::Corrupt(_)) => tracing::error!(%error, "an execution stops"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(states)
+    }
+
+    async fn state_of(
+        &self,
+        loaded: LoadedExecution,
+        old: Option<Cached>,
+    ) -> Result<Cached, StoreError> {
+        let row = &loaded.row;
+        let (version, row_wake_at, plan) = (row.version, row.wake_at, row.index.plan);
+        if let Some(mut cached) = old.filter(|cached| cached.plan == plan) {
+            if journal::catch_up(&mut cached.execution, &loaded)? {
+                return Ok(Cached { version, row_wake_at, ..cached });
+            }
+        } else if loaded.journal.first().is_some_and(|(version, _)| *version == 1) {
+            let execution = journal::fold(&loaded, &self.parts.definitions).await?;
+            return Ok(Cached { execution, version, row_wake_at, plan });
+        }
+        let id = row.id;
+        let request = LoadRequest { id, journal_after: Some(FROM_THE_START) };
+        let whole = self.parts.store.load(&[request]).await?.into_iter().next().flatten();
+        let whole = whole.ok_or_else(|| StoreError::NotFound(id.to_string()))?;
+        let execution = journal::fold(&whole, &self.parts.definitions).await?;
+        let row = whole.row;
+        Ok(Cached { execution, version: row.version, row_wake_at: row.wake_at, plan: row.index.plan })
+    }
+}
+
+/// The executions a job needs: its target, and for a failure workflow the one that failed.
+fn concerned(job: &Job) -> impl Iterator<Item = ExecutionId> {
+    let sender = match &job.what {
+        What::Message(message) => Some(message.id.from),
+        What::Start(_)
+        | What::Command(_)
+        | What::RestartOnLatest
+        | What::Lease(_)
+        | What::Resume(_) => None,
+    };
+    std::iter::once(job.target).chain(sender)
+}

@@ -1,0 +1,294 @@
+//! The engine's own thread: takes what is waiting, loads, decides, commits once, answers.
+//!
+//! There is one loop. It owns the cached states, the dispatcher and the timers, so nothing is locked
+//! while a batch is decided and committed; whatever arrives meanwhile makes the next batch.
+mod batch;
+mod claims;
+mod deciding;
+mod dispatch;
+mod jobs;
+mod loading;
+mod timers;
+mod write;
+
+pub(crate) use dispatch::Handed;
+pub(crate) use jobs::{Birth, Definition, Job, Reply, What};
+
+use crate::clock::Clock;
+use crate::error::OrchestratorError;
+use crate::library::Definitions;
+use crate::polls::Polls;
+use crate::watchers::Watchers;
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use baton_decider::state::Execution;
+use baton_expression::script::{Script, ScriptError};
+use baton_store::{CommitLane, Message, PlanHash, QueueDemand, ReadyKey, Store, Version};
+use dispatch::Dispatcher;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use timers::Timers;
+use tokio::sync::{mpsc, oneshot};
+
+/// Evaluates a script, blocking its thread until the result is there.
+pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send + Sync>;
+
+/// Most works taken into one batch: enough to keep the commit's fixed cost small.
+const BATCH_WORKS_MAX: usize = 512;
+/// Works that may wait for the engine before senders have to.
+const INBOX_CAPACITY: usize = 8_192;
+/// Memory for cached states, bytes.
+const CACHE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// States the cache is laid out for.
+const CACHE_ITEMS: usize = 50_000;
+
+/// What the engine is asked to look at.
+pub(crate) enum Work {
+    /// Decide something.
+    Job(Box<Job>),
+    /// A worker waits for tasks.
+    Poll(PollWork),
+    /// Tasks that a poller never got.
+    Return(Vec<(TaskId, u32)>),
+    /// Ready tasks found in the database for these demands.
+    Reserved(Vec<QueueDemand>, Vec<ReadyKey>),
+    /// Other processes put tasks into these queues.
+    Rung(Arc<[String]>),
+    /// Time to look into the database for what other processes left behind.
+    Tick,
+    /// Wake-ups that are due soon.
+    WakeUps(Vec<(ExecutionId, Timestamp)>),
+    /// Messages that nobody has delivered.
+    Undelivered(Vec<Message>),
+    /// This execution is deleted.
+    Forget(ExecutionId),
+}
+
+/// A waiting poll.
+pub(crate) struct PollWork {
+    pub(crate) queue: String,
+    pub(crate) worker: Option<Arc<str>>,
+    pub(crate) count: usize,
+    pub(crate) reply: oneshot::Sender<Vec<Handed>>,
+}
+
+/// A way to reach the engine.
+#[derive(Clone)]
+pub(crate) struct EngineHandle {
+    sender: mpsc::Sender<Work>,
+}
+
+impl EngineHandle {
+    /// Hands work to the engine; waits while too much is waiting already.
+    pub(crate) async fn send(&self, work: Work) -> Result<(), OrchestratorError> {
+        let gone = |_| OrchestratorError::Unavailable("the engine is shutting down".into());
+        self.sender.send(work).await.map_err(gone)
+    }
+
+    /// Hands a job to the engine and waits for its answer, which comes after the commit.
+    pub(crate) async fn ask(
+        &self,
+        target: ExecutionId,
+        what: What,
+    ) -> Result<Reply, OrchestratorError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Work::Job(Box::new(Job::new(target, what, Some(sender))))).await?;
+        let lost = || OrchestratorError::Unavailable("the engine has lost the request".into());
+        receiver.await.map_err(|_| lost())?
+    }
+
+    /// Gives tasks back that a poller never got; best effort.
+    pub(crate) fn give_back(&self, tasks: Vec<(TaskId, u32)>) {
+        if !tasks.is_empty() {
+            let sender = self.sender.clone();
+            if let Err(mpsc::error::TrySendError::Full(work)) = sender.try_send(Work::Return(tasks))
+                && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            {
+                runtime.spawn(async move { sender.send(work).await });
+            }
+        }
+    }
+}
+
+/// What the engine has done since it began.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) writes: AtomicU64,
+    pub(crate) handed_over: AtomicU64,
+    pub(crate) queued: AtomicU64,
+    pub(crate) conflicts: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, by: usize) {
+        counter.fetch_add(by as u64, Ordering::Relaxed);
+    }
+}
+
+/// What the engine needs from outside.
+pub(crate) struct EngineParts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) definitions: Arc<Definitions>,
+    pub(crate) polls: Arc<Polls>,
+    pub(crate) evaluate: Evaluate,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) watchers: Arc<Watchers>,
+}
+
+/// A state in memory, as of a version.
+#[derive(Clone)]
+pub(crate) struct Cached {
+    pub(crate) execution: Execution,
+    pub(crate) version: Version,
+    /// The wake-up time that the row has.
+    pub(crate) row_wake_at: Option<Timestamp>,
+    pub(crate) plan: PlanHash,
+}
+
+#[derive(Clone)]
+struct Weighter;
+
+impl quick_cache::Weighter<ExecutionId, Cached> for Weighter {
+    fn weight(&self, _: &ExecutionId, cached: &Cached) -> u64 {
+        cached.execution.weight_bytes() as u64
+    }
+}
+
+/// The engine's loop and all it owns.
+pub(crate) struct Engine {
+    parts: EngineParts,
+    lane: Box<dyn CommitLane>,
+    inbox: mpsc::Receiver<Work>,
+    handle: EngineHandle,
+    cache: quick_cache::unsync::Cache<ExecutionId, Cached, Weighter>,
+    dispatcher: Dispatcher,
+    timers: Timers,
+    /// Jobs that this engine makes for itself, next in line.
+    own: VecDeque<Job>,
+    /// Executions whose decision waits for a script, with the jobs that wait for it.
+    suspended: HashMap<ExecutionId, Vec<Job>>,
+    reserving: bool,
+}
+
+/// Starts the engine on a thread of its own; it ends when every handle is gone.
+///
+/// # Errors
+/// [`OrchestratorError::Unavailable`] when the database or the thread cannot be had.
+pub(crate) async fn spawn(parts: EngineParts) -> Result<EngineHandle, OrchestratorError> {
+    let (sender, inbox) = mpsc::channel(INBOX_CAPACITY);
+    let handle = EngineHandle { sender };
+    let own_handle = handle.clone();
+    let (ready, started) = oneshot::channel();
+    let body = move || {
+        // The engine's thread ends with its last handle; nothing of it needs to outlive the process.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(run(parts, inbox, own_handle, ready)),
+            Err(error) => {
+                let _ = ready.send(Err(OrchestratorError::Unavailable(error.to_string())));
+            }
+        }
+    };
+    let unavailable = |error: std::io::Error| OrchestratorError::Unavailable(error.to_string());
+    std::thread::Builder::new().name("engine".into()).spawn(body).map_err(unavailable)?;
+    let died = |_| OrchestratorError::Unavailable("the engine died at its start".into());
+    started.await.map_err(died)??;
+    Ok(handle)
+}
+
+async fn run(
+    parts: EngineParts,
+    inbox: mpsc::Receiver<Work>,
+    handle: EngineHandle,
+    ready: oneshot::Sender<Result<(), OrchestratorError>>,
+) {
+    let lane = match parts.store.open_lane().await {
+        Ok(lane) => lane,
+        Err(error) => {
+            let _ = ready.send(Err(error.into()));
+            return;
+        }
+    };
+    let _ = ready.send(Ok(()));
+    let mut engine = Engine {
+        cache: quick_cache::unsync::Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES_MAX, Weighter),
+        parts,
+        lane,
+        inbox,
+        handle,
+        dispatcher: Dispatcher::default(),
+        timers: Timers::default(),
+        own: VecDeque::new(),
+        suspended: HashMap::new(),
+        reserving: false,
+    };
+    while !engine.inbox.is_closed() {
+        let works = engine.next_works().await;
+        engine.process(works).await;
+    }
+}
+
+impl Engine {
+    /// Waits until there is something to do, then takes all that is waiting, up to a bound.
+    async fn next_works(&mut self) -> Vec<Work> {
+        let mut works = Vec::new();
+        if self.own.is_empty() {
+            let wait = self.timers.wait_ms(self.parts.clock.now());
+            let wait = Duration::from_millis(wait);
+            if let Ok(Some(work)) = tokio::time::timeout(wait, self.inbox.recv()).await {
+                works.push(work);
+            }
+        } else {
+            // Lets connections and claims on this thread move before the next batch.
+            tokio::task::yield_now().await;
+        }
+        while works.len() < BATCH_WORKS_MAX
+            && let Ok(work) = self.inbox.try_recv()
+        {
+            works.push(work);
+        }
+        works
+    }
+
+    /// One turn of the loop.
+    async fn process(&mut self, works: Vec<Work>) {
+        let mut jobs: Vec<Job> = self.own.drain(..).collect();
+        for work in works {
+            self.sort_in(work, &mut jobs);
+        }
+        jobs.extend(self.timers.due(self.parts.clock.now()).into_iter().map(Job::wake_up));
+        jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
+        self.reserve();
+        if !jobs.is_empty() {
+            self.run_batch(jobs).await;
+        }
+    }
+
+    fn sort_in(&mut self, work: Work, jobs: &mut Vec<Job>) {
+        match work {
+            Work::Job(job) => jobs.push(*job),
+            Work::Poll(poll) => self.dispatcher.register(poll),
+            Work::Return(tasks) => {
+                jobs.extend(tasks.into_iter().map(|(task, count)| Job::give_back(task, count)));
+            }
+            Work::Reserved(demands, keys) => {
+                self.reserving = false;
+                self.dispatcher.found(&demands, keys);
+            }
+            Work::Rung(queues) => self.dispatcher.suspect(&queues),
+            Work::Tick => self.dispatcher.suspect_all(),
+            Work::WakeUps(wake_ups) => {
+                for (id, at) in wake_ups {
+                    self.timers.add(id, at);
+                }
+            }
+            Work::Forget(id) => {
+                self.cache.remove(&id);
+            }
+            Work::Undelivered(messages) => jobs.extend(messages.into_iter().map(Job::message)),
+        }
+    }
+}

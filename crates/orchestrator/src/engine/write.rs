@@ -1,0 +1,149 @@
+//! What a draft writes: one row, one journal entry, and what changed in queues and outbox.
+use super::deciding::Draft;
+use crate::journal::{self, Overview};
+use baton_common::Timestamp;
+use baton_decider::change::Change;
+use baton_decider::state::Execution;
+use baton_store::{
+    ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey, Waits,
+};
+use std::collections::BTreeSet;
+
+/// The write of a draft, and the wake-up time that its row has afterwards.
+pub(super) fn write_of(draft: &Draft, plan: PlanHash) -> (ExecutionWrite, Option<Timestamp>) {
+    let after = &draft.after;
+    let version = draft.version();
+    let before = draft.before.as_ref();
+    let (ready_added, ready_removed) = ready_moves(draft);
+    let wake_at = row_wake_at(draft);
+    let is_birth = before.is_none();
+    let reindexed = |change: &Change| matches!(change, Change::ExecutionRestarted(_));
+    let needs_index = is_birth || draft.changes.iter().any(reindexed);
+    let needs_overview = is_birth || draft.changes.iter().any(journal::touches_overview);
+    let write = ExecutionWrite {
+        id: after.id(),
+        expected_version: version,
+        status: after.status,
+        waits: waits_of(after),
+        wake_at,
+        ended_at: after.ended_at,
+        index: needs_index.then(|| index_of(after, plan)),
+        input: draft.new_input.then(|| after.input.clone()),
+        overview: needs_overview.then(|| journal::encode(&Overview::of(after))),
+        journal: journal::encode(&draft.changes),
+        idempotency_key: draft.idempotency_key.clone().filter(|_| is_birth),
+        ready_added,
+        ready_removed,
+        sent: messages_of(draft, version + 1),
+    };
+    (write, wake_at)
+}
+
+fn index_of(execution: &Execution, plan: PlanHash) -> ExecutionIndex {
+    let facts = &execution.facts;
+    ExecutionIndex {
+        workflow_name: facts.workflow_name.to_string(),
+        workflow_version: facts.workflow_version,
+        correlation_id: facts.correlation_id.clone(),
+        created_at: execution.created_at,
+        parent: facts.parent.map(|parent| parent.task),
+        plan,
+    }
+}
+
+/// The row's wake-up time moves only when an earlier one appears, when the old one has passed, or
+/// when there is none any more.
+fn row_wake_at(draft: &Draft) -> Option<Timestamp> {
+    let wanted = draft.after.wake_at()?;
+    let stored = draft.before.as_ref().and_then(|cached| cached.row_wake_at);
+    let passed = |at: &Timestamp| *at <= draft.after.updated_at;
+    Some(stored.filter(|at| !passed(at)).map_or(wanted, |stored| stored.min(wanted)))
+}
+
+fn waits_of(execution: &Execution) -> Waits {
+    let bits = [Waits::LEASE, Waits::READY, Waits::CHILD, Waits::EXTERNAL, Waits::TIMER];
+    let waits = execution.waits().into_iter().zip(bits);
+    Waits(waits.filter(|(waits, _)| *waits).fold(0, |all, (_, bit)| all | bit))
+}
+
+fn messages_of(draft: &Draft, version: i64) -> Vec<Message> {
+    let from = draft.after.id();
+    let letters = draft.letters.iter().zip(0_i32..);
+    let message = |(letter, number): (&baton_decider::command::Letter, i32)| Message {
+        id: MessageId { from, version, number },
+        to: letter.to,
+        body: journal::encode(&letter.news),
+    };
+    letters.map(message).collect()
+}
+
+/// Ready rows to add and to take away.
+fn ready_moves(draft: &Draft) -> (Vec<ReadyKey>, Vec<ReadyKey>) {
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
+    let before = draft.before.as_ref().map(|cached| &cached.execution);
+    for seq in touched(draft) {
+        let old = before.and_then(|execution| ready_key(execution, seq));
+        let new = ready_key(&draft.after, seq);
+        if old != new {
+            removed.extend(old);
+            added.extend(new);
+        }
+    }
+    (added, removed)
+}
+
+/// The tasks that a draft's changes may have moved into or out of a queue.
+pub(super) fn touched(draft: &Draft) -> BTreeSet<u32> {
+    let mut seqs = BTreeSet::new();
+    for change in &draft.changes {
+        match change {
+            Change::TaskScheduled(task) => {
+                seqs.insert(task.seq);
+            }
+            Change::TaskLeased { seq, .. } | Change::TaskMoved { seq, .. } => {
+                seqs.insert(*seq);
+            }
+            Change::TaskReported(report) => {
+                seqs.insert(report.seq);
+            }
+            Change::TaskEnded(end) => {
+                seqs.insert(end.seq);
+            }
+            Change::TaskReopened(reopening) => {
+                seqs.insert(reopening.seq);
+            }
+            Change::TasksRemoved { seqs: removed } => seqs.extend(removed),
+            Change::ExecutionRestarted(_) => {
+                let before = draft.before.as_ref();
+                seqs.extend(before.iter().flat_map(|cached| cached.execution.tasks.keys()));
+            }
+            Change::ExecutionStarted(_)
+            | Change::TaskRenewed { .. }
+            | Change::TaskInputSet { .. }
+            | Change::TaskForgiven { .. }
+            | Change::TaskOverdue { .. }
+            | Change::ChildHeard { .. }
+            | Change::LoopIterated { .. }
+            | Change::LoopAdvanced { .. }
+            | Change::StepsDefined { .. }
+            | Change::VariablesSet { .. }
+            | Change::ExecutionPaused { .. }
+            | Change::ExecutionResumed { .. }
+            | Change::ExecutionEnded(_)
+            | Change::ExecutionReopened { .. } => {}
+        }
+    }
+    seqs
+}
+
+/// A task's place in its queue, when any worker may take it.
+pub(super) fn ready_key(execution: &Execution, seq: u32) -> Option<ReadyKey> {
+    let ready_at = execution.ready_since(seq)?;
+    let task = execution.task(seq)?;
+    Some(ReadyKey {
+        queue: execution.queue_of(task),
+        priority: execution.facts.priority,
+        ready_at,
+        task: execution.id().task(seq),
+    })
+}

@@ -1,0 +1,305 @@
+//! Starting, reading and steering executions.
+use super::{Answer, Orchestrator, execution_id, no_workflow};
+use crate::engine::{Birth, Definition, What, Work};
+use crate::error::OrchestratorError;
+use crate::journal::Overview;
+use crate::view;
+use baton_common::api::{
+    IdempotencyStrategy, RerunWorkflowRequest, SearchResult, StartWorkflowRequest, Task, Workflow,
+    WorkflowStatusView,
+};
+use baton_common::limits::WORKFLOW_PAYLOAD_BYTES_MAX;
+use baton_common::{ExecutionId, TaskId, TaskStatus, WorkflowDef};
+use baton_decider::command::{Command, Rerun};
+use baton_store::ExecutionRow;
+use std::sync::Arc;
+
+impl Orchestrator {
+    /// Starts an execution and answers its id after the commit. With an idempotency key, at most one
+    /// execution of the workflow has that key.
+    ///
+    /// # Errors
+    /// NotFound (no such definition), Invalid, Faulty (a definition in the request), TooLarge,
+    /// Conflict (the key is used and the strategy refuses that), Unavailable.
+    pub async fn start_workflow(&self, request: StartWorkflowRequest) -> Answer<String> {
+        let strategy = request.idempotency_strategy;
+        let has_key = request.idempotency_key.is_some();
+        let id = self.new_id();
+        let birth = self.birth_of(request).await?;
+        let reply = self.inner.engine.ask(id, What::Start(Arc::new(birth))).await?;
+        if has_key && reply.id != id {
+            self.check_holder(reply.id, strategy).await?;
+        }
+        Ok(reply.id.to_string())
+    }
+
+    /// Whether a start under a used key is answered with the execution that holds it.
+    async fn check_holder(
+        &self,
+        holder: ExecutionId,
+        strategy: Option<IdempotencyStrategy>,
+    ) -> Answer<()> {
+        let refused = match strategy.unwrap_or(IdempotencyStrategy::ReturnExisting) {
+            IdempotencyStrategy::ReturnExisting => false,
+            IdempotencyStrategy::Fail => true,
+            IdempotencyStrategy::FailOnRunning => !self.row(holder).await?.status.is_terminal(),
+        };
+        if refused {
+            let message = format!("the idempotency key is used by workflow {holder}");
+            return Err(OrchestratorError::Conflict(message));
+        }
+        Ok(())
+    }
+
+    async fn birth_of(&self, request: StartWorkflowRequest) -> Answer<Birth> {
+        let Some(input) = request.input else {
+            let message = "NULL input passed when starting workflow";
+            return Err(OrchestratorError::Invalid(message.into()));
+        };
+        if input.len_bytes() > WORKFLOW_PAYLOAD_BYTES_MAX {
+            return Err(OrchestratorError::TooLarge(format!(
+                "the input of {} bytes is larger than the limit of {WORKFLOW_PAYLOAD_BYTES_MAX}",
+                input.len_bytes()
+            )));
+        }
+        let name = request.name.unwrap_or_default();
+        let definition =
+            self.definition_for(name, request.version, request.workflow_def).await?;
+        Ok(Birth {
+            definition,
+            input,
+            correlation_id: request.correlation_id,
+            priority: u8::try_from(request.priority.clamp(0, 99)).unwrap_or(0),
+            task_to_domain: request.task_to_domain,
+            parent: None,
+            created_by: request.created_by,
+            idempotency_key: request.idempotency_key,
+            failed: None,
+            starter: None,
+        })
+    }
+
+    /// The definition of a start: the one in the request, else the registered one.
+    async fn definition_for(
+        &self,
+        name: String,
+        version: Option<i32>,
+        inline: Option<WorkflowDef>,
+    ) -> Answer<Definition> {
+        if let Some(mut definition) = inline {
+            if definition.name.is_none() {
+                definition.name = Some(name);
+            }
+            self.check_workflow(&definition, "startWorkflow.arg0.workflowDef")?;
+            let snapshot = self.inner.definitions.surroundings();
+            return Ok(Definition::Inline(self.inner.definitions.inline(&snapshot, definition)));
+        }
+        let is_known = self.inner.definitions.library().workflow(&name, version).is_some();
+        if !is_known {
+            let library = self.inner.definitions.refresh().await?;
+            if library.workflow(&name, version).is_none() {
+                let version = version.map_or("null".to_owned(), |version| version.to_string());
+                return Err(OrchestratorError::NotFound(format!(
+                    "No such workflow defined. name={name}, version={version}"
+                )));
+            }
+        }
+        Ok(Definition::Registered(name, version))
+    }
+
+    /// The execution, with all its tasks or none; one round trip.
+    ///
+    /// # Errors
+    /// NotFound, Unavailable, Corrupt.
+    pub async fn workflow(&self, id: &str, include_tasks: bool) -> Answer<Workflow> {
+        let id = execution_id(id)?;
+        if include_tasks {
+            return Ok(view::workflow(&self.state(id).await?));
+        }
+        let row = self.row(id).await?;
+        self.summary_of(&row).await
+    }
+
+    /// An execution without its tasks, from its row.
+    pub(crate) async fn summary_of(&self, row: &ExecutionRow) -> Answer<Workflow> {
+        let frozen = self.inner.definitions.by_hash(row.index.plan).await?;
+        Ok(view::summary_workflow(row, Overview::read(row)?, &frozen))
+    }
+
+    /// The execution's status.
+    ///
+    /// # Errors
+    /// NotFound, Unavailable.
+    pub async fn workflow_status(
+        &self,
+        id: &str,
+        include_output: bool,
+        include_variables: bool,
+    ) -> Answer<WorkflowStatusView> {
+        let row = self.row(execution_id(id)?).await?;
+        let overview = Overview::read(&row)?;
+        Ok(WorkflowStatusView {
+            workflow_id: row.id,
+            correlation_id: row.index.correlation_id.as_deref().map(Arc::from),
+            output: include_output.then_some(overview.output),
+            variables: include_variables.then_some(overview.variables),
+            status: row.status,
+        })
+    }
+
+    /// A page of the execution's tasks in order, of these statuses (any for none).
+    ///
+    /// # Errors
+    /// NotFound, Unavailable.
+    pub async fn workflow_tasks(
+        &self,
+        id: &str,
+        start: usize,
+        count: usize,
+        statuses: &[TaskStatus],
+    ) -> Answer<SearchResult<Task>> {
+        let execution = self.state(execution_id(id)?).await?;
+        let wanted = |status: TaskStatus| statuses.is_empty() || statuses.contains(&status);
+        let all = execution.tasks.values().filter(|task| wanted(task.status));
+        let all: Vec<_> = all.collect();
+        let page = all.iter().skip(start).take(count).map(|task| view::task(&execution, task));
+        Ok(SearchResult {
+            total_hits: i64::try_from(all.len()).unwrap_or(i64::MAX),
+            results: page.collect(),
+        })
+    }
+
+    /// Looks at an execution now.
+    ///
+    /// # Errors
+    /// NotFound, Unavailable.
+    pub async fn decide(&self, id: &str) -> Answer<()> {
+        self.command(id, Command::WakeUp).await
+    }
+
+    /// Holds an execution: results are kept, nothing new is scheduled.
+    ///
+    /// # Errors
+    /// NotFound, Conflict (it has ended), Unavailable.
+    pub async fn pause(&self, id: &str) -> Answer<()> {
+        self.command(id, Command::Pause).await
+    }
+
+    /// Lets a held execution go on.
+    ///
+    /// # Errors
+    /// NotFound, IllegalState (it is not held), Unavailable.
+    pub async fn resume(&self, id: &str) -> Answer<()> {
+        self.command(id, Command::Resume).await
+    }
+
+    /// Ends an execution and its children.
+    ///
+    /// # Errors
+    /// NotFound, Conflict (it is completed), Unavailable.
+    pub async fn terminate(&self, id: &str, reason: Option<String>) -> Answer<()> {
+        self.command(id, Command::Terminate { reason }).await
+    }
+
+    /// Deletes an execution; `archive` demands that it has ended.
+    ///
+    /// # Errors
+    /// NotFound, Invalid (not ended), Unavailable.
+    pub async fn remove(&self, id: &str, archive: bool) -> Answer<()> {
+        let id = execution_id(id)?;
+        let status = self.row(id).await?.status;
+        if archive && !status.is_terminal() {
+            let message = format!("Cannot archive workflow: {id} with status: {status}");
+            return Err(OrchestratorError::Invalid(message));
+        }
+        self.inner.store.remove(&[id]).await?;
+        self.inner.engine.send(Work::Forget(id)).await
+    }
+
+    /// Begins an ended execution anew under its id.
+    ///
+    /// # Errors
+    /// NotFound (also: not restartable), Conflict (not ended), Unavailable.
+    pub async fn restart(&self, id: &str, use_latest_definitions: bool) -> Answer<()> {
+        if use_latest_definitions {
+            self.inner.definitions.refresh().await?;
+            self.inner.engine.ask(execution_id(id)?, What::RestartOnLatest).await?;
+            return Ok(());
+        }
+        self.command(id, Command::Restart { workflow_version: None }).await
+    }
+
+    /// Tries the failed steps of an ended execution again.
+    ///
+    /// # Errors
+    /// NotFound (also: still running), Conflict (nothing to retry), Unavailable.
+    pub async fn retry(&self, id: &str, resume_sub_workflow_tasks: bool) -> Answer<()> {
+        let resume_children = resume_sub_workflow_tasks;
+        self.command(id, Command::Retry { resume_children }).await
+    }
+
+    /// Runs an ended execution again from a task, or whole.
+    ///
+    /// # Errors
+    /// NotFound, Conflict (not ended), Invalid (no such task), Unavailable.
+    pub async fn rerun(&self, id: &str, request: RerunWorkflowRequest) -> Answer<String> {
+        let execution = execution_id(id)?;
+        let from = match &request.re_run_from_task_id {
+            None => None,
+            Some(task) => Some(self.rerun_target(execution, task).await?),
+        };
+        let target = from.map_or(execution, TaskId::execution);
+        let rerun = Rerun {
+            from: from.map(TaskId::seq),
+            workflow_input: request.workflow_input.filter(|_| target == execution),
+            task_input: request.task_input,
+            correlation_id: request.correlation_id,
+        };
+        self.inner.engine.ask(target, What::Command(Command::Rerun(rerun))).await?;
+        Ok(id.to_owned())
+    }
+
+    /// The task a rerun begins at: one of the execution's own, or of its children's.
+    async fn rerun_target(&self, execution: ExecutionId, task: &str) -> Answer<TaskId> {
+        let missing = || OrchestratorError::Invalid(format!("Task {task} not found"));
+        let row = self.row(execution).await?;
+        let id: TaskId = task.parse().map_err(|_| missing())?;
+        if !row.status.is_terminal() || id.execution() == execution {
+            return Ok(if id.execution() == execution { id } else { execution.task(id.seq()) });
+        }
+        let mut above = id.execution();
+        while let Ok(row) = self.row(above).await {
+            match row.index.parent {
+                Some(parent) if parent.execution() == execution => return Ok(id),
+                Some(parent) => above = parent.execution(),
+                None => break,
+            }
+        }
+        Err(missing())
+    }
+
+    /// Passes over a step that has not begun.
+    ///
+    /// # Errors
+    /// NotFound, IllegalState (not running, no such step, step has begun), Unavailable.
+    pub async fn skip_task(&self, id: &str, reference: &str) -> Answer<()> {
+        self.command(id, Command::SkipTask { reference: reference.to_owned() }).await
+    }
+
+    /// Makes delayed tasks pollable now.
+    ///
+    /// # Errors
+    /// NotFound, Conflict (it has ended), Unavailable.
+    pub async fn reset_callbacks(&self, id: &str) -> Answer<()> {
+        self.command(id, Command::ResetCallbacks).await
+    }
+
+    async fn command(&self, id: &str, command: Command) -> Answer<()> {
+        let parsed = execution_id(id)?;
+        match self.inner.engine.ask(parsed, What::Command(command)).await {
+            Ok(_) => Ok(()),
+            Err(OrchestratorError::NotFound(text)) if text.contains(id) => Err(no_workflow(id)),
+            Err(error) => Err(error),
+        }
+    }
+}

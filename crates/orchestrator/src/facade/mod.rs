@@ -1,0 +1,224 @@
+//! What the gateway may ask of the engine.
+mod definitions;
+mod executions;
+mod query;
+mod search;
+mod tasks;
+mod waiting;
+
+use crate::background;
+use crate::clock::Clock;
+use crate::engine::{self, Counters, EngineHandle, EngineParts, Evaluate};
+use crate::error::OrchestratorError;
+use crate::journal::{self, FROM_THE_START};
+use crate::library::Definitions;
+use crate::polls::Polls;
+use crate::watchers::Watchers;
+use baton_common::api::{StartWorkflowRequest, Task};
+use baton_common::{ExecutionId, TaskId};
+use baton_decider::state::Execution;
+use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Store};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub(crate) type Answer<T> = Result<T, OrchestratorError>;
+
+/// The engine of one process: decides, commits and dispatches. Cheap to clone; ends when the last
+/// clone is gone.
+#[derive(Clone)]
+pub struct Orchestrator {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) definitions: Arc<Definitions>,
+    pub(crate) polls: Arc<Polls>,
+    pub(crate) engine: EngineHandle,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) watchers: Arc<Watchers>,
+    random: RandomState,
+    births: AtomicU64,
+}
+
+/// A worker asks for tasks.
+#[derive(Clone, Debug)]
+pub struct PollRequest {
+    /// The task type.
+    pub task_type: String,
+    /// The domain, if any.
+    pub domain: Option<String>,
+    /// Who asks.
+    pub worker: Option<String>,
+    /// At most this many.
+    pub count: usize,
+    /// How long to wait for the first.
+    pub timeout: Duration,
+}
+
+/// Tasks leased to a poller. Unless [`Self::delivered`] is called, dropping this hands every one
+/// of them back to its queue at once.
+pub struct PolledTasks {
+    /// The tasks, ready to be sent.
+    pub tasks: Vec<Task>,
+    pub(crate) receipt: Receipt,
+}
+
+/// Gives tasks back when dropped, unless they have arrived.
+pub(crate) struct Receipt {
+    pub(crate) engine: EngineHandle,
+    pub(crate) tasks: Vec<(TaskId, u32)>,
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.engine.give_back(std::mem::take(&mut self.tasks));
+    }
+}
+
+impl PolledTasks {
+    /// The answer has been written: the worker has them.
+    pub fn delivered(mut self) {
+        self.receipt.tasks.clear();
+    }
+}
+
+/// A search as the gateway has read it from the query string.
+#[derive(Clone, Debug, Default)]
+pub struct SearchRequest {
+    /// Offset of the first result.
+    pub start: usize,
+    /// Most results.
+    pub size: usize,
+    /// `field:ASC|field:DESC`.
+    pub sort: Option<String>,
+    /// `*` or words.
+    pub free_text: Option<String>,
+    /// Conditions joined by AND: `status IN (A,B) AND workflowType = 'x' AND startTime > 1`.
+    pub query: Option<String>,
+    /// Only executions that no other started.
+    pub top_level_only: bool,
+}
+
+/// A start whose caller waits.
+#[derive(Clone, Debug)]
+pub struct ExecuteRequest {
+    /// The start itself.
+    pub start: StartWorkflowRequest,
+    /// Echoed.
+    pub request_id: String,
+    /// Answer also when one of these steps has ended.
+    pub wait_until_task_refs: Vec<String>,
+    /// Longest wait.
+    pub wait_for: Duration,
+    /// TARGET_WORKFLOW, BLOCKING_WORKFLOW, BLOCKING_TASK or BLOCKING_TASK_INPUT.
+    pub return_strategy: String,
+}
+
+/// What the engine has done since its process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineCounts {
+    /// Transactions committed.
+    pub commits: u64,
+    /// Executions written in them.
+    pub writes: u64,
+    /// Tasks handed to a waiting poll in the commit that made them.
+    pub handed_over: u64,
+    /// Tasks that became ready while nobody waited for them.
+    pub queued: u64,
+    /// Batches decided again because others were faster.
+    pub conflicts: u64,
+}
+
+impl Orchestrator {
+    /// Starts an engine on a store. `evaluate` runs scripts, blocking its thread.
+    ///
+    /// # Errors
+    /// [`OrchestratorError::Unavailable`] when the database cannot be reached.
+    pub async fn start(store: Arc<dyn Store>, evaluate: Evaluate) -> Answer<Self> {
+        let clock = Arc::new(Clock::default());
+        clock.adjust(store.now().await?);
+        let polls = Arc::new(Polls::new(clock.clone()));
+        let definitions = Arc::new(Definitions::new(store.clone(), polls.clone()));
+        definitions.refresh().await?;
+        let counters = Arc::new(Counters::default());
+        let watchers = Arc::new(Watchers::default());
+        let engine = engine::spawn(EngineParts {
+            store: store.clone(),
+            clock: clock.clone(),
+            definitions: definitions.clone(),
+            polls: polls.clone(),
+            evaluate,
+            counters: counters.clone(),
+            watchers: watchers.clone(),
+        })
+        .await?;
+        let inner = Arc::new(Inner {
+            store,
+            clock,
+            definitions,
+            polls,
+            engine,
+            counters,
+            watchers,
+            random: RandomState::new(),
+            births: AtomicU64::new(0),
+        });
+        background::spawn(&inner);
+        Ok(Self { inner })
+    }
+
+    /// What the engine has done so far.
+    pub fn counts(&self) -> EngineCounts {
+        let counters = &self.inner.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        EngineCounts {
+            commits: read(&counters.commits),
+            writes: read(&counters.writes),
+            handed_over: read(&counters.handed_over),
+            queued: read(&counters.queued),
+            conflicts: read(&counters.conflicts),
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn is_healthy(&self) -> bool {
+        self.inner.store.now().await.is_ok()
+    }
+
+    /// A fresh id; no two are alike.
+    pub(crate) fn new_id(&self) -> ExecutionId {
+        let mut hasher = self.inner.random.build_hasher();
+        hasher.write_u64(self.inner.births.fetch_add(1, Ordering::Relaxed));
+        ExecutionId::new(self.inner.clock.now(), hasher.finish())
+    }
+
+    /// The row of an execution.
+    pub(crate) async fn row(&self, id: ExecutionId) -> Answer<ExecutionRow> {
+        Ok(self.loaded(LoadRequest { id, journal_after: None }).await?.row)
+    }
+
+    /// The whole state of an execution, as committed.
+    pub(crate) async fn state(&self, id: ExecutionId) -> Answer<Execution> {
+        let request = LoadRequest { id, journal_after: Some(FROM_THE_START) };
+        let loaded = self.loaded(request).await?;
+        Ok(journal::fold(&loaded, &self.inner.definitions).await?)
+    }
+
+    async fn loaded(&self, request: LoadRequest) -> Answer<LoadedExecution> {
+        let loaded = self.inner.store.load(&[request]).await?.into_iter().next().flatten();
+        loaded.ok_or_else(|| no_workflow(&request.id.to_string()))
+    }
+}
+
+/// The execution that a caller named.
+pub(crate) fn execution_id(text: &str) -> Answer<ExecutionId> {
+    text.parse().map_err(|_| no_workflow(text))
+}
+
+pub(crate) fn no_workflow(id: &str) -> OrchestratorError {
+    OrchestratorError::NotFound(format!("No such workflow found by id: {id}"))
+}

@@ -1,0 +1,212 @@
+//! The definitions of the database, mirrored in memory up to a revision.
+//!
+//! Decisions read the mirror; every batch that read it is fenced by its revision, so a stale mirror
+//! is never acted upon: the commit is refused, the mirror refreshed, and everything decided again.
+use crate::polls::Polls;
+use baton_common::{Payload, TaskDef, WorkflowDef};
+use baton_decider::decide::Surroundings;
+use baton_decider::plan::{Plan, freeze};
+use baton_store::{DefinitionChanges, PlanHash, Revision, Store, StoreError};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// One registered version of a workflow definition.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkflowEntry {
+    pub(crate) definition: Arc<WorkflowDef>,
+    pub(crate) body: Payload,
+}
+
+/// All definitions at one revision.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Library {
+    pub(crate) revision: Revision,
+    pub(crate) workflows: BTreeMap<String, BTreeMap<i32, WorkflowEntry>>,
+    pub(crate) tasks: BTreeMap<String, (Arc<TaskDef>, Payload)>,
+}
+
+impl Library {
+    /// A version of a definition, the highest for `None`.
+    pub(crate) fn workflow(&self, name: &str, version: Option<i32>) -> Option<&WorkflowEntry> {
+        let versions = self.workflows.get(name)?;
+        match version {
+            Some(version) => versions.get(&version),
+            None => versions.last_key_value().map(|(_, entry)| entry),
+        }
+    }
+
+    fn absorb(&mut self, changes: DefinitionChanges) {
+        self.revision = changes.revision;
+        for (name, version, body) in changes.workflows {
+            let versions = self.workflows.entry(name.clone()).or_default();
+            match body {
+                Some(body) => {
+                    let definition = serde_json::from_str(body.get()).unwrap_or_default();
+                    let definition = Arc::new(definition);
+                    versions.insert(version, WorkflowEntry { definition, body });
+                }
+                None => {
+                    versions.remove(&version);
+                }
+            }
+            if versions.is_empty() {
+                self.workflows.remove(&name);
+            }
+        }
+        for (name, body) in changes.tasks {
+            match body {
+                Some(body) => {
+                    let def = serde_json::from_str(body.get()).unwrap_or_default();
+                    self.tasks.insert(name, (Arc::new(def), body));
+                }
+                None => {
+                    self.tasks.remove(&name);
+                }
+            }
+        }
+    }
+}
+
+/// A frozen definition, compiled.
+#[derive(Debug)]
+pub(crate) struct Frozen {
+    pub(crate) hash: PlanHash,
+    pub(crate) plan: Arc<Plan>,
+    /// Whether the database is known to have it.
+    pub(crate) is_stored: AtomicBool,
+}
+
+impl Frozen {
+    /// Compiles a frozen definition and names it by its content.
+    pub(crate) fn new(definition: WorkflowDef) -> Self {
+        let plan = Plan::compile(definition);
+        let hash = PlanHash(Sha256::digest(plan.json.get()).into());
+        Self { hash, plan: Arc::new(plan), is_stored: AtomicBool::new(false) }
+    }
+}
+
+/// Most frozen definitions kept compiled.
+const PLANS_MAX: usize = 2_000;
+
+/// The mirror, and the plans made from it.
+pub(crate) struct Definitions {
+    store: Arc<dyn Store>,
+    polls: Arc<Polls>,
+    library: RwLock<Arc<Library>>,
+    by_name: Mutex<HashMap<(String, i32), (Revision, Arc<Frozen>)>>,
+    by_hash: quick_cache::sync::Cache<PlanHash, Arc<Frozen>>,
+}
+
+impl Definitions {
+    pub(crate) fn new(store: Arc<dyn Store>, polls: Arc<Polls>) -> Self {
+        Self {
+            store,
+            polls,
+            library: RwLock::default(),
+            by_name: Mutex::default(),
+            by_hash: quick_cache::sync::Cache::new(PLANS_MAX),
+        }
+    }
+
+    /// The mirror as it is.
+    pub(crate) fn library(&self) -> Arc<Library> {
+        self.library.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The mirror, brought up to date.
+    pub(crate) async fn refresh(&self) -> Result<Arc<Library>, StoreError> {
+        let old = self.library();
+        let changes = self.store.read_definitions(old.revision).await?;
+        if changes.revision == old.revision {
+            return Ok(old);
+        }
+        let mut library = (*old).clone();
+        library.absorb(changes);
+        let library = Arc::new(library);
+        let mut slot = self.library.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.revision < library.revision {
+            *slot = library.clone();
+        }
+        Ok(slot.clone())
+    }
+
+    /// What decisions may read at this moment.
+    pub(crate) fn surroundings(&self) -> Arc<Snapshot> {
+        Arc::new(Snapshot { library: self.library(), polls: self.polls.clone() })
+    }
+
+    /// The plan of a registered definition as of `snapshot`; `None` when it is not registered.
+    pub(crate) fn registered(
+        &self,
+        snapshot: &Snapshot,
+        name: &str,
+        version: Option<i32>,
+    ) -> Option<Arc<Frozen>> {
+        let entry = snapshot.library.workflow(name, version)?;
+        let key = (name.to_owned(), entry.definition.version);
+        let revision = snapshot.library.revision;
+        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made_at, frozen)) = by_name.get(&key)
+            && *made_at == revision
+        {
+            return Some(frozen.clone());
+        }
+        let frozen = self.inline(snapshot, (*entry.definition).clone());
+        if by_name.len() >= PLANS_MAX {
+            by_name.clear();
+        }
+        by_name.insert(key, (revision, frozen.clone()));
+        Some(frozen)
+    }
+
+    /// The plan of a definition that a request brought along.
+    pub(crate) fn inline(&self, snapshot: &Snapshot, definition: WorkflowDef) -> Arc<Frozen> {
+        let frozen = Frozen::new(freeze(definition, snapshot));
+        if let Some(known) = self.by_hash.get(&frozen.hash) {
+            return known;
+        }
+        let frozen = Arc::new(frozen);
+        self.by_hash.insert(frozen.hash, frozen.clone());
+        frozen
+    }
+
+    /// The plan that executions of this hash run on.
+    pub(crate) async fn by_hash(&self, hash: PlanHash) -> Result<Arc<Frozen>, StoreError> {
+        if let Some(known) = self.by_hash.get(&hash) {
+            return Ok(known);
+        }
+        let body = self.store.load_plan(hash).await?;
+        let definition = serde_json::from_str(body.get())
+            .map_err(|error| StoreError::Corrupt(format!("a frozen definition: {error}")))?;
+        let plan = Arc::new(Plan::compile(definition));
+        let frozen = Arc::new(Frozen { hash, plan, is_stored: AtomicBool::new(true) });
+        self.by_hash.insert(hash, frozen.clone());
+        Ok(frozen)
+    }
+}
+
+/// The definitions and polls that one batch of decisions reads.
+pub(crate) struct Snapshot {
+    pub(crate) library: Arc<Library>,
+    polls: Arc<Polls>,
+}
+
+impl Surroundings for Snapshot {
+    fn task_def(&self, name: &str) -> Option<Arc<TaskDef>> {
+        self.library.tasks.get(name).map(|(def, _)| def.clone())
+    }
+
+    fn latest_version(&self, name: &str) -> Option<i32> {
+        self.library.workflow(name, None).map(|entry| entry.definition.version)
+    }
+
+    fn is_domain_active(&self, task_type: &str, domain: &str) -> bool {
+        self.polls.is_active(task_type, domain)
+    }
+
+    fn environment(&self, _name: &str) -> Option<String> {
+        None
+    }
+}

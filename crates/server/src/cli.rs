@@ -1,0 +1,144 @@
+//! The command line. Flags of settings are made from the table of settings.
+use crate::commands::definition::DefinitionCommand;
+use crate::commands::workflow::WorkflowCommand;
+use crate::config::setting::{SETTINGS, Scope, Setting};
+use crate::output::Format;
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::collections::BTreeMap;
+
+/// A distributed workflow engine, compatible with Conductor.
+#[derive(Debug, Parser)]
+#[command(name = "baton", version, about, subcommand_required = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 ok, 1 workflow failed, 2 timed out waiting, 3 not found, \
+    4 refused, 5 unavailable, 64 wrong command line, 70 defect, 78 wrong settings")]
+pub(crate) struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// How to print
+    #[arg(long, global = true, value_enum, default_value = "table")]
+    pub(crate) output: Format,
+    /// A TOML file of settings, also BATON_CONFIG
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs everything in one process: API, engine, UI and built-in task types
+    Server,
+    /// Runs API and engine; as many as wanted against one PostgreSQL
+    Gateway,
+    /// Runs the built-in task types for a server elsewhere
+    Executor,
+    /// Brings the database to this version's schema, and ends
+    Migrate,
+    /// Shows the settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Checks, registers and shows definitions
+    #[command(subcommand)]
+    Definition(DefinitionCommand),
+    /// Starts, follows and steers executions
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+    /// Evaluates scripts for a server, on standard input and output
+    #[command(name = "__evaluate", hide = true)]
+    Evaluate,
+}
+
+/// What to do with settings.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Prints every setting with its value and origin; secrets are hidden
+    Show,
+}
+
+/// The commands that have flags for settings, and which settings those are.
+const FLAGS: [(&str, &[Scope]); 7] = [
+    ("server", &[Scope::Engine, Scope::Worker, Scope::All]),
+    ("gateway", &[Scope::Engine, Scope::All]),
+    ("executor", &[Scope::Worker, Scope::Caller, Scope::All]),
+    ("migrate", &[Scope::Engine, Scope::All]),
+    ("config", &[Scope::Engine, Scope::Worker, Scope::Caller, Scope::All]),
+    ("definition", &[Scope::Caller]),
+    ("workflow", &[Scope::Caller]),
+];
+
+fn flag(setting: &'static Setting) -> Arg {
+    let default = match setting.default {
+        "" => String::new(),
+        value => format!(" [default: {value}]"),
+    };
+    Arg::new(setting.key)
+        .long(setting.key)
+        .value_name(setting.value_name)
+        .help(format!("{}{default} [env: {}]", setting.doc, setting.variable()))
+        .help_heading("Settings")
+        .global(true)
+        .hide_default_value(true)
+}
+
+/// The whole command line, flags of settings included.
+pub(crate) fn command() -> clap::Command {
+    let mut whole = Cli::command();
+    for (name, scopes) in FLAGS {
+        let flags = SETTINGS.iter().filter(|setting| scopes.contains(&setting.scope)).map(flag);
+        let flags: Vec<Arg> = flags.collect();
+        whole = whole.mut_subcommand(name, |command| command.args(flags));
+    }
+    whole
+}
+
+/// The command asked for, and the flags of settings that were given.
+pub(crate) fn read(
+    arguments: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<(Cli, BTreeMap<String, String>), clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    let flags = flags_of(&matches);
+    Ok((Cli::from_arg_matches(&matches)?, flags))
+}
+
+/// Flags are global: the innermost subcommand has them all.
+fn flags_of(matches: &ArgMatches) -> BTreeMap<String, String> {
+    let mut innermost = matches;
+    while let Some((_, below)) = innermost.subcommand() {
+        innermost = below;
+    }
+    let given = SETTINGS.iter().filter_map(|setting| {
+        let value = innermost.try_get_one::<String>(setting.key).ok().flatten()?;
+        Some((setting.key.to_owned(), value.clone()))
+    });
+    given.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> (Cli, BTreeMap<String, String>) {
+        read(line.split(' ').map(Into::into)).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_settings_are_found_at_every_depth() {
+        let (cli, flags) = parse("baton server --listen 0.0.0.0:1 --samples true");
+        assert!(matches!(cli.command, Command::Server));
+        assert_eq!(flags["listen"], "0.0.0.0:1");
+        assert_eq!(flags["samples"], "true");
+        let (_, flags) = parse("baton workflow list --server-url http://h --output json");
+        assert_eq!(flags["server-url"], "http://h");
+    }
+
+    #[test]
+    fn a_command_has_only_the_settings_that_it_reads() {
+        assert!(read("baton gateway --samples true".split(' ').map(Into::into)).is_err());
+        assert!(read("baton workflow list --listen x".split(' ').map(Into::into)).is_err());
+    }
+}

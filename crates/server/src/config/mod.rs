@@ -1,0 +1,261 @@
+//! The settings of the process, assembled once and checked before any port opens.
+mod mask;
+pub(crate) mod setting;
+mod sources;
+
+pub(crate) use mask::masked;
+pub(crate) use sources::{Given, Sources};
+
+use baton_executor::http::Reach;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What executions are kept in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL URL.
+    Postgres(String),
+}
+
+/// Settings of roles that keep executions.
+#[derive(Clone, Debug)]
+#[expect(dead_code, reason = "read by roles::server once it is composed")]
+pub(crate) struct EngineConfig {
+    pub(crate) listen: SocketAddr,
+    pub(crate) database: Database,
+    pub(crate) database_pool_size: usize,
+    pub(crate) commit_lanes: usize,
+    pub(crate) evaluators: usize,
+    pub(crate) task_workers: bool,
+}
+
+/// Settings of roles that run tasks.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerConfig {
+    pub(crate) worker_id: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) http_slots: usize,
+    pub(crate) http_reach: Reach,
+    pub(crate) http_response_bytes_max: usize,
+    pub(crate) command_programs: Vec<PathBuf>,
+    pub(crate) command_env: Vec<String>,
+    pub(crate) command_slots: usize,
+    pub(crate) command_time: Duration,
+    pub(crate) samples: bool,
+    pub(crate) poll_timeout: Duration,
+}
+
+/// Everything that can be set. Each member is documented in [`setting::SETTINGS`].
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) engine: EngineConfig,
+    pub(crate) worker: WorkerConfig,
+    pub(crate) server_url: String,
+    pub(crate) token: Option<String>,
+    pub(crate) drain: Duration,
+    pub(crate) log: String,
+    pub(crate) log_format: LogFormat,
+}
+
+impl Config {
+    /// Reads the values given.
+    ///
+    /// # Errors
+    /// Every fault at once, each with its setting, value and origin.
+    pub(crate) fn read(given: &[Given]) -> Result<Self, Vec<String>> {
+        let mut reader = Reader { given, faults: Vec::new() };
+        let config = reader.config();
+        if reader.faults.is_empty() { Ok(config) } else { Err(reader.faults) }
+    }
+}
+
+/// Reads values, noting faults and going on with a stand-in.
+struct Reader<'given> {
+    given: &'given [Given],
+    faults: Vec<String>,
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+impl Reader<'_> {
+    fn config(&mut self) -> Config {
+        Config {
+            engine: self.engine(),
+            worker: self.worker(),
+            server_url: self.text("server-url"),
+            token: self.optional("token"),
+            drain: self.millis("drain-ms", 0..=600_000),
+            log: self.text("log"),
+            log_format: self.value("log-format", LogFormat::Text, |text| match text {
+                "text" => Ok(LogFormat::Text),
+                "json" => Ok(LogFormat::Json),
+                _ => Err("must be text or json".to_owned()),
+            }),
+        }
+    }
+
+    fn engine(&mut self) -> EngineConfig {
+        EngineConfig {
+            listen: self.value("listen", SocketAddr::from(([127, 0, 0, 1], 0)), |text| {
+                let text = text.replace("localhost", "127.0.0.1");
+                text.parse().map_err(|_| "must be <address>:<port>, as 127.0.0.1:8080".to_owned())
+            }),
+            database: self.value("database-url", Database::Sqlite(PathBuf::new()), database),
+            database_pool_size: self.count("database-pool-size", 1..=1000),
+            commit_lanes: self.count("commit-lanes", 1..=16),
+            evaluators: self.count("evaluators", 1..=64),
+            task_workers: self.truth("task-workers"),
+        }
+    }
+
+    fn worker(&mut self) -> WorkerConfig {
+        let programs = self.list("command-programs");
+        if let Some(relative) = programs.iter().find(|path| !path.starts_with('/')) {
+            self.fault("command-programs", &format!("`{relative}` is not an absolute path"));
+        }
+        WorkerConfig {
+            worker_id: self.optional("worker-id"),
+            domain: self.optional("domain"),
+            http_slots: self.count("http-slots", 0..=10_000),
+            http_reach: self.value("http-reach", Reach::Public, Reach::from_str),
+            http_response_bytes_max: self.count("http-response-bytes-max", 1..=10 * 1024 * 1024),
+            command_programs: programs.into_iter().map(PathBuf::from).collect(),
+            command_env: self.list("command-env"),
+            command_slots: self.count("command-slots", 1..=1000),
+            command_time: self.millis("command-time-ms", 1..=DAY_MS),
+            samples: self.truth("samples"),
+            poll_timeout: self.millis("poll-timeout-ms", 0..=5000),
+        }
+    }
+
+    fn text(&self, key: &str) -> String {
+        let found = self.given.iter().find(|given| given.key == key);
+        found.map(|given| given.text.trim().to_owned()).unwrap_or_default()
+    }
+
+    fn optional(&self, key: &str) -> Option<String> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        let text = self.text(key);
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(str::to_owned).collect()
+    }
+
+    fn value<T>(
+        &mut self,
+        key: &str,
+        stand_in: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        parse(&self.text(key)).unwrap_or_else(|fault| {
+            self.fault(key, &fault);
+            stand_in
+        })
+    }
+
+    fn number<T>(&mut self, key: &str, range: RangeInclusive<T>) -> T
+    where
+        T: FromStr + PartialOrd + Display + Copy,
+    {
+        let (least, most) = (*range.start(), *range.end());
+        self.value(key, least, |text| match text.parse() {
+            Ok(number) if range.contains(&number) => Ok(number),
+            _ => Err(format!("must be a whole number from {least} to {most}")),
+        })
+    }
+
+    fn count(&mut self, key: &str, range: RangeInclusive<usize>) -> usize {
+        self.number(key, range)
+    }
+
+    fn millis(&mut self, key: &str, range: RangeInclusive<u64>) -> Duration {
+        Duration::from_millis(self.number(key, range))
+    }
+
+    fn truth(&mut self, key: &str) -> bool {
+        self.value(key, false, |text| text.parse().map_err(|_| "must be true or false".to_owned()))
+    }
+
+    fn fault(&mut self, key: &str, fault: &str) {
+        let Some(given) = self.given.iter().find(|given| given.key == key) else {
+            unreachable!("every setting is given, if only by its default");
+        };
+        let shown = masked(given);
+        self.faults.push(format!("{key} = `{shown}` ({}): {fault}", given.origin));
+    }
+}
+
+fn database(url: &str) -> Result<Database, String> {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        return match path {
+            "" => Err("names no file; write sqlite:baton.db".to_owned()),
+            path => Ok(Database::Sqlite(path.into())),
+        };
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Database::Postgres(url.to_owned()));
+    }
+    Err("must begin with sqlite: or postgres://".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn read(flags: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let flags: BTreeMap<String, String> =
+            flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Config::read(&Sources { flags, ..Sources::default() }.resolve()?)
+    }
+
+    #[test]
+    fn the_defaults_are_valid_and_reachable_from_this_machine_only() {
+        let config = read(&[]).unwrap();
+        assert!(config.engine.listen.ip().is_loopback());
+        assert_eq!(config.engine.database, Database::Sqlite("baton.db".into()));
+        assert!(config.worker.command_programs.is_empty());
+        assert_eq!(config.worker.http_reach, Reach::Internal);
+        assert_eq!(config.token, None);
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once() {
+        let faults = read(&[
+            ("listen", "8080"),
+            ("database-url", "mysql://u:secret@h/d"),
+            ("http-slots", "-1"),
+            ("samples", "yes"),
+            ("command-programs", "/bin/ls,cat"),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            faults,
+            [
+                "listen = `8080` (flag): must be <address>:<port>, as 127.0.0.1:8080",
+                "database-url = `mysql://u:********@h/d` (flag): must begin with sqlite: or postgres://",
+                "command-programs = `/bin/ls,cat` (flag): `cat` is not an absolute path",
+                "http-slots = `-1` (flag): must be a whole number from 0 to 10000",
+                "samples = `yes` (flag): must be true or false",
+            ]
+        );
+    }
+}

@@ -1,0 +1,245 @@
+//! Every setting there is: the one table behind flags, environment, file and documentation.
+
+/// Where a setting matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Roles that keep executions: `server`, `gateway`, `migrate`.
+    Engine,
+    /// Roles that run tasks: `server`, `executor`.
+    Worker,
+    /// Whatever calls a server: `executor`, `definition`, `workflow`.
+    Caller,
+    /// Every role.
+    All,
+}
+
+/// One setting. Its flag is `--<key>`, its variable `BATON_<KEY>`, its key in the file `<key>`.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// The name, in words joined by dashes.
+    pub(crate) key: &'static str,
+    /// Used when nobody says anything; empty = none.
+    pub(crate) default: &'static str,
+    /// What a value looks like, in help texts.
+    pub(crate) value_name: &'static str,
+    /// Where it matters.
+    pub(crate) scope: Scope,
+    /// Whether the value is never shown.
+    pub(crate) secret: bool,
+    /// What it does, its unit and range, and what goes wrong when it is chosen badly.
+    pub(crate) doc: &'static str,
+}
+
+impl Setting {
+    /// The environment variable.
+    pub(crate) fn variable(&self) -> String {
+        format!("BATON_{}", self.key.to_uppercase().replace('-', "_"))
+    }
+}
+
+const fn setting(
+    key: &'static str,
+    default: &'static str,
+    value_name: &'static str,
+    scope: Scope,
+    doc: &'static str,
+) -> Setting {
+    Setting { key, default, value_name, scope, secret: false, doc }
+}
+
+/// Every setting, in the order of the documentation; all since 0.1.0.
+pub(crate) const SETTINGS: [Setting; 22] = [
+    setting(
+        "listen",
+        "127.0.0.1:8080",
+        "ADDRESS",
+        Scope::Engine,
+        "Address and port served. The default is reachable from this machine only: there is no \
+         authentication, so open it (0.0.0.0:8080) only behind something that has",
+    ),
+    setting(
+        "database-url",
+        "sqlite:baton.db",
+        "URL",
+        Scope::Engine,
+        "Where executions are kept: sqlite:<file> for one machine, postgres://user:password@host/name \
+         for any number. Roles of one installation name the same PostgreSQL",
+    ),
+    setting(
+        "database-pool-size",
+        "16",
+        "COUNT",
+        Scope::Engine,
+        "Most PostgreSQL connections for reading, 1 to 1000. Too small: readers wait for each other",
+    ),
+    setting(
+        "commit-lanes",
+        "1",
+        "COUNT",
+        Scope::Engine,
+        "Connections that commit, 1 to 16, each one batch at a time. More help only when the database \
+         is far away",
+    ),
+    setting(
+        "evaluators",
+        "2",
+        "COUNT",
+        Scope::Engine,
+        "Processes that evaluate scripts, 1 to 64. Too few: long scripts make others wait",
+    ),
+    setting(
+        "task-workers",
+        "true",
+        "BOOL",
+        Scope::Engine,
+        "Whether `server` runs the built-in task types itself. Turn it off where executors do",
+    ),
+    setting(
+        "server-url",
+        "http://127.0.0.1:8080",
+        "URL",
+        Scope::Caller,
+        "The server called, with or without /api",
+    ),
+    Setting {
+        key: "token",
+        default: "",
+        value_name: "TOKEN",
+        scope: Scope::Caller,
+        secret: true,
+        doc: "Sent as X-Authorization with every call, for servers behind a gateway that asks for it",
+    },
+    setting(
+        "worker-id",
+        "",
+        "NAME",
+        Scope::Worker,
+        "Name in polls and reports; the default is host name and process id. Best unique",
+    ),
+    setting("domain", "", "NAME", Scope::Worker, "Domain polled; the default is the plain queues"),
+    setting(
+        "http-slots",
+        "64",
+        "COUNT",
+        Scope::Worker,
+        "Most HTTP tasks at once, 0 to 10000; 0 = none are run. Too few: HTTP tasks wait",
+    ),
+    setting(
+        "http-reach",
+        "internal",
+        "REACH",
+        Scope::Worker,
+        "Addresses HTTP tasks may call: any; internal (all but link-local, where clouds keep \
+         credentials); loopback (public and this machine); public. Choose public where definitions \
+         come from people you do not trust",
+    ),
+    setting(
+        "http-response-bytes-max",
+        "9437184",
+        "BYTES",
+        Scope::Worker,
+        "Largest answer of an HTTP task, up to 10 MiB; a larger one fails the task",
+    ),
+    setting(
+        "command-programs",
+        "",
+        "PATHS",
+        Scope::Worker,
+        "Programs COMMAND tasks may run: absolute paths, comma-separated. The default is none, and \
+         then COMMAND tasks are not polled for",
+    ),
+    setting(
+        "command-env",
+        "",
+        "NAMES",
+        Scope::Worker,
+        "Environment variables COMMAND tasks may set, comma-separated",
+    ),
+    setting("command-slots", "4", "COUNT", Scope::Worker, "Most COMMAND tasks at once, 1 to 1000"),
+    setting(
+        "command-time-ms",
+        "60000",
+        "MILLISECONDS",
+        Scope::Worker,
+        "Longest run of a program, 1 ms to a day; it is killed then",
+    ),
+    setting(
+        "samples",
+        "false",
+        "BOOL",
+        Scope::Worker,
+        "Whether to run the workers of the sample definitions (order_reserve and so on)",
+    ),
+    setting(
+        "poll-timeout-ms",
+        "5000",
+        "MILLISECONDS",
+        Scope::Worker,
+        "How long a poll waits for work, 0 to 5000. Short: many empty polls",
+    ),
+    setting(
+        "drain-ms",
+        "10000",
+        "MILLISECONDS",
+        Scope::All,
+        "How long tasks and requests may go on after a stop is asked for, 0 to 600000. Short: tasks \
+         are handed back and begin anew elsewhere",
+    ),
+    setting(
+        "log",
+        "info",
+        "FILTER",
+        Scope::All,
+        "What is logged: error, warn, info, debug, trace, or a filter such as info,baton_executor=debug",
+    ),
+    setting("log-format", "text", "FORMAT", Scope::All, "text for people, json for machines"),
+];
+
+/// The setting of this key.
+pub(crate) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+/// The known key that a misspelt one most likely means.
+pub(crate) fn nearest(key: &str) -> Option<&'static str> {
+    let key = key.to_lowercase().replace('_', "-");
+    let nearest = SETTINGS.iter().map(|known| (distance(&key, known.key), known.key)).min()?;
+    (nearest.0 <= 1 + key.chars().count() / 5).then_some(nearest.1)
+}
+
+/// Letters to insert, delete or replace to get from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, left) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, right) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != *right);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_finds_the_one_meant() {
+        assert_eq!(nearest("databse-url"), Some("database-url"));
+        assert_eq!(nearest("DATABASE_URL"), Some("database-url"));
+        assert_eq!(nearest("http_slot"), Some("http-slots"));
+        assert_eq!(nearest("colour"), None);
+    }
+
+    #[test]
+    fn keys_are_unique_and_documented() {
+        let mut keys: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), SETTINGS.len());
+        assert!(SETTINGS.iter().all(|setting| setting.doc.len() > 15));
+    }
+}

@@ -1,0 +1,70 @@
+//! `baton executor`: runs the built-in task types for a server elsewhere.
+use crate::commands::client;
+use crate::config::{Config, WorkerConfig};
+use crate::failure::{Exit, Failure};
+use baton_executor::command::{CommandConfig, CommandTask};
+use baton_executor::http::{HttpConfig, HttpTask};
+use baton_executor::{Executor, ExecutorConfig, HttpSource, Registry, samples};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+/// Most bytes of stdout kept from a program: what fits a task's output.
+const COMMAND_STDOUT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Works until the process is asked to stop, then drains.
+pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
+    let client = client(config)?;
+    let registry = registry(&config.worker);
+    let types: Vec<&str> = registry.names().collect();
+    tracing::info!(server = client.base_url(), ?types, "executor started");
+    let source = Arc::new(HttpSource::new(client));
+    let executor = Executor::new(source, registry, executor_config(config)).map_err(|error| {
+        Failure::new(Exit::Config, error.to_string())
+            .fix("give --http-slots, --command-programs or --samples")
+    })?;
+    let drained = executor.run(super::requested()).await;
+    tracing::info!(drained.finished, drained.handed_back, "executor stopped");
+    Ok(())
+}
+
+/// The task types that these settings ask for.
+pub(crate) fn registry(config: &WorkerConfig) -> Registry {
+    let mut registry = Registry::new();
+    if config.http_slots > 0 {
+        let http = HttpConfig {
+            response_bytes_max: config.http_response_bytes_max,
+            ..HttpConfig::with_reach(config.http_reach)
+        };
+        registry = registry.with(HttpTask::new(http), config.http_slots);
+    }
+    if !config.command_programs.is_empty() {
+        let command = CommandConfig {
+            programs: config.command_programs.clone(),
+            env_names: config.command_env.clone(),
+            time_max: config.command_time,
+            stdout_bytes_max: COMMAND_STDOUT_BYTES_MAX,
+        };
+        registry = registry.with(CommandTask::new(command), config.command_slots);
+    }
+    if config.samples { samples::with_samples(registry) } else { registry }
+}
+
+/// How the worker runtime behaves under these settings.
+pub(crate) fn executor_config(config: &Config) -> ExecutorConfig {
+    let worker = &config.worker;
+    ExecutorConfig {
+        worker_id: worker.worker_id.clone().unwrap_or_else(worker_id),
+        domain: worker.domain.clone(),
+        poll_timeout: worker.poll_timeout,
+        drain_timeout: config.drain,
+        // The standard library's hasher is seeded by the system: unlike in every process.
+        jitter_seed: RandomState::new().hash_one(0),
+    }
+}
+
+/// Host name and process id.
+fn worker_id() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "baton" } else { host.trim() };
+    format!("{host}-{}", std::process::id())
+}

@@ -1,0 +1,134 @@
+//! How connections are opened, and the pool of those that only read.
+use crate::errors::store_error;
+use crate::{Durability, Options};
+use baton_store::StoreError;
+use rusqlite::{Connection, OpenFlags, Result};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Readers at once. They share two to four cores with everything else; more would only queue there.
+const READERS: usize = 4;
+
+/// How long to wait for somebody with the `sqlite3` tool on the same file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements kept prepared by each connection; there are about fifty files, and searches vary.
+const STATEMENTS_MAX: usize = 128;
+
+/// Pages (of 4 KiB) in the log after which a commit carries them over into the database.
+const CHECKPOINT_PAGES: i32 = 4_000;
+
+/// The log file is cut to this after a burst, bytes.
+const LOG_BYTES_KEPT: i64 = 32 * 1024 * 1024;
+
+/// Page cache of the writer and of each reader, KiB; negative is SQLite's way to say KiB.
+const WRITER_CACHE_KIB: i64 = -64 * 1024;
+const READER_CACHE_KIB: i64 = -8 * 1024;
+
+/// The connection that may write; makes the file when there is none.
+pub(crate) fn open_writer(path: &Path, options: &Options) -> Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    let synchronous = match options.durability {
+        Durability::Full => "full",
+        Durability::Normal => "normal",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB)?;
+    Ok(connection)
+}
+
+fn open_reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", READER_CACHE_KIB)?;
+    Ok(connection)
+}
+
+/// Connections that only read, each used by one blocking thread at a time.
+pub(crate) struct Readers {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let idle: Result<Vec<_>> = (0..READERS).map(|_| open_reader(path)).collect();
+        Ok(Self { idle: Arc::new(Mutex::new(idle?)), permits: Arc::new(Semaphore::new(READERS)) })
+    }
+
+    /// Runs `work` in one snapshot on a blocking thread.
+    pub(crate) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| stopped())?;
+        let idle = Arc::clone(&self.idle);
+        let read = tokio::task::spawn_blocking(move || {
+            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut connection = taken.ok_or_else(stopped)?;
+            let result = in_snapshot(&mut connection, work);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            drop(permit);
+            result
+        });
+        read.await.map_err(|_| stopped())?
+    }
+}
+
+fn in_snapshot<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let snapshot = connection.transaction().map_err(store_error)?;
+    let answer = work(&snapshot)?;
+    snapshot.commit().map_err(store_error)?;
+    Ok(answer)
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the reader has stopped".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Durability, migrations, write};
+
+    /// A typo in a file that no test happens to run never ships.
+    #[test]
+    fn every_sql_file_prepares() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { durability: Durability::Full };
+        let mut writer = open_writer(&directory.path().join("a.db"), &options).unwrap();
+        migrations::run(&mut writer, migrations::MIGRATIONS).unwrap();
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql")).unwrap();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.sort();
+        for file in files {
+            let sql = std::fs::read_to_string(&file).unwrap();
+            assert!(sql.starts_with("-- "), "{} says why it is as it is", file.display());
+            if file.ends_with("remove_table.sql") {
+                continue;
+            }
+            if !writer.table_exists(Some("temp"), "removed").unwrap() {
+                write::prepare_removals(&writer).unwrap();
+            }
+            if let Err(error) = writer.prepare(&sql) {
+                unreachable!("{}: {error}", file.display());
+            }
+        }
+    }
+}

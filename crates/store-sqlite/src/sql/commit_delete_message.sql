@@ -1,0 +1,3 @@
+-- In the transaction of the commit that is its effect; a missing row is passed over.
+delete from message
+where sender = ?1 and version = ?2 and number = ?3

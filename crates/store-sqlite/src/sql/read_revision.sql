@@ -1,0 +1,4 @@
+-- The newest revision of the definitions.
+select revision
+from definition_revision
+where id = 1

@@ -1,0 +1,2 @@
+-- Leaves the list empty for the next removal.
+delete from temp.removed

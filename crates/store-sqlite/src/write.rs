@@ -1,0 +1,111 @@
+//! Writes that are no commits of executions, each inside its savepoint.
+use crate::errors::store_error;
+use crate::rows::{execution_bytes, task_bytes};
+use baton_common::ExecutionId;
+use baton_store::{DefinitionWrite, PollRecord, Revision, StoreError, TaskLog};
+use rusqlite::{Connection, Params, Result, params};
+
+/// Runs a statement and counts the rows it changed.
+fn execute(connection: &Connection, sql: &str, values: impl Params) -> Result<usize> {
+    connection.prepare_cached(sql)?.execute(values)
+}
+
+pub(crate) fn definitions(
+    connection: &Connection,
+    writes: &[DefinitionWrite],
+) -> Result<Revision, StoreError> {
+    let next = include_str!("sql/write_definitions_next_revision.sql");
+    let next = connection
+        .prepare_cached(next)
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+    let revision = next.map_err(store_error)?;
+    for write in writes {
+        let passed = definition(connection, write, revision).map_err(store_error)?;
+        if !passed {
+            return Err(refusal(write));
+        }
+    }
+    Ok(revision)
+}
+
+/// Whether the write found what it needs.
+fn definition(
+    connection: &Connection,
+    write: &DefinitionWrite,
+    revision: Revision,
+) -> Result<bool> {
+    let changed = match write {
+        DefinitionWrite::PutWorkflow { name, version, body, overwrite } => {
+            let sql = include_str!("sql/write_definitions_put_workflow.sql");
+            execute(connection, sql, params![name, version, revision, body.get(), overwrite])
+        }
+        DefinitionWrite::DeleteWorkflow { name, version } => {
+            let sql = include_str!("sql/write_definitions_delete_workflow.sql");
+            execute(connection, sql, params![name, version, revision])
+        }
+        DefinitionWrite::PutTask { name, body } => {
+            let sql = include_str!("sql/write_definitions_put_task.sql");
+            execute(connection, sql, params![name, revision, body.get()])
+        }
+        DefinitionWrite::DeleteTask { name } => {
+            let sql = include_str!("sql/write_definitions_delete_task.sql");
+            execute(connection, sql, params![name, revision])
+        }
+    };
+    changed.map(|rows| rows > 0)
+}
+
+fn refusal(write: &DefinitionWrite) -> StoreError {
+    match write {
+        DefinitionWrite::PutWorkflow { name, version, .. } => {
+            StoreError::AlreadyExists(format!("workflow definition {name} version {version}"))
+        }
+        DefinitionWrite::DeleteWorkflow { name, version } => {
+            StoreError::NotFound(format!("workflow definition {name} version {version}"))
+        }
+        DefinitionWrite::PutTask { name, .. } | DefinitionWrite::DeleteTask { name } => {
+            StoreError::NotFound(format!("task definition {name}"))
+        }
+    }
+}
+
+pub(crate) fn task_logs(connection: &Connection, lines: &[TaskLog]) -> Result<()> {
+    let sql = include_str!("sql/append_task_logs.sql");
+    for TaskLog { task, at, line } in lines {
+        execute(connection, sql, params![task_bytes(*task), at.millis(), line])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn polls(connection: &Connection, polls: &[PollRecord]) -> Result<()> {
+    let sql = include_str!("sql/record_polls.sql");
+    for PollRecord { task_type, domain, worker, at } in polls {
+        execute(connection, sql, params![task_type, domain, worker, at.millis()])?;
+    }
+    Ok(())
+}
+
+/// In the order in which each statement still finds what it needs.
+const REMOVALS: [&str; 9] = [
+    include_str!("sql/remove_journal.sql"),
+    include_str!("sql/remove_input.sql"),
+    include_str!("sql/remove_overview.sql"),
+    include_str!("sql/remove_execution.sql"),
+    include_str!("sql/remove_idempotency.sql"),
+    include_str!("sql/remove_ready.sql"),
+    include_str!("sql/remove_message.sql"),
+    include_str!("sql/remove_task_log.sql"),
+    include_str!("sql/remove_clear.sql"),
+];
+
+/// Makes the list that [`remove`] works through; once for each connection.
+pub(crate) fn prepare_removals(connection: &Connection) -> Result<()> {
+    connection.execute_batch(include_str!("sql/remove_table.sql"))
+}
+
+pub(crate) fn remove(connection: &Connection, ids: &[ExecutionId]) -> Result<()> {
+    for id in ids {
+        execute(connection, include_str!("sql/remove_list.sql"), [execution_bytes(*id)])?;
+    }
+    REMOVALS.iter().try_for_each(|sql| execute(connection, sql, []).map(drop))
+}

@@ -1,0 +1,169 @@
+//! The file keeps every promise of the contract, and keeps it over restarts and kills.
+use baton_common::{ExecutionId, Payload, Timestamp, WorkflowStatus};
+use baton_store::{
+    Batch, CommitError, ExecutionIndex, ExecutionWrite, LoadRequest, PlanHash, Store, StoreError,
+    Waits, conformance,
+};
+use baton_store_sqlite::{Durability, Options, SqliteStore};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::{TempDir, tempdir};
+
+fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(path, &Options { durability: Durability::Full })
+}
+
+/// A directory that gives a new file each time.
+struct Files(TempDir, AtomicU32);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempdir().unwrap(), AtomicU32::new(0))
+    }
+
+    fn fresh(&self) -> SqliteStore {
+        let number = self.1.fetch_add(1, Ordering::Relaxed);
+        open(&self.0.path().join(format!("{number}.db"))).unwrap()
+    }
+}
+
+fn id(n: u32) -> ExecutionId {
+    ExecutionId::new(Timestamp::from_millis(1_795_000_000_000), u64::from(n) << 12)
+}
+
+fn birth(n: u32) -> ExecutionWrite {
+    ExecutionWrite {
+        id: id(n),
+        expected_version: 0,
+        status: WorkflowStatus::Running,
+        waits: Waits(Waits::EXTERNAL),
+        wake_at: None,
+        ended_at: None,
+        index: Some(ExecutionIndex {
+            workflow_name: "ship".to_owned(),
+            workflow_version: 1,
+            correlation_id: None,
+            created_at: Timestamp::default(),
+            parent: None,
+            plan: PlanHash([0; 32]),
+        }),
+        input: Some(Payload::empty_object()),
+        overview: Some("overview".into()),
+        journal: "born".into(),
+        idempotency_key: None,
+        ready_added: Vec::new(),
+        ready_removed: Vec::new(),
+        sent: Vec::new(),
+    }
+}
+
+async fn commit(store: &SqliteStore, n: u32) -> Result<(), CommitError> {
+    let batch = Batch { writes: vec![birth(n)], ..Batch::default() };
+    store.open_lane().await?.commit(&batch).await
+}
+
+async fn born(store: &SqliteStore) -> usize {
+    let requests: Vec<_> =
+        (0..500).map(|n| LoadRequest { id: id(n), journal_after: Some(0) }).collect();
+    let loaded = store.load(&requests).await.unwrap();
+    loaded.iter().flatten().filter(|held| held.journal.len() == 1).count()
+}
+
+#[tokio::test]
+async fn the_file_keeps_every_promise_of_the_contract() {
+    let files = Files::new();
+    conformance::all(async || files.fresh()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_with_many_threads() {
+    let files = Files::new();
+    conformance::all(async || files.fresh()).await;
+}
+
+#[tokio::test]
+async fn the_file_equals_the_model() {
+    let files = Files::new();
+    for seed in 1..=5 {
+        conformance::model_equality(async || files.fresh(), seed, 1_500).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_is_there_after_a_restart() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("baton.db");
+    let store = open(&path).unwrap();
+    for n in 0..10 {
+        commit(&store, n).await.unwrap();
+    }
+    drop(store);
+    let store = open(&path).unwrap();
+    assert_eq!(born(&store).await, 10);
+    commit(&store, 10).await.unwrap();
+    assert_eq!(born(&store).await, 11);
+}
+
+/// A copy of the files beside a store that was not shut down is what a killed process leaves.
+#[tokio::test]
+async fn what_is_committed_is_there_after_a_kill() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("baton.db");
+    let store = open(&path).unwrap();
+    for n in 0..50 {
+        commit(&store, n).await.unwrap();
+    }
+    let killed = directory.path().join("killed.db");
+    for suffix in ["", "-wal"] {
+        let name = |base: &Path| format!("{}{suffix}", base.display());
+        std::fs::copy(name(&path), name(&killed)).unwrap();
+    }
+    assert_eq!(born(&open(&killed).unwrap()).await, 50);
+}
+
+/// Many lanes at once share commits, and each answer is its own.
+#[tokio::test]
+async fn lanes_that_commit_together_are_answered_apart() {
+    let files = Files::new();
+    let store = files.fresh();
+    commit(&store, 7).await.unwrap();
+    let mut lanes = tokio::task::JoinSet::new();
+    for n in 0..100 {
+        let store = store.clone();
+        lanes.spawn(async move { (n, commit(&store, n).await.is_ok()) });
+    }
+    let answers = lanes.join_all().await;
+    assert!(answers.iter().all(|(n, passed)| *passed == (*n != 7)));
+    assert_eq!(born(&store).await, 100);
+}
+
+#[tokio::test]
+async fn a_file_serves_one_at_a_time() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("baton.db");
+    let store = open(&path).unwrap();
+    let refused = open(&path).err();
+    assert!(matches!(refused, Some(StoreError::Unavailable(_))), "{refused:?}");
+    let lane = store.open_lane().await.unwrap();
+    drop(store);
+    assert!(open(&path).is_err(), "a lane holds the file too");
+    drop(lane);
+    assert!(open(&path).is_ok());
+}
+
+#[test]
+fn migrations_are_named_once() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("baton.db");
+    assert_eq!(SqliteStore::migrate(&path).unwrap(), ["0001_executions"]);
+    assert!(SqliteStore::migrate(&path).unwrap().is_empty());
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("letter.txt");
+    std::fs::write(&path, "Dear reader, this is no database at all. ".repeat(200)).unwrap();
+    let refused = open(&path).err();
+    assert!(matches!(refused, Some(StoreError::Corrupt(_))), "{refused:?}");
+}

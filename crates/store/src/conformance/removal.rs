@@ -1,0 +1,56 @@
+//! What is removed leaves nothing behind and takes nothing else along.
+use super::bench::{Bench, birth, everyone, id, message, noon, ready, update};
+use crate::{ExecutionWrite, Store, TaskLog};
+
+/// One of everything that belongs to the `n`th execution.
+fn rich(n: u64, to: u64) -> ExecutionWrite {
+    ExecutionWrite {
+        wake_at: Some(noon(1)),
+        idempotency_key: Some(format!("key {n}")),
+        ready_added: vec![ready("q", 0, 0, n)],
+        sent: vec![message(n, 1, to)],
+        ..birth(n)
+    }
+}
+
+fn log(n: u64) -> TaskLog {
+    TaskLog { task: id(n).task(1), at: noon(0), line: format!("line of {n}") }
+}
+
+pub(super) async fn removal_leaves_nothing(store: &dyn Store) {
+    let mut bench = Bench::with(store, vec![rich(1, 2), rich(2, 1)]).await;
+    bench.commit(vec![update(1, 1)]).await;
+    store.append_task_logs(&[log(1), log(2)]).await.unwrap();
+    store.remove(&[id(1), id(2)]).await.unwrap();
+    assert_eq!((bench.find(1).await, bench.find(2).await), (None, None));
+    assert_eq!(store.search(&everyone()).await.unwrap().total_hits, 0);
+    assert_eq!(store.queue_sizes().await.unwrap(), []);
+    assert_eq!(store.due_wake_ups(noon(99), 9).await.unwrap(), []);
+    assert_eq!(store.undelivered(noon(99), 9).await.unwrap(), []);
+    assert_eq!(store.dead_waits(9).await.unwrap(), []);
+    assert_eq!(store.task_logs(id(1).task(1), 9).await.unwrap(), []);
+    bench.commit(vec![rich(1, 2)]).await;
+    assert_eq!(bench.get(1).await.journal.len(), 1);
+}
+
+pub(super) async fn removal_spares_the_others(store: &dyn Store) {
+    let bench = Bench::with(store, vec![rich(1, 9), rich(2, 8), rich(3, 1)]).await;
+    store.append_task_logs(&[log(1), log(2)]).await.unwrap();
+    let before = bench.get(2).await;
+    store.remove(&[id(1)]).await.unwrap();
+    assert_eq!(bench.find(1).await, None);
+    assert_eq!(bench.get(2).await, before);
+    assert_eq!(store.queue_sizes().await.unwrap(), [("q".to_owned(), 2)]);
+    assert_eq!(store.due_wake_ups(noon(99), 9).await.unwrap().len(), 2);
+    let left = store.undelivered(noon(99), 9).await.unwrap();
+    assert_eq!(left, [message(2, 1, 8)], "messages from and to the removed one are gone");
+    assert_eq!(store.task_logs(id(2).task(1), 9).await.unwrap(), [log(2)]);
+}
+
+pub(super) async fn unknown_ids_are_passed_over(store: &dyn Store) {
+    let bench = Bench::with(store, vec![birth(1), birth(2)]).await;
+    store.remove(&[]).await.unwrap();
+    store.remove(&[id(7), id(1), id(1)]).await.unwrap();
+    store.remove(&[id(7)]).await.unwrap();
+    assert!(bench.find(1).await.is_none() && bench.find(2).await.is_some());
+}

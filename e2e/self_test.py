@@ -1,0 +1,91 @@
+"""The tests' own tools: a checker that finds nothing has to be shown to find something."""
+import copy
+import importlib.util
+import json
+import pathlib
+import tempfile
+
+import conformance
+import quirks
+from harness import places, postgres
+
+REPLAY_SAYS = """switch--default: 2 differences
+    status: expected "COMPLETED", got "FAILED"
+    tasks.a#1.status: expected "COMPLETED", is absent
+outputs--none: 1 differences
+    output: unexpected 3
+7 passed, 2 failed
+"""
+PLANTED = {
+    "crates/api-gateway/src/x.rs": "use a;\npub async fn long() {\n" + "    step();\n" * 60 + "}\n",
+    "crates/common/src/clock.rs": "//! A clock.\nfn now() { std::time::SystemTime::now(); }\n",
+    "crates/store/src/tests.rs": "//! Tests.\nfn nap() { std::thread::sleep(x); }\n",
+    "crates/store-sqlite/src/sql/a.sql": "select 1\n",
+    "docs/a.md": "lies in /hom" + "e/x and /roo" + "t/x\n",
+    "crates/client/src/b.rs": "//! B.\nfn b() { std::env::var(\"X\"); }\n// TO" + "DO later\n#[igno" + "re]\n",
+    "crates/client/src/long.rs": "//! Long.\n" + "fn a() {}\n" * 601,
+}
+
+
+def run(_, results):
+    """Cases that need no server."""
+    with results.case("self: a quirk's changes turn the recorded answer into ours"):
+        check_quirks()
+    with results.case("self: what the replay says is read"):
+        names = {"switch--default": "switch/default", "outputs--none": "outputs/none"}
+        found = conformance.parse(REPLAY_SAYS, names)
+        assert found.keys() == {"switch/default", "outputs/none"} and "is absent" in found["switch/default"], found
+    with results.case("self: tidy finds what is planted"):
+        check_tidy()
+    with results.case("self: a throw-away PostgreSQL survives a power cut"):
+        check_postgres()
+
+
+def check_quirks():
+    """`difference` and `patched` undo each other, for answers with tasks, dots in keys and nesting."""
+    old = {"status": "COMPLETED", "output": {"a.b": 1, "c": [1, 2]},
+           "tasks": [{"ref": "x", "attempt": 1, "inputData": {"k": "v"}}, {"ref": "x", "attempt": 2, "status": "FAILED"}]}
+    new = {"status": "FAILED", "output": {"a.b": 2, "c": [1, 2], "d.e": {"f": 1}},
+           "tasks": [{"ref": "x", "attempt": 1, "inputData": {"k": "w", "l": None}}, {"ref": "y", "attempt": 1}]}
+    together, removed = quirks.difference(old, new)
+    with tempfile.TemporaryDirectory() as folder:
+        before, quirks.FOLDER = quirks.FOLDER, pathlib.Path(folder)
+        try:
+            quirks.path_of("a/b").write_text(json.dumps({"answer": "x", "set": together, "remove": removed}))
+            assert quirks.patched({"expected": copy.deepcopy(old)}, "a/b")["expected"] == new, (together, removed)
+        finally:
+            quirks.FOLDER = before
+
+
+def check_tidy():
+    spec = importlib.util.spec_from_file_location("tidy", places.ROOT / "tools" / "tidy.py")
+    tidy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tidy)
+    for name, text in PLANTED.items():
+        suffix = "." + name.rsplit(".", 1)[1]
+        found = list(tidy.faults_of_file(name, suffix, text))
+        assert found, f"nothing found in {name}"
+    clean = "//! Fine.\nfn a() {}\n#[cfg(test)]\nmod tests {\n" + "fn b() {}\n" * 700 + "}\n"
+    assert not list(tidy.faults_of_file("crates/store/src/a.rs", ".rs", clean)), "tests count as the file's own lines"
+    graph = {"normal": {"baton-api-gateway": {"baton-store-sqlite"}, "baton-store-sqlite": {"rusqlite"}}, "tests": {}}
+    found = list(tidy.faults_of_crate("baton-api-gateway", graph, {"baton-api-gateway", "baton-store-sqlite"}))
+    assert len(found) == 2, found
+
+
+def check_postgres():
+    server = postgres.Postgres()
+    try:
+        url = server.database()
+        server.sql(url, "create table kept (n int); insert into kept values (7)")
+        server.stop_at_once()
+        server.start()
+        assert server.sql(url, "select n from kept") == "7"
+        assert server.sql(url, "show fsync") == "on"
+        assert pathlib.Path("/proc", pid_of(server)).stat().st_uid != 0, "PostgreSQL runs as root"
+    finally:
+        server.close()
+    assert not server.home.exists(), "files are left"
+
+
+def pid_of(server):
+    return (server.data / "postmaster.pid").read_text().split()[0]
