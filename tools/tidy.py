@@ -27,9 +27,10 @@ EDGES = {
     "baton-client": {"baton-common"},
     "baton-executor": {"baton-client", "baton-common"},
     "baton-test-support": set(),
+    "baton-bench": set(),
     "baton-server": {
         "baton-common", "baton-expression", "baton-decider", "baton-store", "baton-store-postgres", "baton-store-sqlite",
-        "baton-orchestrator", "baton-api-gateway", "baton-client", "baton-executor",
+        "baton-orchestrator", "baton-api-gateway", "baton-client", "baton-executor", "baton-bench",
     },
 }
 # The same for tests only, beside EDGES: every crate may use test-support.

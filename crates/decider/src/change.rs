@@ -151,6 +151,12 @@ pub struct TaskReport {
     /// Whether an outside call must complete it now.
     #[serde(default)]
     pub is_external: bool,
+    /// The child it has started and waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<ExecutionId>,
+    /// When a WAIT that begins is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_until: Option<Timestamp>,
     /// When.
     pub at: Timestamp,
 }

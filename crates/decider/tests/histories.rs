@@ -34,8 +34,12 @@ fn every_history_comes_out_as_written() {
             Ok(played) if played == written => {}
             Ok(played) if is_update => std::fs::write(&path, played).expect("a writable history"),
             Ok(played) => failures.push(format!("{name} comes out as\n{played}")),
-            Err(_) => failures.push(format!("{name} breaks an invariant, see above")),
+            Err(panic) => failures.push(format!("{name} breaks: {}", said(&*panic))),
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic.downcast_ref::<String>().map_or("see above", String::as_str)
 }

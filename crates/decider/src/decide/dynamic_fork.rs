@@ -6,10 +6,10 @@
 use super::{Decider, Flow, Step};
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node, NodeId, freeze_task};
-use crate::state::{NodeKey, Task};
+use crate::state::NodeKey;
 use baton_common::definition::SubWorkflowParams;
 use baton_common::limits::FORK_BRANCHES_MAX;
-use baton_common::{Payload, TaskStatus, WorkflowTask};
+use baton_common::{Payload, TaskStatus, WorkflowStatus, WorkflowTask};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -56,8 +56,10 @@ impl Decider {
         let joined = self.schedule_branches(&branches, loop_task)?;
         let plan = self.plan_of(join);
         match plan.node(join.node) {
-            Some(node) => self.schedule_join(node, join, loop_task, Some(&joined)),
-            None => Ok(()),
+            Some(node) if self.execution.status == WorkflowStatus::Running => {
+                self.schedule_join(node, join, loop_task, Some(&joined))
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -70,6 +72,9 @@ impl Decider {
         let mut shared: HashMap<SharedStep, NodeKey> = HashMap::new();
         let mut joined = Vec::with_capacity(branches.len());
         for branch in branches {
+            if self.execution.status != WorkflowStatus::Running {
+                return Ok(joined);
+            }
             let full = self.full_reference(&branch.reference, loop_task);
             if self.execution.by_reference(&full).is_none() {
                 joined.push(self.schedule_branch(branch, loop_task, &mut shared)?);
@@ -110,11 +115,13 @@ impl Decider {
         let task = self.execution.task(first)?.clone();
         let kind = self.execution.node_of(&task).kind.clone();
         if let Kind::Switch(_) = kind {
-            // A choice by value is made at once, so that its first step is known here.
+            // A choice by value is made at once, so that its first step is known here. One by script
+            // asks again when its turn comes; what others ask for stays asked.
+            let wanted = self.wanted.len();
             if self.run_task(first).is_ok() {
                 self.take_schedules();
             }
-            self.wanted.clear();
+            self.wanted.truncate(wanted);
         }
         let last = match kind {
             Kind::DoWhile { .. } => first,
@@ -359,9 +366,4 @@ fn fork_input(input: &Payload, branches: &[Branch]) -> Payload {
     members.insert("forkedTasks".into(), json::payload(&names));
     members.insert("forkedTaskDefs".into(), json::payload(&steps));
     json::payload(&members)
-}
-
-/// A task that a dynamic fork made shares its node's definition; this is its own.
-pub(crate) fn is_shared(task: &Task, node: &Node) -> bool {
-    node.reference.is_empty() && !task.reference.is_empty()
 }

@@ -5,12 +5,16 @@ use crate::json;
 use crate::plan::{Kind, Next, Node, Plan};
 use crate::state::{Delivery, NodeKey, Output, Task};
 use baton_common::limits::TASKS_PER_EXECUTION_MAX;
-use baton_common::{Payload, TaskStatus};
+use baton_common::{Payload, TaskStatus, WorkflowStatus};
 use std::sync::Arc;
 
 impl Decider {
     /// Creates the task of a node, unless the step has begun in this iteration.
     pub(super) fn schedule(&mut self, place: NodeKey, loop_task: Option<u32>) -> Flow {
+        if self.execution.status != WorkflowStatus::Running {
+            // A step scheduled together with this one has failed the execution.
+            return Ok(());
+        }
         let plan = self.plan_of(place);
         let Some(node) = plan.node(place.node) else { return Ok(()) };
         let reference = self.full_reference(&node.reference, loop_task);

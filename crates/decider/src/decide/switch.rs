@@ -106,11 +106,6 @@ impl Decider {
             Err(error) => Choice::Fault(fault_text(&error)),
         })
     }
-
-    /// A task's node key seen from its plan.
-    pub(super) fn beside(task: &Task, node: NodeId) -> NodeKey {
-        NodeKey { plan: task.place.plan, node }
-    }
 }
 
 /// The case a value stands for: text as it is, whole numbers without a fraction.

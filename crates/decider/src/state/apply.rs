@@ -5,7 +5,7 @@ use crate::json;
 use crate::plan::{Kind, Plan};
 use crate::state::execution::{Execution, has_ended, wait_class};
 use crate::state::{Delivery, Output, Task};
-use baton_common::{Payload, TaskStatus, Timestamp, WorkflowStatus};
+use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use std::sync::Arc;
 
 impl Execution {
@@ -287,6 +287,10 @@ fn reported(task: &mut Task, report: &TaskReport) {
     task.callback_after_seconds = report.callback_after_seconds;
     task.delivery = report.delivery;
     task.is_external = report.is_external;
+    task.wait_until = report.wait_until.or(task.wait_until);
+    if report.child.is_some() {
+        set_child(task, report.child);
+    }
     if report.status == TaskStatus::InProgress {
         task.started_at = task.started_at.or(Some(report.at));
     }
@@ -312,10 +316,13 @@ fn reopened(task: &mut Task, reopening: &TaskReopening) {
         task.input = input.clone();
     }
     task.output = reopening.output.clone();
+    if let Output::Loop(progress) = &task.output {
+        task.iteration = progress.iteration;
+    }
     task.retry_count = reopening.retry_count;
     task.retried = false;
     task.wait_until = reopening.wait_until;
-    task.child = reopening.child;
+    set_child(task, reopening.child);
     task.reason = None;
     task.ended_at = None;
     task.started_at = (task.status == TaskStatus::InProgress).then_some(reopening.at);
@@ -330,6 +337,14 @@ fn reopened(task: &mut Task, reopening: &TaskReopening) {
     task.is_external = false;
 }
 
+/// Another child has versions of its own.
+fn set_child(task: &mut Task, child: Option<ExecutionId>) {
+    if task.child != child {
+        task.child_version = 0;
+    }
+    task.child = child;
+}
+
 fn iterated(task: &mut Task, iteration: u32, outputs: Payload) {
     if let Output::Loop(progress) = &mut task.output {
         progress.iterations.insert(iteration, outputs);
@@ -341,8 +356,11 @@ fn advanced(task: &mut Task, iteration: u32, item: Option<Payload>, forget_until
     if let Output::Loop(progress) = &mut task.output {
         progress.iteration = iteration;
         progress.item = item;
-        for forgotten in 1..=forget_until {
-            progress.iterations.remove(&forgotten);
+        while let Some((oldest, _)) = progress.iterations.get_min().cloned() {
+            if oldest > forget_until {
+                break;
+            }
+            progress.iterations.remove(&oldest);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The commands of a history, read from their text.
 use baton_common::{ExecutionId, Payload, TaskStatus, WorkflowStatus};
 use baton_decider::command::{Command, News, Rerun, TaskUpdate};
-use baton_decider::state::Execution;
+use baton_decider::state::{Execution, Task};
 use serde_json::value::RawValue;
 
 /// The rest of a command's text, taken apart from the left.
@@ -58,16 +58,19 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The number of the task that `ref` or `ref#attempt` names: the newest that fits.
+/// The number of the task that `ref` or `ref#attempt` names, in loops also without its iteration:
+/// the newest that fits.
 pub fn find(execution: &Execution, name: &str) -> u32 {
     let (reference, attempt) = name.split_once('#').unwrap_or((name, ""));
     let attempt: Option<u32> = attempt.parse().ok();
-    let fits = |seq: &u32| {
-        let task = &execution.tasks[seq];
-        *task.reference == *reference && attempt.is_none_or(|attempt| task.retry_count + 1 == attempt)
+    let newest = |fits: &dyn Fn(&Task) -> bool| {
+        let mut tasks = execution.tasks.values().rev().filter(|task| fits(task));
+        tasks.find(|task| attempt.is_none_or(|attempt| task.retry_count + 1 == attempt)).map(|t| t.seq)
     };
-    let found = execution.tasks.keys().rev().copied().find(|seq| fits(seq));
-    found.or_else(|| name.parse().ok()).unwrap_or_else(|| panic!("no task {name}"))
+    newest(&|task| *task.reference == *reference)
+        .or_else(|| newest(&|task| task.base_reference() == reference))
+        .or_else(|| name.parse().ok())
+        .unwrap_or_else(|| panic!("no task {name}"))
 }
 
 /// Reads a command to an execution that has begun.
@@ -89,6 +92,7 @@ pub fn read(text: &str, execution: &Execution, version: i64) -> Command {
         }
         "renew" => Command::RenewLease { seq: seq(&mut words) },
         "wake" => Command::WakeUp,
+        "look" => Command::Look,
         "pause" => Command::Pause,
         "resume" => Command::Resume,
         "terminate" => Command::Terminate { reason: words.quoted() },
@@ -107,6 +111,7 @@ pub fn read(text: &str, execution: &Execution, version: i64) -> Command {
 fn rerun(mut words: Words, execution: &Execution) -> Rerun {
     Rerun {
         from: words.take("from").then(|| find(execution, words.word())),
+        workflow_input: None,
         task_input: if words.take("input") { words.json() } else { None },
         correlation_id: words.take("correlation").then(|| words.word().to_owned()),
     }
@@ -178,6 +183,7 @@ pub fn name(command: &Command) -> &'static str {
         Command::LeaseTask { .. } => "LeaseTask",
         Command::ReturnTask { .. } => "ReturnTask",
         Command::WakeUp => "WakeUp",
+        Command::Look => "Look",
         Command::Pause => "Pause",
         Command::Resume => "Resume",
         Command::Terminate { .. } => "Terminate",
@@ -204,13 +210,14 @@ fn news_name(news: &News) -> &'static str {
 }
 
 /// All names that [`name`] can give.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 23] = [
     "Begin",
     "UpdateTask",
     "RenewLease",
     "LeaseTask",
     "ReturnTask",
     "WakeUp",
+    "Look",
     "Pause",
     "Resume",
     "Terminate",

@@ -1,8 +1,8 @@
 //! What a history runs in: definitions, surroundings, a clock, one execution and its journal.
-use super::command::{self, Words, find};
+use super::command::{self, Words};
 use super::file::Block;
 use super::line;
-use baton_common::{ExecutionId, Payload, TaskDef, Timestamp, WorkflowDef, WorkflowStatus};
+use baton_common::{ExecutionId, TaskDef, Timestamp, WorkflowDef, WorkflowStatus};
 use baton_decider::change::Change;
 use baton_decider::command::{Command, Letter, News, Rejection};
 use baton_decider::decide::{Context, Decision, Outcome, Surroundings, decide};
@@ -194,7 +194,7 @@ impl<'a> World<'a> {
             match self.current().wake_at() {
                 Some(at) if at <= to => {
                     self.now = self.now.max(at);
-                    text.push_str(&self.decide(&Command::WakeUp));
+                    text.push_str(self.decide(&Command::WakeUp).trim_end());
                     text.push('\n');
                 }
                 Some(_) | None => break,

@@ -65,6 +65,17 @@ impl Orchestrator {
         PolledTasks { tasks: handed.into_iter().map(|handed| handed.task).collect(), receipt }
     }
 
+    /// Gives a leased task back unfinished: it is ready again at once. A later lease is not touched.
+    ///
+    /// # Errors
+    /// NotFound, Conflict (it is no longer leased), Unavailable.
+    pub async fn return_task(&self, task: &Task) -> Answer<()> {
+        let id = task.task_id;
+        let poll_count = u32::try_from(task.poll_count).unwrap_or(0);
+        let command = Command::ReturnTask { seq: id.seq(), poll_count };
+        self.inner.engine.ask(id.execution(), What::Command(command)).await.map(|_| ())
+    }
+
     /// Applies a worker's result; answers the task's id. Late results change nothing.
     ///
     /// # Errors

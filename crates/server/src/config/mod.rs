@@ -34,7 +34,6 @@ pub(crate) enum Database {
 
 /// Settings of roles that keep executions.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "read by roles::server once it is composed")]
 pub(crate) struct EngineConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) database: Database,

@@ -1,14 +1,107 @@
 //! `baton server`: store, orchestrator, gateway and executor in one process.
-//!
-//! Seam: the composition is written once the orchestrator and the gateway exist. What is ready:
-//! [`crate::config::EngineConfig`], [`super::executor::registry`] for the task types (to be run
-//! over an in-process [`baton_executor::TaskSource`]), [`super::requested`] for shutdown.
-use crate::config::Config;
+use super::local_source::LocalSource;
+use crate::config::{Config, Database, EngineConfig};
 use crate::failure::{Exit, Failure};
+use baton_api_gateway::{GatewayOptions, router, serve};
+use baton_executor::Executor;
+use baton_expression::script::{EvaluatorPool, ScriptLimits};
+use baton_orchestrator::{Evaluate, Orchestrator};
+use baton_store::Store;
+use baton_store_postgres::{PostgresConfig, PostgresStore};
+use baton_store_sqlite::{Durability, Options, SqliteStore};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// Serves until the process is asked to stop.
-#[expect(clippy::unused_async, reason = "the composition awaits")]
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
-    let listen = config.engine.listen;
-    Err(Failure::new(Exit::Defect, format!("the engine is not composed yet (listen {listen})")))
+    let store = open_store(&config.engine).await?;
+    let orchestrator = Orchestrator::start(store, evaluator(&config.engine)?)
+        .await
+        .map_err(|error| unavailable(&error.to_string()))?;
+    let listener = TcpListener::bind(config.engine.listen).await.map_err(|error| {
+        let listen = config.engine.listen;
+        Failure::new(Exit::Config, format!("{listen} cannot be listened on: {error}"))
+            .fix("stop what uses the port, or choose another with --listen")
+    })?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "listening");
+    let stop = CancellationToken::new();
+    let executor = spawn_executor(config, &orchestrator, &stop)?;
+    let gateway = router(orchestrator, gateway_options());
+    let stopping = stop.clone();
+    serve(listener, gateway, async move {
+        super::requested().await;
+        stopping.cancel();
+    })
+    .await;
+    if let Some(executor) = executor {
+        let _ = executor.await;
+    }
+    Ok(())
+}
+
+/// Opens the database, brought up to date.
+async fn open_store(config: &EngineConfig) -> Result<Arc<dyn Store>, Failure> {
+    match &config.database {
+        Database::Sqlite(path) => {
+            let path = path.clone();
+            let options = Options { durability: Durability::Full };
+            let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, &options));
+            let store = opened.await.map_err(|error| unavailable(&error.to_string()))?;
+            Ok(Arc::new(store.map_err(|error| unavailable(&error.to_string()))?))
+        }
+        Database::Postgres(url) => {
+            let migrated = PostgresStore::migrate(url).await;
+            migrated.map_err(|error| unavailable(&error.to_string()))?;
+            let config = PostgresConfig {
+                pool_size: config.database_pool_size,
+                ..PostgresConfig::new(url)
+            };
+            let store = PostgresStore::connect(config).await;
+            Ok(Arc::new(store.map_err(|error| unavailable(&error.to_string()))?))
+        }
+    }
+}
+
+fn unavailable(cause: &str) -> Failure {
+    Failure::new(Exit::Unavailable, cause.to_owned()).fix("check --database-url")
+}
+
+/// Scripts run in children of this very program.
+fn evaluator(config: &EngineConfig) -> Result<Evaluate, Failure> {
+    let program = std::env::current_exe()?;
+    let arguments = vec!["__evaluate".to_owned()];
+    let limits = ScriptLimits::default();
+    let pool = EvaluatorPool::new(program, arguments, config.evaluators, limits);
+    Ok(Arc::new(move |script| pool.evaluate(script)))
+}
+
+/// Runs the built-in task types against the engine of this process, when wanted.
+fn spawn_executor(
+    config: &Config,
+    orchestrator: &Orchestrator,
+    stop: &CancellationToken,
+) -> Result<Option<tokio::task::JoinHandle<()>>, Failure> {
+    let registry = super::executor::registry(&config.worker);
+    if !config.engine.task_workers || registry.names().next().is_none() {
+        return Ok(None);
+    }
+    let source = Arc::new(LocalSource::new(orchestrator.clone()));
+    let executor = Executor::new(source, registry, super::executor::executor_config(config))
+        .map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let stop = stop.clone();
+    Ok(Some(tokio::spawn(async move {
+        executor.run(stop.cancelled_owned()).await;
+    })))
+}
+
+fn gateway_options() -> GatewayOptions {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    GatewayOptions {
+        instance: host.trim().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        request_id_seed: RandomState::new().hash_one(1),
+    }
 }

@@ -13,7 +13,7 @@ pub(super) async fn messages_wait_until_delivered(store: &dyn Store) {
         to: id(1),
         body: Bytes::from_static(&[0, 255, 10]),
     };
-    let sent = vec![message(1, 1, 2), second.clone()];
+    let sent = vec![message(1, 1, 2), second];
     let mut bench = Bench::with(store, vec![sending(1, sent.clone()), birth(2)]).await;
     let mut waiting = store.undelivered(noon(0), 9).await.unwrap();
     waiting.sort_by_key(|message| message.id);
@@ -21,8 +21,8 @@ pub(super) async fn messages_wait_until_delivered(store: &dyn Store) {
     assert_eq!(store.undelivered(noon(-1), 9).await.unwrap(), []);
     let done = Batch { delivered: vec![sent[0].id], ..batch(vec![update(2, 1)]) };
     bench.lane.commit(&done).await.unwrap();
-    assert_eq!(store.undelivered(noon(0), 9).await.unwrap(), [second.clone()]);
-    let alone = Batch { delivered: vec![second.id], ..batch(Vec::new()) };
+    assert_eq!(store.undelivered(noon(0), 9).await.unwrap(), sent[1..]);
+    let alone = Batch { delivered: vec![sent[1].id], ..batch(Vec::new()) };
     bench.lane.commit(&alone).await.unwrap();
     assert_eq!(store.undelivered(noon(0), 9).await.unwrap(), []);
 }

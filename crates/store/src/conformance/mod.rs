@@ -21,12 +21,15 @@ use std::pin::Pin;
 
 pub use random::model_equality;
 
+/// A case on its way.
+pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// One promise of the contract.
 pub struct Case {
     /// Module and function, as the promise reads.
     pub name: &'static str,
     /// Puts a store, which must be empty, through it; panics when the promise is broken.
-    pub run: for<'a> fn(&'a dyn Store) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+    pub run: for<'a> fn(&'a dyn Store) -> Running<'a>,
 }
 
 macro_rules! cases {

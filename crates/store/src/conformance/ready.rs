@@ -23,9 +23,9 @@ async fn reserve(store: &dyn Store, queue: &str, count: u32, reserve_ms: u32) ->
 pub(super) async fn the_most_urgent_comes_first(store: &dyn Store) {
     let mut tied = [ready("q", 5, 1, 4), ready("q", 5, 1, 5)];
     tied.sort();
-    let [early, late] = tied;
-    let (top, older, last) = (ready("q", 99, 9, 1), ready("q", 5, -7, 2), ready("q", 0, -9, 3));
-    let order = [top, older, early, late, last];
+    let [first, second] = tied;
+    let (top, oldest, lowest) = (ready("q", 99, 9, 1), ready("q", 5, -7, 2), ready("q", 0, -9, 3));
+    let order = [top, oldest, first, second, lowest];
     let writes = (1..).zip([3, 1, 4, 0, 2]).map(|(n, at)| holding(n, vec![order[at].clone()]));
     let _bench = Bench::with(store, writes.collect()).await;
     assert_eq!(reserve(store, "q", 3, LONG_MS).await, order[..3]);

@@ -58,7 +58,7 @@ macro_rules! same {
         let expected = $pair.model.$method($($argument),*).await.map($order);
         let answer = $pair.store.$method($($argument),*).await.map($order);
         let passed = expected.is_ok();
-        assert_eq!(answer.map_err(kind), expected.map_err(kind));
+        assert_eq!(answer.map_err(|error| kind(&error)), expected.map_err(|error| kind(&error)));
         passed
     }};
 }
@@ -96,7 +96,7 @@ impl Pair<'_> {
         let outcome = |result: Result<(), CommitError>| {
             result.map_err(|error| match error {
                 CommitError::Conflict(conflict) => Ok(fences::sorted(conflict)),
-                CommitError::Store(error) => Err(kind(error)),
+                CommitError::Store(error) => Err(kind(&error)),
             })
         };
         let expected = outcome(self.model_lane.commit(batch).await);
@@ -114,14 +114,14 @@ impl Pair<'_> {
         same!(self, ordered, dead_waits(ALL));
         same!(self, traces::sorted, polls(None));
         same!(self, definitions::sorted, read_definitions(0));
-        for query in world.audits() {
+        for query in World::audits() {
             same!(self, |page| page, search(&query));
         }
     }
 }
 
 /// What the caller can do about an error, without its words.
-fn kind(error: StoreError) -> &'static str {
+fn kind(error: &StoreError) -> &'static str {
     match error {
         StoreError::Unavailable(_) => "unavailable",
         StoreError::AlreadyExists(_) => "already exists",

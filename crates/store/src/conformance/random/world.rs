@@ -1,5 +1,5 @@
 //! Draws operations that make sense often enough, from what the ones before have left.
-use super::super::bench::{batch, birth, id, index, json, noon, update};
+use super::super::bench::{batch, birth, id, json, noon, update};
 use super::dice::Dice;
 use crate::{
     Batch, DefinitionWrite, ExecutionIndex, ExecutionWrite, LoadRequest, Message, MessageId,
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// Searches that look at everything in every order.
-    pub(super) fn audits(&self) -> Vec<SearchQuery> {
+    pub(super) fn audits() -> Vec<SearchQuery> {
         let all = SearchQuery { size: 100, ..SearchQuery::default() };
         let by = |sort| SearchQuery { sort, ..all.clone() };
         let ascending = SORTS.map(|field| by(vec![(field, SortOrder::Ascending)]));
@@ -206,7 +206,6 @@ impl World {
             created_at: noon(self.dice.small(50)),
             parent: self.dice.once_in(3).then_some(task),
             plan: self.plan(),
-            ..index()
         }
     }
 
@@ -285,15 +284,15 @@ impl World {
     }
 
     fn logs(&mut self) -> Vec<TaskLog> {
-        let tasks: Vec<_> = (0..self.dice.below(4))
-            .filter_map(|_| self.alive.contains_key(&self.born).then(|| id(self.born).task(1)))
-            .collect();
+        let alive: BTreeSet<_> = self.alive.keys().map(|n| id(*n)).collect();
+        let tasks: Vec<_> = (0..self.dice.below(4)).map(|_| self.task()).collect();
+        let tasks = tasks.into_iter().filter(|task| alive.contains(&task.execution()));
         let line = |task| TaskLog {
             task,
             at: noon(self.now + self.dice.small(5)),
             line: self.dice.bits().to_string(),
         };
-        tasks.into_iter().map(line).collect()
+        tasks.map(line).collect()
     }
 
     fn poll(&mut self) -> Operation {
