@@ -118,6 +118,11 @@ pub enum Change {
     },
     /// The execution ended.
     ExecutionEnded(Box<ExecutionEnd>),
+    /// An ended execution's output is another.
+    OutputAmended {
+        /// The whole output.
+        output: Payload,
+    },
     /// An ended execution goes on.
     ExecutionReopened {
         /// When.
@@ -161,6 +166,25 @@ pub struct TaskReport {
     pub at: Timestamp,
 }
 
+impl TaskReport {
+    /// A report that the engine has begun a task, with nothing else to tell.
+    pub fn new(seq: u32, at: Timestamp) -> Self {
+        Self {
+            seq,
+            status: TaskStatus::InProgress,
+            output: None,
+            reason: None,
+            worker: None,
+            callback_after_seconds: 0,
+            delivery: Delivery::None,
+            is_external: false,
+            child: None,
+            wait_until: None,
+            at,
+        }
+    }
+}
+
 /// A task's end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskEnd {
@@ -171,7 +195,7 @@ pub struct TaskEnd {
     /// New output; `None` keeps what it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Payload>,
-    /// Why; `None` keeps what it has.
+    /// Why, if there is a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Arc<str>>,
     /// Who ended it.

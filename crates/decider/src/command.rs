@@ -144,6 +144,13 @@ pub enum News {
         /// Why.
         reason: String,
     },
+    /// The failure workflow you asked for could not be born.
+    FailureRefused {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// Your child goes on after its end.
     ChildReopened {
         /// The task that started it.

@@ -80,6 +80,7 @@ pub(crate) fn touches_overview(change: &Change) -> bool {
         | Change::ExecutionPaused { .. }
         | Change::ExecutionResumed { .. }
         | Change::ExecutionEnded(_)
+        | Change::OutputAmended { .. }
         | Change::ExecutionReopened { .. }
         | Change::ExecutionRestarted(_) => true,
         Change::TaskScheduled(_)

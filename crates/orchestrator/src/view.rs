@@ -42,7 +42,7 @@ pub(crate) fn task(execution: &Execution, task: &Task) -> api::Task {
         reason_for_incompletion: task.reason.clone(),
         callback_after_seconds: task.callback_after_seconds,
         worker_id: task.worker.clone(),
-        workflow_task: Some(step_json(node, task)),
+        workflow_task: Some(step_json(execution, task)),
         domain: task.domain.clone(),
         rate_limit_per_frequency: node.task_def.rate_limit_per_frequency,
         rate_limit_frequency_in_seconds: node.task_def.rate_limit_frequency_in_seconds,
@@ -56,7 +56,12 @@ pub(crate) fn task(execution: &Execution, task: &Task) -> api::Task {
 }
 
 /// The step's definition; branches that share one show their own name and input in it.
-fn step_json(node: &baton_decider::plan::Node, task: &Task) -> Payload {
+fn step_json(execution: &Execution, task: &Task) -> Payload {
+    let node = execution.node(task.place);
+    if task.runs.is_some() {
+        let name = json::payload(&execution.node_of(task).name);
+        return json::with_member(&node.task_json, "name", name);
+    }
     if !node.reference.is_empty() {
         return node.task_json.clone();
     }

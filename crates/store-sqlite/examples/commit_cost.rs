@@ -81,8 +81,8 @@ fn report(name: &str, mut times: Vec<Duration>) -> Result<(), Box<dyn Error>> {
     let median = times[times.len() / 2].as_micros();
     let late = times[times.len() * 99 / 100].as_micros();
     say(&format!(
-        "  {name}: mean {mean} µs a batch, {:.1} µs an execution; p50 {median}, p99 {late}",
-        mean as f64 / IN_A_BATCH as f64
+        "  {name}: mean {mean} µs a batch, {} µs an execution; p50 {median}, p99 {late}",
+        mean / u128::from(IN_A_BATCH)
     ))
 }
 

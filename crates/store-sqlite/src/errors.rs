@@ -3,17 +3,23 @@ use baton_store::StoreError;
 use rusqlite::{Error, ErrorCode};
 
 /// A broken file, constraint or value needs somebody to look; everything else may pass.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands errors over")]
 pub(crate) fn store_error(error: Error) -> StoreError {
-    let text = error.to_string();
-    let broken = match error {
-        Error::SqliteFailure(failure, _) => is_broken(failure.code),
+    if is_broken_value(&error) || error.sqlite_error_code().is_some_and(is_broken) {
+        StoreError::Corrupt(error.to_string())
+    } else {
+        StoreError::Unavailable(error.to_string())
+    }
+}
+
+fn is_broken_value(error: &Error) -> bool {
+    matches!(
+        error,
         Error::FromSqlConversionFailure(..)
-        | Error::IntegralValueOutOfRange(..)
-        | Error::Utf8Error(..)
-        | Error::InvalidColumnType(..) => true,
-        _ => false,
-    };
-    if broken { StoreError::Corrupt(text) } else { StoreError::Unavailable(text) }
+            | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..)
+            | Error::InvalidColumnType(..)
+    )
 }
 
 fn is_broken(code: ErrorCode) -> bool {

@@ -36,7 +36,7 @@ impl Writer {
         W: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let request = Work { work: Some(work), result: None, caller };
+        let request = Work { todo: Some(work), result: None, caller };
         let requests = self.requests.as_ref().ok_or_else(|| E::from(stopped()))?;
         requests.send(Box::new(request)).await.map_err(|_| E::from(stopped()))?;
         answer.await.map_err(|_| E::from(stopped()))?
@@ -61,7 +61,7 @@ trait Request: Send {
 }
 
 struct Work<T, E, W> {
-    work: Option<W>,
+    todo: Option<W>,
     result: Option<Result<T, E>>,
     caller: oneshot::Sender<Result<T, E>>,
 }
@@ -73,7 +73,7 @@ where
     W: FnOnce(&Connection) -> Result<T, E> + Send,
 {
     fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
-        let Some(work) = self.work.take() else { return Ok(()) };
+        let Some(work) = self.todo.take() else { return Ok(()) };
         let savepoint = transaction.savepoint()?;
         let result = work(&savepoint);
         if result.is_ok() {

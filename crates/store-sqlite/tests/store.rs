@@ -1,4 +1,5 @@
 //! The file keeps every promise of the contract, and keeps it over restarts and kills.
+#![expect(clippy::unwrap_used, reason = "these are tests and their helpers")]
 use baton_common::{ExecutionId, Payload, Timestamp, WorkflowStatus};
 use baton_store::{
     Batch, CommitError, ExecutionIndex, ExecutionWrite, LoadRequest, PlanHash, Store, StoreError,
@@ -9,8 +10,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::{TempDir, tempdir};
 
+/// Without flushes: what these tests kill is the process, not the machine.
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
-    SqliteStore::open(path, &Options { durability: Durability::Full })
+    SqliteStore::open(path, &Options { durability: Durability::Normal })
 }
 
 /// A directory that gives a new file each time.
@@ -87,6 +89,15 @@ async fn the_file_equals_the_model() {
     for seed in 1..=5 {
         conformance::model_equality(async || files.fresh(), seed, 1_500).await;
     }
+}
+
+#[tokio::test]
+async fn flushed_commits_are_read_back() {
+    let directory = tempdir().unwrap();
+    let options = Options { durability: Durability::Full };
+    let store = SqliteStore::open(&directory.path().join("baton.db"), &options).unwrap();
+    commit(&store, 1).await.unwrap();
+    assert_eq!(born(&store).await, 1);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use baton_common::limits::LOOP_ITERATIONS_MAX;
 use baton_common::{Payload, TaskStatus};
 use baton_expression::template::Template;
 use baton_expression::script::{Language, Script};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 impl Decider {
@@ -74,14 +75,13 @@ impl Decider {
             }
             return Ok(());
         }
-        self.next_iteration(&task, *first, body, next_item.flatten())
+        self.next_iteration(&task, *first, next_item.flatten())
     }
 
     fn next_iteration(
         &mut self,
         task: &Task,
         first: Option<NodeId>,
-        body: &[Arc<str>],
         item: Option<Payload>,
     ) -> Flow {
         let iteration = task.iteration + 1;
@@ -93,7 +93,7 @@ impl Decider {
         let keep = json::members(&task.input).get("keepLastN").and_then(json::integer);
         let keep = keep.and_then(|keep| u32::try_from(keep).ok()).filter(|keep| *keep > 0);
         let forget_until = keep.map_or(0, |keep| iteration.saturating_sub(keep));
-        let forgotten = self.forgotten(task, body, forget_until);
+        let forgotten = self.forgotten(task, forget_until);
         let seq = task.seq;
         self.record(Change::LoopAdvanced { seq, iteration, item, forget_until });
         if !forgotten.is_empty() {
@@ -106,17 +106,25 @@ impl Decider {
     }
 
     /// Tasks of iterations that the loop no longer keeps.
-    fn forgotten(&self, task: &Task, body: &[Arc<str>], until: u32) -> Vec<u32> {
+    fn forgotten(&self, task: &Task, until: u32) -> Vec<u32> {
         if until == 0 {
             return Vec::new();
         }
         let is_old = |other: &Task| {
-            other.loop_task == Some(task.seq)
-                && other.iteration <= until
-                && body.iter().any(|name| &**name == other.base_reference())
+            other.loop_task == Some(task.seq) && other.around_iteration() <= until
         };
-        let tasks = self.execution.tasks.values();
-        tasks.filter(|other| is_old(other)).map(|other| other.seq).collect()
+        let tasks = || self.execution.tasks.values();
+        let mut old: HashSet<u32> =
+            tasks().filter(|other| is_old(other)).map(|other| other.seq).collect();
+        // What stands in a loop came after it, so that one pass in order finds all insides.
+        for other in tasks() {
+            if other.loop_task.is_some_and(|around| old.contains(&around)) {
+                old.insert(other.seq);
+            }
+        }
+        let mut old: Vec<u32> = old.into_iter().collect();
+        old.sort_unstable();
+        old
     }
 
     fn tasks_of_iteration(&self, task: &Task, body: &[Arc<str>]) -> Vec<Arc<Task>> {
@@ -124,16 +132,24 @@ impl Decider {
         full.filter_map(|name| self.execution.by_reference(&name).cloned()).collect()
     }
 
-    fn note_iteration(&mut self, task: &Task, tasks: &[Arc<Task>]) {
-        let noted = match &task.output {
-            Output::Loop(progress) => progress.iterations.contains_key(&task.iteration),
-            Output::Plain(_) => false,
-        };
-        if noted {
-            return;
+    /// Notes the outputs so far of a loop that is about to be ended from outside.
+    pub(super) fn note_iteration_under_way(&mut self, task: &Task) {
+        let plan = self.plan_of(task.place);
+        if let Some(Kind::DoWhile { body, .. }) = plan.node(task.place.node).map(|node| &node.kind) {
+            let tasks = self.tasks_of_iteration(task, body);
+            self.note_iteration(task, &tasks);
         }
+    }
+
+    fn note_iteration(&mut self, task: &Task, tasks: &[Arc<Task>]) {
         let outputs = tasks.iter().map(|t| (t.base_reference().to_owned(), t.output.json()));
         let outputs = json::payload(&outputs.collect::<Object>());
+        // Noted already where the condition's script has interrupted the decision.
+        if let Output::Loop(progress) = &task.output
+            && progress.iterations.get(&task.iteration) == Some(&outputs)
+        {
+            return;
+        }
         let (seq, iteration) = (task.seq, task.iteration);
         self.record(Change::LoopIterated { seq, iteration, outputs });
     }
@@ -194,7 +210,7 @@ impl Decider {
     }
 
     /// The list a loop runs over: a list as it is, nothing for null, else a list of one.
-    fn items(&self, template: &Template) -> Vec<Payload> {
+    pub(super) fn items(&self, template: &Template) -> Vec<Payload> {
         let resolved = self.resolve(template, None);
         if resolved.is_null() {
             return Vec::new();

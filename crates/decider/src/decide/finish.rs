@@ -68,14 +68,17 @@ impl Decider {
     pub(super) fn finish(&mut self, ending: Ending) {
         self.drop_agenda();
         self.cancel_open_tasks(ending.reason.as_deref().unwrap_or_default());
-        let mut output = ending.output.unwrap_or_else(|| self.default_output());
+        // Output templates see the end as it will be.
+        self.execution.status = ending.status;
+        let own_output = ending.output.unwrap_or_else(|| self.default_output());
+        let mut output = own_output.clone();
         if ending.runs_failure_workflow {
             output = self.start_failure_workflow(&ending.reason, ending.status, output, ending.failed_task);
         }
         let reason: Option<Arc<str>> = ending.reason.map(Arc::from);
         self.record(Change::ExecutionEnded(Box::new(ExecutionEnd {
             status: ending.status,
-            output: output.clone(),
+            output,
             reason: reason.clone(),
             failed_task: ending.failed_task,
             at: self.now(),
@@ -84,7 +87,7 @@ impl Decider {
             let news = News::ChildEnded {
                 task: parent.task,
                 status: ending.status,
-                output,
+                output: own_output,
                 reason: reason.map(|reason| reason.to_string()),
             };
             self.send(parent.task.execution(), news);
@@ -93,21 +96,28 @@ impl Decider {
 
     fn cancel_open_tasks(&mut self, why: &str) {
         let open: Vec<Arc<Task>> = self.execution.open_tasks().cloned().collect();
+        for task in &open {
+            self.note_iteration_under_way(task);
+        }
         for task in open {
             let at = self.now();
             self.record(Change::TaskEnded(Box::new(TaskEnd {
                 seq: task.seq,
                 status: TaskStatus::Canceled,
                 output: None,
-                reason: None,
+                reason: task.reason.clone(),
                 worker: None,
                 at,
             })));
-            if let Some(child) = task.child {
-                let reason =
-                    format!("Parent workflow has been terminated with reason: {why}");
-                self.send(child, News::ParentEnded { reason });
-            }
+            let reason = format!("Parent workflow has been terminated with reason: {why}");
+            self.let_go(&task, &reason);
+        }
+    }
+
+    /// Ends the child of a task that waits for it no longer.
+    pub(super) fn let_go(&mut self, task: &Task, reason: &str) {
+        if let Some(child) = task.child {
+            self.send(child, News::ParentEnded { reason: reason.to_owned() });
         }
     }
 
@@ -116,8 +126,9 @@ impl Decider {
         if let Some(template) = &self.execution.plan.output {
             return self.resolve(template, None);
         }
-        let last = self.execution.tasks.get_max();
-        last.map_or_else(Payload::empty_object, |(_, task)| task.output.json())
+        let ran = |task: &&Arc<Task>| task.status != TaskStatus::Skipped;
+        let last = self.execution.tasks.values().rev().find(ran);
+        last.map_or_else(Payload::empty_object, |task| task.output.json())
     }
 
     /// Asks for the failure workflow, if there is one; its id goes into the output.

@@ -40,16 +40,24 @@ impl Decider {
         self.record(Change::TaskScheduled(Box::new(task)));
     }
 
-    /// Puts open joins that wait for this step on the agenda once they have nothing to wait for.
+    /// Puts open joins that wait for this step on the agenda once they have nothing to wait for;
+    /// exclusive ones at once.
     pub(super) fn check_joins(&mut self, reference: &str) {
         let Some(joins) = self.execution.joins.get(reference) else { return };
         let ready: Vec<u32> = joins
             .iter()
             .copied()
-            .filter(|join| self.execution.join_open.get(join).copied().unwrap_or(0) == 0)
+            .filter(|join| {
+                let is_free = self.execution.join_open.get(join).copied().unwrap_or(0) == 0;
+                is_free || self.is_exclusive(*join)
+            })
             .collect();
         for join in ready {
             self.put(Step::Run(join));
         }
+    }
+    fn is_exclusive(&self, join: u32) -> bool {
+        let task = self.execution.task(join);
+        task.is_some_and(|task| matches!(self.execution.node_of(task).kind, Kind::ExclusiveJoin))
     }
 }

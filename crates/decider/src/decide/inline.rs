@@ -13,7 +13,7 @@ impl Decider {
         let source = members.get(if is_lambda { "scriptExpression" } else { "expression" });
         let source = source.and_then(json::text).unwrap_or_default();
         if source.trim().is_empty() {
-            return self.fail_script(task, "Empty 'expression' in INLINE task's input parameters", is_lambda);
+            return self.fail_script(task, "Empty 'expression' in Inline task's input parameters. A non-empty String value must be provided.", is_lambda);
         }
         let evaluator = members.get("evaluatorType").and_then(json::text);
         match evaluator.as_deref().unwrap_or("javascript") {
@@ -24,7 +24,7 @@ impl Decider {
                 return self.end_well(task.seq, Some(result_of(&value)));
             }
             other => {
-                let reason = format!("Unknown evaluator '{other}' for task '{}'", task.reference);
+                let reason = format!("Unknown evaluator '{other}' in INLINE task.");
                 return self.fail_script(task, &reason, false);
             }
         }
@@ -55,10 +55,7 @@ impl Decider {
                     format!("{{\"result\":{},\"resultList\":{}}}", first.get(), results.get());
                 self.end_well(task.seq, Payload::parse(output).ok())
             }
-            Err(error) => {
-                self.end(task.seq, TaskStatus::Failed, None, Some(&error.to_string()));
-                Ok(())
-            }
+            Err(error) => self.fail_script(task, &error.to_string(), true),
         }
     }
 

@@ -43,10 +43,13 @@ impl Decider {
         if awaited.iter().any(|task| !task.status.is_terminal()) {
             return Ok(());
         }
-        let output = joined_output(&awaited);
         let is_optional = |task: &Task| self.execution.node_of(task).task.optional;
+        // As in Conductor, what stands behind the first failed step in the list is left out.
+        let is_fault = |task: &Arc<Task>| !task.status.is_successful() && !is_optional(task);
+        let good = awaited.iter().position(is_fault).unwrap_or(awaited.len());
+        let output = joined_output(&awaited[..good]);
         let failed: Vec<&Arc<Task>> =
-            awaited.iter().filter(|t| !t.status.is_successful() && !is_optional(t)).collect();
+            awaited.iter().filter(|task| is_fault(task)).collect();
         if !failed.is_empty() {
             let all_canceled = failed.iter().all(|task| task.status == TaskStatus::Canceled);
             let status = if all_canceled { TaskStatus::Canceled } else { TaskStatus::Failed };
@@ -77,19 +80,54 @@ impl Decider {
         if self.execution.waits().contains(&true) || self.execution.wake_at_of_tasks().is_some() {
             return false;
         }
-        let stranded: Vec<u32> = self
-            .execution
-            .open_tasks()
-            .filter(|task| matches!(self.execution.node_of(task).kind, Kind::Join))
-            .map(|task| task.seq)
-            .collect();
-        for seq in &stranded {
+        let kind = |task: &Task| &self.execution.node_of(task).kind;
+        let open: Vec<Arc<Task>> = self.execution.open_tasks().cloned().collect();
+        let waits_for_open = |task: &Task| {
+            let names = task.join_on.iter().flat_map(|names| names.iter());
+            let mut awaited = names.filter_map(|name| self.execution.by_reference(name));
+            awaited.any(|awaited| !awaited.status.is_terminal())
+        };
+        let joins = open.iter().filter(|task| matches!(kind(task), Kind::Join));
+        let free: Vec<u32> =
+            joins.filter(|task| !waits_for_open(task)).map(|task| task.seq).collect();
+        let exclusive = open.iter().find(|task| matches!(kind(task), Kind::ExclusiveJoin));
+        if let Some(seq) = free.is_empty().then_some(exclusive).flatten().map(|task| task.seq) {
+            self.end(seq, TaskStatus::Failed, None, Some("none of its tasks has run"));
+            return true;
+        }
+        if free.is_empty() && !open.is_empty() {
+            self.fail_for_good("its joins wait for each other");
+            return true;
+        }
+        for seq in &free {
             self.put(Step::Run(*seq));
         }
-        !stranded.is_empty()
+        !free.is_empty()
     }
 
-    /// Takes over the first of its steps that ran, else the first of the default steps.
+    /// Creates the EXCLUSIVE_JOIN.
+    pub(super) fn schedule_exclusive_join(
+        &mut self,
+        node: &Node,
+        place: NodeKey,
+        loop_task: Option<u32>,
+    ) -> Flow {
+        let mut task = self.new_task(node, place, loop_task);
+        let (on, or) = (&node.task.join_on, &node.task.default_exclusive_join_task);
+        task.input = json::payload(&Object::from([
+            ("joinOn".to_owned(), json::payload(on)),
+            ("defaultExclusiveJoinTask".to_owned(), json::payload(or)),
+        ]));
+        let names = on.iter().chain(or).map(|name| Arc::from(name.as_str()));
+        task.join_on = Some(names.map(|name| self.full_reference(&name, loop_task)).collect());
+        let seq = task.seq;
+        self.record(Change::TaskScheduled(Box::new(task)));
+        self.put(Step::Run(seq));
+        Ok(())
+    }
+
+    /// Takes over the first of its steps that ran, else the first of the default steps; waits for
+    /// one to end when none has.
     pub(super) fn run_exclusive_join(&mut self, task: &Task, node: &Node) -> Flow {
         let find = |names: &[String]| {
             names.iter().find_map(|name| {
@@ -101,12 +139,6 @@ impl Decider {
         };
         let found = find(&node.task.join_on)
             .or_else(|| find(&node.task.default_exclusive_join_task));
-        let input = format!(
-            "{{\"joinOn\":{},\"defaultExclusiveJoinTask\":{}}}",
-            json::payload(&node.task.join_on).get(),
-            json::payload(&node.task.default_exclusive_join_task).get()
-        );
-        self.set_input(task.seq, Payload::parse(input).unwrap_or_default());
         match found {
             Some(found) if found.status.is_successful() => {
                 self.end_well(task.seq, Some(found.output.json()))
@@ -116,10 +148,7 @@ impl Decider {
                 self.end(task.seq, TaskStatus::Failed, Some(found.output.json()), Some(reason));
                 Ok(())
             }
-            None => {
-                self.end(task.seq, TaskStatus::Failed, None, Some("none of its tasks has run"));
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 }

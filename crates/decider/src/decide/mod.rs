@@ -3,6 +3,7 @@
 //! A decision is a small agenda of steps worked off in order, each of which records changes and may
 //! put further steps on the agenda. Scripts are not evaluated here: a decision that needs one is
 //! suspended, and goes on when it is given the results.
+mod causes;
 mod do_while;
 mod dynamic_fork;
 mod finish;
@@ -221,6 +222,7 @@ impl Decider {
             Command::RenewLease { seq } => self.renew_lease(seq),
             Command::LeaseTask { seq, worker } => self.lease_task(seq, worker),
             Command::ReturnTask { seq, poll_count } => self.return_task(seq, poll_count),
+            Command::WakeUp if self.is_unbegun() => self.begin(),
             Command::WakeUp => {
                 self.check_deadlines();
                 Ok(())
@@ -236,6 +238,11 @@ impl Decider {
             Command::ResetCallbacks => self.reset_callbacks(),
             Command::Hear { from, version, news } => self.hear(from, version, news),
         }
+    }
+
+    /// Born, but its first step is still to be scheduled.
+    fn is_unbegun(&self) -> bool {
+        self.execution.last_seq == 0 && self.execution.status == WorkflowStatus::Running
     }
 
     fn begin(&mut self) -> Result<(), Rejection> {

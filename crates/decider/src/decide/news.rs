@@ -35,9 +35,20 @@ impl Decider {
                 self.end(task.seq, TaskStatus::Failed, output, Some(&reason));
                 Ok(())
             }
+            News::FailureRefused { name, reason } => {
+                let text =
+                    format!("Error workflow {name} failed to start.  reason: {reason}");
+                let output = json::with_member(
+                    &self.execution.output,
+                    "conductor.failure_workflow",
+                    json::payload(&text),
+                );
+                self.record(Change::OutputAmended { output });
+                Ok(())
+            }
             News::ChildReopened { task } => self.hear_of_reopening(task, from, version),
             News::ParentEnded { reason } => self.terminate(Some(reason)),
-            News::ParentRetried => self.retry(true),
+            News::ParentRetried => self.retry_for_parent(),
         }
     }
 
@@ -120,14 +131,19 @@ impl Decider {
         if task.child != Some(from) || version <= task.child_version || task.retried {
             return Err(Rejection::Late);
         }
-        self.record(Change::ChildHeard { seq: task.seq, version });
         if !task.status.is_terminal() {
+            self.record(Change::ChildHeard { seq: task.seq, version });
             return Ok(());
         }
-        let is_optional = self.execution.node_of(&task).task.optional;
-        if is_optional && self.execution.status != WorkflowStatus::Running {
-            return Ok(());
+        if self.execution.node_of(&task).task.optional {
+            // The flow has gone on without it for good.
+            return Err(Rejection::Late);
         }
+        let was_ended = self.execution.status.is_terminal();
+        if was_ended {
+            self.reopen();
+        }
+        self.record(Change::ChildHeard { seq: task.seq, version });
         self.record(Change::TaskReopened(Box::new(TaskReopening {
             seq: task.seq,
             status: TaskStatus::InProgress,
@@ -139,9 +155,9 @@ impl Decider {
             child: Some(from),
             at: self.now(),
         })));
-        if self.execution.status.is_terminal() {
-            self.reopen();
+        if was_ended {
             self.revive_siblings(task.seq);
+            self.settle_again();
         }
         Ok(())
     }

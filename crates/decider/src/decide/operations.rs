@@ -2,7 +2,7 @@
 //! **Source**: conductor-semantics §5.
 use super::finish::Ending;
 use super::{Decider, Step};
-use crate::change::{Change, Restart};
+use crate::change::{Change, Restart, TaskReport};
 use crate::command::Rejection;
 use crate::state::{Delivery, NodeKey};
 use baton_common::{TaskStatus, WorkflowStatus};
@@ -102,6 +102,7 @@ impl Decider {
         let place = NodeKey { plan: 0, node };
         let task = self.new_named_task(&Arc::from(reference.as_str()), place, None);
         self.record_ended(task, TaskStatus::Skipped);
+        self.check_joins(&reference);
         Ok(())
     }
 
@@ -118,7 +119,11 @@ impl Decider {
             .map(|task| task.seq)
             .collect();
         for seq in delayed {
-            self.activate(seq);
+            let at = self.now();
+            let delivery = Delivery::Ready(at);
+            let report =
+                TaskReport { status: TaskStatus::Scheduled, delivery, ..TaskReport::new(seq, at) };
+            self.record(Change::TaskReported(Box::new(report)));
         }
         Ok(())
     }

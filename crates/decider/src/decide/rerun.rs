@@ -3,9 +3,10 @@
 use super::{Decider, Step};
 use crate::change::{Change, Restart, TaskReopening};
 use crate::command::{Rejection, Rerun};
-use crate::plan::{Kind, Next, Node, NodeId};
-use crate::state::{Delivery, Output, Task};
+use crate::plan::{Kind, Node};
+use crate::state::{Delivery, LoopProgress, Output, Task};
 use baton_common::{Payload, TaskStatus};
+use baton_expression::template::Template;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -20,13 +21,19 @@ impl Decider {
             let id = self.execution.id().task(seq);
             return Err(Rejection::NoTaskToRerun(id.to_string()));
         };
+        let origins = self.origins(&target);
+        let consequences = self.consequences(&origins);
+        let joins = self.joins_behind(&origins);
         self.reopen();
-        self.forget_after(&target);
-        self.revive_around(&target);
+        if !consequences.is_empty() {
+            self.record(Change::TasksRemoved { seqs: consequences });
+        }
+        self.revive_around(&origins, &joins);
         let plan = self.plan_of(target.runs.unwrap_or(target.place));
         if let Some(node) = plan.node(target.runs.unwrap_or(target.place).node) {
             self.redo(&target, node, rerun.task_input);
         }
+        self.settle_again();
         self.tell_parent_of_reopening();
         Ok(())
     }
@@ -45,109 +52,66 @@ impl Decider {
         self.begin()
     }
 
-    /// Forgets every task that came about because of the target: its later attempts, the steps behind
-    /// it, and what stands inside it.
-    fn forget_after(&mut self, target: &Task) {
-        let after = self.nodes_after(target);
-        let execution = &self.execution;
-        let is_after = |task: &Task| {
-            let same_step = task.reference == target.reference && task.seq != target.seq;
-            let behind = task.loop_task == target.loop_task
-                && task.iteration >= target.iteration
-                && task.place.plan == target.place.plan
-                && after.contains(&task.place.node);
-            let inside = task.loop_task == Some(target.seq);
-            let later_iteration =
-                target.loop_task.is_some() && task.loop_task == target.loop_task
-                    && task.iteration > target.iteration;
-            let branch_of_fork = task.place.plan > 0 && after.contains(&BRANCHES);
-            (same_step || behind || inside || later_iteration || branch_of_fork)
-                && task.seq != target.seq
-                && task.seq > target.seq
-        };
-        let mut doomed: HashSet<u32> =
-            execution.tasks.values().filter(|task| is_after(task)).map(|task| task.seq).collect();
-        let nested = |task: &Task| task.loop_task.is_some_and(|around| doomed.contains(&around));
-        let inner: Vec<u32> =
-            execution.tasks.values().filter(|task| nested(task)).map(|task| task.seq).collect();
-        doomed.extend(inner);
-        if !doomed.is_empty() {
-            let mut seqs: Vec<u32> = doomed.into_iter().collect();
-            seqs.sort_unstable();
-            self.record(Change::TasksRemoved { seqs });
-        }
-    }
-
-    /// The nodes that can only come after the target's, joins excepted: those wait again instead.
-    fn nodes_after(&self, target: &Task) -> HashSet<NodeId> {
-        let plan = self.plan_of(target.place);
-        let mut after = HashSet::new();
-        let mut open: Vec<NodeId> = Vec::new();
-        if let Some(node) = plan.node(target.place.node) {
-            open.extend(entered(node));
-            open.extend(next_node(node));
-            if matches!(node.kind, Kind::DynamicFork { .. }) {
-                after.insert(BRANCHES);
-            }
-        }
-        let own_join = plan.node(target.place.node).and_then(join_of);
-        while let Some(id) = open.pop() {
-            let Some(node) = plan.node(id) else { continue };
-            let waits_for_others = matches!(node.kind, Kind::Join) && own_join != Some(id);
-            if !after.contains(&id) && !waits_for_others {
-                after.insert(id);
-                open.extend(entered(node));
-            } else if !waits_for_others {
-                continue;
-            }
-            open.extend(next_node(node).filter(|next| !after.contains(next)));
-        }
-        after
-    }
-
     /// Joins and loops around the target wait again; other unsuccessful tasks are begun anew.
-    fn revive_around(&mut self, target: &Task) {
-        let ended: Vec<Arc<Task>> = self.execution.tasks.values().cloned().collect();
-        let depends = self.joins_behind(target);
-        for task in ended.iter().filter(|task| task.seq != target.seq && !task.retried) {
+    fn revive_around(&mut self, origins: &[Arc<Task>], joins: &HashSet<u32>) {
+        let target = origins.first().map(|target| target.seq);
+        let others: Vec<Arc<Task>> = self.execution.tasks.values().cloned().collect();
+        for task in others.iter().filter(|task| Some(task.seq) != target && !task.retried) {
             let plan = self.plan_of(task.runs.unwrap_or(task.place));
             let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { continue };
-            let is_around = target.loop_task == Some(task.seq) || depends.contains(&task.seq);
-            if is_around {
-                self.reopen_in_place(task, node);
+            let inner = origins.windows(2).find(|pair| pair[1].seq == task.seq);
+            if let (Some(inner), Kind::DoWhile { items, .. }) = (inner, &node.kind) {
+                self.turn_back(task, inner[0].around_iteration(), items.as_ref());
+            } else if inner.is_some() || joins.contains(&task.seq) {
+                self.wait_again(task, Output::default());
             } else if !task.status.is_successful() {
-                match node.kind {
-                    Kind::Join | Kind::ExclusiveJoin | Kind::DoWhile { .. } => {
-                        self.reopen_in_place(task, node);
-                    }
-                    _ => self.begin_anew(task, node, None, task.retry_count),
-                }
+                self.revive(task, node);
             }
         }
     }
 
-    /// Ended joins that stand behind the target, whose outcome it may change.
-    fn joins_behind(&self, target: &Task) -> HashSet<u32> {
-        let plan = self.plan_of(target.place);
-        let mut found = HashSet::new();
-        let mut next = plan.node(target.place.node).and_then(next_node);
-        let mut steps = plan.nodes.len();
-        while let Some(id) = next.filter(|_| steps > 0) {
-            steps -= 1;
-            let Some(node) = plan.node(id) else { break };
-            if matches!(node.kind, Kind::Join) {
-                let full = self.full_reference(&node.reference, target.loop_task);
-                found.extend(self.execution.by_reference(&full).map(|task| task.seq));
-            }
-            next = next_node(node);
+    fn revive(&mut self, task: &Arc<Task>, node: &Node) {
+        let waits =
+            matches!(node.kind, Kind::Join | Kind::ExclusiveJoin | Kind::DoWhile { .. });
+        if waits {
+            self.wait_again(task, task.output.clone());
+        } else {
+            self.begin_anew(task, node, None, task.retry_count);
         }
-        if target.place.plan > 0 {
-            let joins = self.execution.tasks.values().filter(|task| {
-                task.join_on.as_ref().is_some_and(|names| names.contains(&target.reference))
-            });
-            found.extend(joins.map(|task| task.seq));
+    }
+
+    /// A loop goes on in one of the iterations it had.
+    fn turn_back(&mut self, task: &Task, iteration: u32, items: Option<&Template>) {
+        let item = items.and_then(|items| {
+            let index = iteration.saturating_sub(1) as usize;
+            self.items(items).into_iter().nth(index)
+        });
+        let mut progress = match &task.output {
+            Output::Loop(progress) => progress.clone(),
+            Output::Plain(_) => LoopProgress::default(),
+        };
+        progress.iterations = progress.iterations.split(&iteration).0;
+        progress.iteration = iteration;
+        progress.item = item;
+        self.wait_again(task, Output::Loop(progress));
+    }
+
+    /// A task that directs the flow is open again.
+    fn wait_again(&mut self, task: &Task, output: Output) {
+        self.record(Change::TaskReopened(Box::new(TaskReopening {
+            seq: task.seq,
+            status: TaskStatus::InProgress,
+            delivery: Delivery::None,
+            input: None,
+            output,
+            retry_count: task.retry_count,
+            wait_until: None,
+            child: None,
+            at: self.now(),
+        })));
+        if task.join_on.is_some() {
+            self.put(Step::Run(task.seq));
         }
-        found
     }
 
     /// Does the target again, under its own id.
@@ -158,7 +122,7 @@ impl Decider {
                 let (place, loop_task) = (target.place, target.loop_task);
                 self.put(Step::Schedule { place, loop_task });
             }
-            Kind::Join | Kind::ExclusiveJoin => self.reopen_in_place(target, node),
+            Kind::Join | Kind::ExclusiveJoin => self.wait_again(target, Output::default()),
             Kind::Worker
             | Kind::Dynamic { .. }
             | Kind::Switch(_)
@@ -213,32 +177,5 @@ impl Decider {
             }
             _ => self.input_of(node, Some(task.seq)),
         }
-    }
-}
-
-/// Stands for the branches of a dynamic fork in a set of nodes.
-const BRANCHES: NodeId = NodeId::MAX;
-
-fn next_node(node: &Node) -> Option<NodeId> {
-    match node.next {
-        Next::Node(id) => Some(id),
-        Next::LoopEnd | Next::End => None,
-    }
-}
-
-fn join_of(node: &Node) -> Option<NodeId> {
-    match node.kind {
-        Kind::Fork { join, .. } | Kind::DynamicFork { join } => join,
-        _ => None,
-    }
-}
-
-/// The first nodes inside a node.
-fn entered(node: &Node) -> Vec<NodeId> {
-    match &node.kind {
-        Kind::Switch(switch) => switch.cases.values().flatten().copied().chain(switch.default).collect(),
-        Kind::Fork { branches, .. } => branches.clone(),
-        Kind::DoWhile { first, .. } => first.iter().copied().collect(),
-        _ => Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! Bringing an ended execution back: retry, and what a reopened child means for its parents.
 //! **Source**: conductor-semantics §5.1.
+use super::finish::Ending;
 use super::{Decider, Step};
 use crate::change::{Change, TaskReopening};
 use crate::command::{News, Rejection};
@@ -25,8 +26,53 @@ impl Decider {
         for task in candidates {
             self.retry_task(&task, resume_children);
         }
+        self.settle_again();
         self.tell_parent_of_reopening();
         Ok(())
+    }
+
+    /// Its parent waits for it again: where nothing can be retried, it tells its end again.
+    pub(super) fn retry_for_parent(&mut self) -> Result<(), Rejection> {
+        match self.retry(true) {
+            Err(Rejection::NothingToRetry | Rejection::NotStarted) => {
+                let execution = &self.execution;
+                let ending = Ending {
+                    status: execution.status,
+                    reason: execution.reason.as_deref().map(str::to_owned),
+                    failed_task: execution.failed_task,
+                    output: Some(execution.output.clone()),
+                    runs_failure_workflow: false,
+                };
+                self.reopen();
+                self.finish(ending);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Draws the consequences of every good end once more: where the execution had ended in the same
+    /// decision or while it was paused, what follows was never scheduled. What was, is not touched.
+    pub(super) fn settle_again(&mut self) {
+        let seqs = self.execution.tasks.keys().copied();
+        let seqs: Vec<u32> = seqs.filter(|seq| self.execution.is_settled_well(*seq)).collect();
+        for seq in seqs {
+            let Some(task) = self.execution.task(seq).cloned() else { continue };
+            let around = task.loop_task.and_then(|around| self.execution.task(around));
+            let is_past = task.loop_task.is_some()
+                && around.is_none_or(|around| {
+                    around.status.is_terminal() || around.iteration != task.around_iteration()
+                });
+            let plan = self.plan_of(task.place);
+            let Some(node) = plan.node(task.place.node).filter(|_| !is_past) else { continue };
+            if matches!(node.kind, Kind::Terminate) {
+                continue;
+            }
+            self.put(Step::Settle(seq));
+            if let Kind::Switch(switch) = &node.kind {
+                self.enter_again(&task, switch, node.next);
+            }
+        }
     }
 
     /// The newest attempt of each step, where it did not end well.

@@ -42,8 +42,8 @@ impl Decider {
                 self.schedule_loop(node, place, loop_task, (*first, items.as_ref()))
             }
             Kind::Wait => self.schedule_wait(node, place, loop_task),
+            Kind::ExclusiveJoin => self.schedule_exclusive_join(node, place, loop_task),
             Kind::Switch(_)
-            | Kind::ExclusiveJoin
             | Kind::Human
             | Kind::SetVariable
             | Kind::Inline

@@ -125,17 +125,7 @@ impl Decider {
     /// Marks a task of the engine's own as begun.
     pub(super) fn report_in_progress(&mut self, seq: u32) {
         let at = self.now();
-        self.record(Change::TaskReported(Box::new(TaskReport {
-            seq,
-            status: TaskStatus::InProgress,
-            output: None,
-            reason: None,
-            worker: None,
-            callback_after_seconds: 0,
-            delivery: Delivery::None,
-            is_external: false,
-            at,
-        })));
+        self.record(Change::TaskReported(Box::new(TaskReport::new(seq, at))));
     }
 
     /// Ends the execution because of a task.

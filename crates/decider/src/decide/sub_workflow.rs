@@ -1,11 +1,11 @@
 //! SUB_WORKFLOW and START_WORKFLOW: other executions, asked for by letter.
 //! **Source**: conductor-semantics §1.10, §1.11.
 use super::{Decider, Flow};
-use crate::change::{Change, TaskReopening};
+use crate::change::{Change, TaskReport};
 use crate::command::{ChildStart, News};
 use crate::json::{self, Object};
 use crate::plan::Node;
-use crate::state::{Delivery, NodeKey, Output, Parent, Task};
+use crate::state::{NodeKey, Output, Parent, Task};
 use baton_common::definition::{InlineDefinition, SubWorkflowParams};
 use baton_common::limits::SUB_WORKFLOW_DEPTH_MAX;
 use baton_common::{ExecutionId, Payload, TaskStatus};
@@ -123,17 +123,11 @@ impl Decider {
             parent: Some(Parent { task: id, depth }),
             idempotency_key: None,
         };
-        self.record(Change::TaskReopened(Box::new(TaskReopening {
-            seq: task.seq,
-            status: TaskStatus::InProgress,
-            delivery: Delivery::None,
-            input: None,
-            output: child_output(child),
-            retry_count: task.retry_count,
-            wait_until: None,
-            child: Some(child),
-            at: self.now(),
-        })));
+        let at = self.now();
+        let output = Some(child_output(child).json());
+        let child_is = Some(child);
+        let report = TaskReport { output, child: child_is, ..TaskReport::new(task.seq, at) };
+        self.record(Change::TaskReported(Box::new(report)));
         self.send(child, News::Start(Box::new(start)));
     }
 

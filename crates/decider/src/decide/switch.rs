@@ -65,6 +65,16 @@ impl Decider {
         self.follow(next, task.place.plan, task.loop_task);
     }
 
+    /// Schedules the branch of a choice made before, where it has not begun.
+    pub(super) fn enter_again(&mut self, task: &Task, switch: &Switch, next: Next) {
+        if task.status != TaskStatus::Completed {
+            return;
+        }
+        let case = json::members(&task.input).get("case").and_then(json::text);
+        let branch = case.and_then(|case| self.branch(switch, &case));
+        self.follow(branch.map_or(next, Next::Node), task.place.plan, task.loop_task);
+    }
+
     fn branch(&self, switch: &Switch, case: &str) -> Option<NodeId> {
         match switch.cases.get(case) {
             Some(None) if switch.is_decision => switch.default,

@@ -1,7 +1,7 @@
 //! What happens when a time has come. **Source**: conductor-semantics §2.5.
 use super::finish::Ending;
 use super::{Decider, Step};
-use crate::change::{Change, TaskEnd};
+use crate::change::{Change, TaskEnd, TaskReport};
 use crate::deadline::{self, Deadline};
 use crate::state::{Delivery, Task};
 use baton_common::definition::TimeoutPolicy;
@@ -82,9 +82,11 @@ impl Decider {
                 self.record(Change::TaskOverdue { seq, deadline });
             }
             TimeoutPolicy::Retry => {
+                self.let_go(task, &reason);
                 self.end(task.seq, TaskStatus::TimedOut, None, Some(&reason));
             }
             TimeoutPolicy::TimeOutWf => {
+                self.let_go(task, &reason);
                 let at = self.now();
                 self.record(Change::TaskEnded(Box::new(TaskEnd {
                     seq: task.seq,
@@ -141,17 +143,8 @@ impl Decider {
         match self.wait_deadline(&task.input) {
             Ok(until) => {
                 let at = self.now();
-                self.record(Change::TaskReopened(Box::new(crate::change::TaskReopening {
-                    seq,
-                    status: TaskStatus::InProgress,
-                    delivery: Delivery::None,
-                    input: None,
-                    output: task.output.clone(),
-                    retry_count: task.retry_count,
-                    wait_until: until,
-                    child: None,
-                    at,
-                })));
+                let report = TaskReport { wait_until: until, ..TaskReport::new(seq, at) };
+                self.record(Change::TaskReported(Box::new(report)));
                 self.put(Step::Run(seq));
             }
             Err(reason) => {

@@ -24,6 +24,7 @@ impl Decider {
                 output.len_bytes()
             );
             let (status, output) = (TaskStatus::FailedWithTerminalError, Payload::empty_object());
+            self.let_go(&task, "its task was ended from outside");
             self.end(update.seq, status, Some(output), Some(&reason));
             return Ok(());
         }
@@ -45,10 +46,7 @@ impl Decider {
             worker: update.worker.as_deref().map(Arc::from),
             at,
         })));
-        if let Some(child) = task.child {
-            let reason = "its task was ended from outside".to_owned();
-            self.send(child, crate::command::News::ParentEnded { reason });
-        }
+        self.let_go(task, "its task was ended from outside");
         self.put(Step::Settle(task.seq));
     }
 
@@ -60,7 +58,6 @@ impl Decider {
         let delay = update.callback_after_seconds.max(0);
         let at = self.now();
         let report = TaskReport {
-            seq: task.seq,
             status: if goes_back { TaskStatus::Scheduled } else { TaskStatus::InProgress },
             output: Some(output),
             reason: update.reason.as_deref().map(cut),
@@ -68,7 +65,7 @@ impl Decider {
             callback_after_seconds: delay,
             delivery: if goes_back { self.delivery_after(delay * 1000) } else { Delivery::None },
             is_external,
-            at,
+            ..TaskReport::new(task.seq, at)
         };
         self.record(Change::TaskReported(Box::new(report)));
     }

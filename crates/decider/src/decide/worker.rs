@@ -96,7 +96,7 @@ impl Decider {
         }
         let seq = task.seq;
         self.record(Change::TaskScheduled(Box::new(task)));
-        self.put(super::Step::Run(seq));
+        self.activate(seq);
         Ok(())
     }
 

@@ -56,6 +56,7 @@ impl Execution {
                 self.set_status(WorkflowStatus::Running, *at);
             }
             Change::ExecutionEnded(end) => self.end(end),
+            Change::OutputAmended { output } => self.output = output.clone(),
             Change::ExecutionReopened { at } => self.reopen(*at),
             Change::ExecutionRestarted(restart) => self.restart(restart),
         }
@@ -169,10 +170,6 @@ impl Execution {
 
     fn end_task(&mut self, end: &TaskEnd) {
         self.alter(end.seq, |task| ended(task, end));
-        let Some(task) = self.tasks.get(&end.seq) else { return };
-        if matches!(task.status, TaskStatus::Failed | TaskStatus::FailedWithTerminalError) {
-            self.failed_references.insert((task.seq, task.reference.clone()));
-        }
         if self.status == WorkflowStatus::Paused {
             self.unsettled.insert(end.seq);
         }
@@ -218,6 +215,7 @@ impl Execution {
     }
 
     fn end(&mut self, end: &ExecutionEnd) {
+        self.note_failures();
         self.output = end.output.clone();
         self.reason.clone_from(&end.reason);
         self.failed_task = end.failed_task;
@@ -226,7 +224,17 @@ impl Execution {
         self.set_status(end.status, end.at);
     }
 
+    /// Names the steps that have failed, in order; those from before a restart stay named.
+    fn note_failures(&mut self) {
+        let is_failed =
+            |task: &&Arc<Task>| matches!(task.status, TaskStatus::Failed | TaskStatus::FailedWithTerminalError);
+        let failed = self.tasks.values().filter(is_failed);
+        let failed = failed.map(|task| (task.seq, task.reference.clone()));
+        self.failed_references = self.inherited_failures.iter().cloned().chain(failed).collect();
+    }
+
     fn reopen(&mut self, at: Timestamp) {
+        self.failed_references = self.inherited_failures.clone();
         self.reason = None;
         self.failed_task = None;
         self.ended_at = None;
@@ -238,7 +246,8 @@ impl Execution {
         self.reopen(restart.at);
         self.last_retried_at = None;
         self.last_seq = restart.last_seq;
-        self.failed_references = restart.failed_references.iter().cloned().collect();
+        self.inherited_failures = restart.failed_references.iter().cloned().collect();
+        self.failed_references = self.inherited_failures.clone();
         self.output = Payload::empty_object();
         self.tasks.clear();
         self.step_plans.clear();
@@ -282,7 +291,7 @@ fn reported(task: &mut Task, report: &TaskReport) {
     if let Some(output) = &report.output {
         task.output = Output::Plain(output.clone());
     }
-    task.reason = report.reason.clone().or(task.reason.take());
+    task.reason.clone_from(&report.reason);
     task.worker = report.worker.clone().or(task.worker.take());
     task.callback_after_seconds = report.callback_after_seconds;
     task.delivery = report.delivery;
@@ -302,8 +311,9 @@ fn ended(task: &mut Task, end: &TaskEnd) {
     if let Some(output) = &end.output {
         task.output = Output::Plain(output.clone());
     }
-    task.reason = end.reason.clone().or(task.reason.take());
+    task.reason.clone_from(&end.reason);
     task.worker = end.worker.clone().or(task.worker.take());
+    task.callback_after_seconds = 0;
     task.ended_at = Some(end.at);
     task.updated_at = end.at;
     task.delivery = Delivery::None;

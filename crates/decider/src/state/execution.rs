@@ -81,6 +81,8 @@ pub struct Execution {
     pub last_retried_at: Option<Timestamp>,
     /// Steps that failed, by reference name, in order.
     pub failed_references: imbl::OrdSet<(u32, Arc<str>)>,
+    /// Those of them that failed before the last restart.
+    pub(crate) inherited_failures: imbl::OrdSet<(u32, Arc<str>)>,
     /// Every task by number.
     pub tasks: imbl::OrdMap<u32, Arc<Task>>,
     /// The newest task number given out; numbers are never used again.
@@ -124,6 +126,7 @@ impl Execution {
             updated_at: facts.at,
             last_retried_at: None,
             failed_references: imbl::OrdSet::new(),
+            inherited_failures: imbl::OrdSet::new(),
             tasks: imbl::OrdMap::new(),
             last_seq: 0,
             step_plans: imbl::Vector::new(),
@@ -205,6 +208,10 @@ impl Execution {
     pub fn wake_at(&self) -> Option<Timestamp> {
         if self.status.is_terminal() {
             return None;
+        }
+        if self.last_seq == 0 {
+            // Born, but not begun: whoever finds it so must begin it.
+            return Some(self.created_at);
         }
         let own = self.timeout_at();
         let tasks = match self.status {

@@ -189,6 +189,13 @@ impl Task {
         self.base.as_deref().unwrap_or(&self.reference)
     }
 
+    /// The iteration of the loop around it, 0 outside loops. A loop's own `iteration` is another
+    /// number: how far it has come itself.
+    pub fn around_iteration(&self) -> u32 {
+        let last = self.suffix().rsplit("__").next();
+        last.and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
     /// The `__n` part, empty outside loops.
     pub fn suffix(&self) -> &str {
         &self.reference[self.base_reference().len()..]

@@ -8,7 +8,7 @@ use crate::library::Frozen;
 use crate::view;
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
-use baton_decider::command::Command;
+use baton_decider::command::{Command, Letter, News};
 use baton_store::{Batch, CommitError, Conflict, Message, ReadyKey, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -100,11 +100,17 @@ impl Engine {
             let answer = match step {
                 Step::Answered(answer) => Some(answer),
                 Step::Suspended => None,
-                Step::Passed(child, news) => {
-                    jobs.push(passed_on(child, news));
-                    Some(Err(unknown(child)))
+                Step::Born => {
+                    jobs.push(Job::begin(jobs[index].target));
+                    Some(Ok(super::Reply { id: jobs[index].target, task: None }))
+                }
+                Step::Passed { from, to, news } => {
+                    let command = Command::Hear { from, version: 1, news };
+                    jobs.push(Job::new(to, What::Command(command), None));
+                    Some(Err(unknown(from)))
                 }
             };
+            self.take_births(&mut deciding, jobs, index);
             if answer.is_some() {
                 deciding.delivered.extend(jobs[index].message);
             }
@@ -113,6 +119,21 @@ impl Engine {
             self.load_passed(jobs, index, &mut deciding).await?;
         }
         Ok(deciding)
+    }
+
+    /// Births that a decision asks for are decided in the same batch, so that nobody ever reads of an
+    /// execution that is not there. (Where a database is distributed they travel as messages.)
+    fn take_births(&self, deciding: &mut Deciding, jobs: &mut Vec<Job>, index: usize) {
+        let from = jobs[index].target;
+        let Some(draft) = deciding.drafts.get_mut(&from) else { return };
+        let is_birth = |letter: &Letter| matches!(letter.news, News::Start(_) | News::StartFor { .. });
+        let (births, others) = std::mem::take(&mut draft.letters).into_iter().partition(is_birth);
+        draft.letters = others;
+        let births: Vec<Letter> = births;
+        for Letter { to, news } in births {
+            deciding.states.entry(to).or_insert(None);
+            jobs.push(Job::child(to, from, news));
+        }
     }
 
     /// Loads what jobs need that came up while the batch was decided.
@@ -350,24 +371,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// The news of a refused birth, as a job for the execution that asked for it. The message that asked
-/// is delivered with it.
-fn passed_on(child: ExecutionId, news: baton_decider::command::News) -> Job {
-    use baton_decider::command::News;
-    let to = match &news {
-        News::ChildRefused { task, .. } => task.execution(),
-        News::Start(_)
-        | News::StartFor { .. }
-        | News::Started { .. }
-        | News::ChildEnded { .. }
-        | News::ChildReopened { .. }
-        | News::ParentEnded { .. }
-        | News::ParentRetried => child,
-    };
-    let command = Command::Hear { from: child, version: 1, news };
-    Job::new(to, What::Command(command), None)
 }
 
 /// Whether there is anything to commit.

@@ -65,8 +65,10 @@ pub(super) enum Step {
     Answered(Result<Reply, OrchestratorError>),
     /// It waits for scripts.
     Suspended,
+    /// It is born; its first decision is to follow.
+    Born,
     /// Another execution must decide instead: a birth that failed is news to whoever asked for it.
-    Passed(ExecutionId, News),
+    Passed { from: ExecutionId, to: ExecutionId, news: News },
 }
 
 impl Engine {
@@ -86,6 +88,10 @@ impl Engine {
             What::Lease(key) => {
                 let key = key.clone();
                 Self::answered(target, self.lease_ready(batch, &key))
+            }
+            What::Child { from, news } => {
+                let (from, news) = (*from, news.clone());
+                self.bear_child(batch, target, from, news)
             }
             What::Message(message) => {
                 let message = message.clone();
@@ -246,11 +252,16 @@ impl Engine {
         let shown = version.map_or("null".to_owned(), |version| version.to_string());
         let reason = format!("No such workflow defined. name={name}, version={shown}");
         let waiting = birth.parent.map(|parent| parent.task).or(birth.starter);
-        match waiting {
-            Some(task) => {
-                Step::Passed(child, News::ChildRefused { task, reason })
+        match (waiting, birth.failed) {
+            (Some(task), _) => {
+                let news = News::ChildRefused { task, reason };
+                Step::Passed { from: child, to: task.execution(), news }
             }
-            None => Step::Answered(Err(OrchestratorError::NotFound(reason))),
+            (None, Some(to)) => {
+                let news = News::FailureRefused { name, reason };
+                Step::Passed { from: child, to, news }
+            }
+            (None, None) => Step::Answered(Err(OrchestratorError::NotFound(reason))),
         }
     }
 
@@ -357,6 +368,7 @@ impl Engine {
             news @ (News::Started { .. }
             | News::ChildEnded { .. }
             | News::ChildRefused { .. }
+            | News::FailureRefused { .. }
             | News::ChildReopened { .. }
             | News::ParentEnded { .. }
             | News::ParentRetried) => {
@@ -366,9 +378,59 @@ impl Engine {
             }
         };
         match self.birth_of(batch, *start, message.id.from, starter) {
-            Ok(birth) => self.give_birth(batch, message.to, &Arc::new(birth), index),
+            Ok(birth) => self.bear(batch, message.to, &birth),
             Err(error) => Step::Answered(Err(error)),
         }
+    }
+
+    /// A birth that another execution of this batch asks for: both are committed together.
+    fn bear_child(
+        &self,
+        batch: &mut Deciding,
+        target: ExecutionId,
+        from: ExecutionId,
+        news: News,
+    ) -> Step {
+        let (start, starter) = match news {
+            News::Start(start) => (start, None),
+            News::StartFor { task, start } => (start, Some(task)),
+            News::Started { .. }
+            | News::ChildEnded { .. }
+            | News::ChildRefused { .. }
+            | News::FailureRefused { .. }
+            | News::ChildReopened { .. }
+            | News::ParentEnded { .. }
+            | News::ParentRetried => return Self::answered(target, Ok(())),
+        };
+        match self.birth_of(batch, *start, from, starter) {
+            Ok(birth) => self.bear(batch, target, &birth),
+            Err(error) => Step::Answered(Err(error)),
+        }
+    }
+
+    /// Brings an execution into being without its first decision, which follows as a command: it
+    /// must be there even if that has to wait for a script.
+    fn bear(&self, batch: &mut Deciding, target: ExecutionId, birth: &Birth) -> Step {
+        let is_known = batch.states.get(&target).is_some_and(Option::is_some);
+        if is_known || batch.drafts.contains_key(&target) {
+            return Self::answered(target, Ok(()));
+        }
+        let Some(frozen) = self.definition_of(batch, &birth.definition) else {
+            return self.refuse_birth(target, birth);
+        };
+        let facts = facts_of(target, birth, &frozen, self.parts.clock.now());
+        let input = self.input_of(batch, birth, &frozen);
+        let draft = Draft {
+            before: None,
+            after: Execution::new(frozen.plan.clone(), facts.clone(), input),
+            frozen: Some(frozen),
+            changes: vec![Change::ExecutionStarted(Box::new(facts))],
+            letters: birth_letters(target, birth),
+            new_input: true,
+            idempotency_key: birth.idempotency_key.clone(),
+        };
+        batch.drafts.insert(target, draft);
+        Step::Born
     }
 
     fn birth_of(

@@ -2,7 +2,7 @@
 use crate::error::OrchestratorError;
 use crate::library::Frozen;
 use baton_common::{ExecutionId, Payload, TaskId};
-use baton_decider::command::Command;
+use baton_decider::command::{Command, News};
 use baton_decider::decide::{Decider, Evaluations};
 use baton_decider::state::{Parent, Task};
 use baton_store::{Message, MessageId, ReadyKey, Version};
@@ -41,6 +41,13 @@ pub(crate) enum What {
     RestartOnLatest,
     /// A ready task for one of the waiting polls.
     Lease(ReadyKey),
+    /// A birth that an execution of the same batch asks for.
+    Child {
+        /// Who asks.
+        from: ExecutionId,
+        /// The start.
+        news: News,
+    },
     /// A message from another execution.
     Message(Message),
     /// A decision that waited for scripts.
@@ -119,6 +126,14 @@ impl Job {
         Self::new(task.execution(), What::Command(command), None)
     }
 
+    pub(super) fn child(target: ExecutionId, from: ExecutionId, news: News) -> Self {
+        Self::new(target, What::Child { from, news }, None)
+    }
+
+    pub(super) fn begin(target: ExecutionId) -> Self {
+        Self::new(target, What::Command(Command::Begin), None)
+    }
+
     pub(super) fn message(message: Message) -> Self {
         let id = message.id;
         Self { message: Some(id), ..Self::new(message.to, What::Message(message), None) }
@@ -127,7 +142,7 @@ impl Job {
     /// Whether it is about an execution that need not exist.
     pub(super) fn is_birth(&self) -> bool {
         match &self.what {
-            What::Start(_) => true,
+            What::Start(_) | What::Child { .. } => true,
             What::Resume(resumption) => matches!(resumption.origin, Origin::Start(_)),
             What::Command(_) | What::RestartOnLatest | What::Lease(_) | What::Message(_) => false,
         }

@@ -89,6 +89,7 @@ fn concerned(job: &Job) -> impl Iterator<Item = ExecutionId> {
         What::Message(message) => Some(message.id.from),
         What::Start(_)
         | What::Command(_)
+        | What::Child { .. }
         | What::RestartOnLatest
         | What::Lease(_)
         | What::Resume(_) => None,

@@ -130,6 +130,7 @@ pub(super) fn touched(draft: &Draft) -> BTreeSet<u32> {
             | Change::ExecutionPaused { .. }
             | Change::ExecutionResumed { .. }
             | Change::ExecutionEnded(_)
+            | Change::OutputAmended { .. }
             | Change::ExecutionReopened { .. } => {}
         }
     }

@@ -62,7 +62,16 @@ impl Orchestrator {
                 input.len_bytes()
             )));
         }
+        if !(0..=99).contains(&request.priority) {
+            let rule = if request.priority < 0 { "minimum 0" } else { "maximum 99" };
+            let message = format!("priority: {} should be {rule}", request.priority);
+            return Err(OrchestratorError::Invalid(message));
+        }
         let name = request.name.unwrap_or_default();
+        if name.is_empty() && request.workflow_def.is_none() {
+            let message = "Workflow name cannot be null or empty";
+            return Err(OrchestratorError::Invalid(message.into()));
+        }
         let definition =
             self.definition_for(name, request.version, request.workflow_def).await?;
         Ok(Birth {

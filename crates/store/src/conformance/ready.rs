@@ -79,6 +79,16 @@ pub(super) async fn removed_tasks_are_not_named(store: &dyn Store) {
     assert_eq!(store.queue_sizes().await.unwrap(), [("q".to_owned(), 2)]);
 }
 
+/// A reservation belongs to the row and goes with it.
+pub(super) async fn a_task_made_ready_again_is_free(store: &dyn Store) {
+    let keys = vec![ready("q", 0, 0, 1)];
+    let mut bench = Bench::with(store, vec![holding(1, keys.clone())]).await;
+    assert_eq!(reserve(store, "q", 1, LONG_MS).await, keys);
+    bench.commit(vec![ExecutionWrite { ready_removed: keys.clone(), ..update(1, 1) }]).await;
+    bench.commit(vec![ExecutionWrite { ready_added: keys.clone(), ..update(1, 2) }]).await;
+    assert_eq!(reserve(store, "q", 1, LONG_MS).await, keys);
+}
+
 pub(super) async fn callers_at_once_get_different_tasks(store: &dyn Store) {
     let keys: Vec<_> = (0..40).map(|n| ready("q", 0, 0, n)).collect();
     let _bench = Bench::with(store, vec![holding(1, keys.clone())]).await;

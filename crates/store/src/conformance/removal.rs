@@ -1,6 +1,7 @@
 //! What is removed leaves nothing behind and takes nothing else along.
 use super::bench::{Bench, birth, everyone, id, message, noon, ready, update};
 use crate::{ExecutionWrite, Store, TaskLog};
+use baton_common::ids::SEQ_MAX;
 
 /// One of everything that belongs to the `n`th execution.
 fn rich(n: u64, to: u64) -> ExecutionWrite {
@@ -20,8 +21,10 @@ fn log(n: u64) -> TaskLog {
 pub(super) async fn removal_leaves_nothing(store: &dyn Store) {
     let mut bench = Bench::with(store, vec![rich(1, 2), rich(2, 1)]).await;
     bench.commit(vec![update(1, 1)]).await;
-    store.append_task_logs(&[log(1), log(2)]).await.unwrap();
+    let last = TaskLog { task: id(1).task(SEQ_MAX), ..log(1) };
+    store.append_task_logs(&[log(1), log(2), last.clone()]).await.unwrap();
     store.remove(&[id(1), id(2)]).await.unwrap();
+    assert_eq!(store.task_logs(last.task, 9).await.unwrap(), []);
     assert_eq!((bench.find(1).await, bench.find(2).await), (None, None));
     assert_eq!(store.search(&everyone()).await.unwrap().total_hits, 0);
     assert_eq!(store.queue_sizes().await.unwrap(), []);
