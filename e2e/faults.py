@@ -114,11 +114,28 @@ def one_round(site, breaks, number, moments):
     assert in_flight, "nothing was in flight at the fault"
     mine = {one: count for one, count in site.driver.ledger.started.items() if one not in before}
     assert len(mine) == STARTS, f"{len(mine)} of {STARTS} starts have an execution of their own"
-    waiting.until(lambda: site.open_executions() == 0, END_SECONDS, "every execution ends")
+    try:
+        waiting.until(lambda: site.open_executions() == 0, END_SECONDS, "every execution ends")
+    except waiting.Late as late:
+        raise AssertionError(f"{late}\n{describe_open(site)}") from None
     took = time.monotonic() - began
     retried = sum(check_execution(site, one, count) for one, count in mine.items())
     check_database(site)
     return f"{in_flight} in flight, all {STARTS} ended right within {took:.1f} s, {retried} attempts repeated"
+
+
+def describe_open(site):
+    """What the first executions that stay open wait for."""
+    rows = site.sql("select id || ' ' || workflow_name || ' waits ' || waits || ' wakes ' || coalesce(wake_at::text, 'never')"
+                    " from execution where ended_at is null order by created_at limit 4").splitlines()
+    for number, row in enumerate(rows):
+        tasks = site.expect("GET", f"/workflow/{row.split()[0]}?includeTasks=true")["tasks"]
+        rows[number] += "".join(f"\n    {task['referenceTaskName']} {task['status']} {task.get('workerId', '')}" for task in tasks)
+        children = site.sql(f"select id || ' status ' || status from execution where parent = '{row.split()[0]}'")
+        rows[number] += f"\n    children: {children or 'none'}"
+    letters = site.sql("select from_id || ' to ' || to_id || ' sent ' || sent_at from message limit 4")
+    counts = f"{site.open_executions()} open, now {time.time() * 1000:.0f}, messages: {letters or 'none'}"
+    return "\n".join([counts, *rows])
 
 
 def check_no_dead_wait(site):

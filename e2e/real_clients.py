@@ -138,7 +138,7 @@ def rust_tests(source, binary, server_url):
     environment = {**os.environ, "CONDUCTOR_SERVER_URL": server_url, "CARGO_PROFILE_DEV_DEBUG": "0",
                    "CARGO_TARGET_DIR": str(places.target_folder() / "conductor-sdk")}
     done = subprocess.run(
-        ["cargo", "test", "--quiet", "--locked", "--test", binary, "--", "--test-threads=4", "--skip=common::"],
+        ["cargo", "test", "--locked", "--test", binary, "--", "--test-threads=4", "--skip=common::"],
         cwd=source, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=RUST_BUILD_SECONDS, check=False)
     found = re.findall(r"^test (\S+) \.\.\. (ok|FAILED)$", done.stdout, re.MULTILINE)

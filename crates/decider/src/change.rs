@@ -271,4 +271,3 @@ pub struct Restart {
     #[serde(default)]
     pub failed_references: Vec<(u32, Arc<str>)>,
 }
-

@@ -54,7 +54,8 @@ fn all(node: &Node, task: &Task) -> [Option<(Timestamp, Deadline)>; 7] {
     let is_leased = task.delivery == Delivery::Leased;
     let response = set(def.response_timeout_seconds);
     let poll = def.poll_timeout_seconds.and_then(|seconds| set(seconds.into()));
-    let poll = poll.filter(|_| task.status == TaskStatus::Scheduled && node.is_worker());
+    let waits = task.status == TaskStatus::Scheduled && !is_leased;
+    let poll = poll.filter(|_| waits && node.is_worker());
     let due = match task.delivery {
         Delivery::Delayed(at) => Some(at),
         Delivery::None | Delivery::Ready(_) | Delivery::Leased => None,
@@ -75,8 +76,7 @@ fn all(node: &Node, task: &Task) -> [Option<(Timestamp, Deadline)>; 7] {
         }),
         due.map(|at| (at, Deadline::Due)),
         task.wait_until.map(|at| (at, Deadline::WaitOver)),
-        (is_leased && response.is_none()).then(|| {
-            (task.updated_at.plus_seconds(LEASE_SECONDS_DEFAULT), Deadline::LeaseOver)
-        }),
+        (is_leased && response.is_none())
+            .then(|| (task.updated_at.plus_seconds(LEASE_SECONDS_DEFAULT), Deadline::LeaseOver)),
     ]
 }

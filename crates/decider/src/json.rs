@@ -8,7 +8,11 @@ pub type Object = IndexMap<String, Payload>;
 
 /// The members of an object; none for anything else.
 pub fn members(payload: &Payload) -> Object {
-    if payload.is_object() { serde_json::from_str(payload.get()).unwrap_or_default() } else { Object::new() }
+    if payload.is_object() {
+        serde_json::from_str(payload.get()).unwrap_or_default()
+    } else {
+        Object::new()
+    }
 }
 
 /// The elements of a list; `None` for anything else.

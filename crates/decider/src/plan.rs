@@ -394,7 +394,6 @@ fn input_templates(
     if !honours || task_def.input_template.is_empty_object() {
         return (Template::compile(&task.input_parameters), None);
     }
-    let merged: Payload =
-        crate::json::put_absent(&task.input_parameters, &task_def.input_template);
+    let merged: Payload = crate::json::put_absent(&task.input_parameters, &task_def.input_template);
     (Template::compile(&merged), Some(Template::compile(&task_def.input_template)))
 }

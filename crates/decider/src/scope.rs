@@ -90,9 +90,7 @@ impl ExecutionScope<'_> {
             "output" => raw(&execution.output),
             "status" => quoted(execution.status.name()),
             "workflowId" => quoted(&execution.id().to_string()),
-            "parentWorkflowId" => {
-                quoted(&facts.parent.as_ref()?.task.execution().to_string())
-            }
+            "parentWorkflowId" => quoted(&facts.parent.as_ref()?.task.execution().to_string()),
             "parentWorkflowTaskId" => quoted(&facts.parent.as_ref()?.task.to_string()),
             "workflowType" => quoted(&facts.workflow_name),
             "version" => number(facts.workflow_version.into()),

@@ -1,8 +1,9 @@
 //! Golden histories of the decider; `BATON_UPDATE_HISTORIES=1` rewrites them.
 mod support;
 
+use baton_common::WorkflowStatus;
 use std::path::PathBuf;
-use support::{History, Seen, run};
+use support::{COMMANDS, History, Seen, run};
 
 fn files() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/histories");
@@ -27,9 +28,8 @@ fn every_history_comes_out_as_written() {
             continue;
         }
         let written = std::fs::read_to_string(&path).expect("a history");
-        let played = std::panic::catch_unwind(|| {
-            run(&History::parse(&written), &mut Seen::new()).render()
-        });
+        let played =
+            std::panic::catch_unwind(|| run(&History::parse(&written), &mut Seen::new()).render());
         match played {
             Ok(played) if played == written => {}
             Ok(played) if is_update => std::fs::write(&path, played).expect("a writable history"),
@@ -42,4 +42,19 @@ fn every_history_comes_out_as_written() {
 
 fn said(panic: &(dyn std::any::Any + Send)) -> &str {
     panic.downcast_ref::<String>().map_or("see above", String::as_str)
+}
+
+/// Goal: no command is unthought-of in any status. Method: the histories together are searched for
+/// every pair of command and status.
+#[test]
+fn every_command_meets_every_status() {
+    let mut seen = Seen::new();
+    for path in files() {
+        let written = std::fs::read_to_string(&path).expect("a history");
+        run(&History::parse(&written), &mut seen);
+    }
+    let statuses = WorkflowStatus::ALL.map(WorkflowStatus::name);
+    let pairs = COMMANDS.iter().flat_map(|command| statuses.map(|status| (*command, status)));
+    let missing: Vec<_> = pairs.filter(|pair| !seen.contains(pair)).collect();
+    assert!(missing.is_empty(), "no history has {missing:?}");
 }

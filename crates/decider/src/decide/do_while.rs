@@ -7,8 +7,8 @@ use crate::plan::{Kind, Node, NodeId};
 use crate::state::{LoopProgress, NodeKey, Output, Task};
 use baton_common::limits::LOOP_ITERATIONS_MAX;
 use baton_common::{Payload, TaskStatus};
-use baton_expression::template::Template;
 use baton_expression::script::{Language, Script};
+use baton_expression::template::Template;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ impl Decider {
         self.record(Change::TaskScheduled(Box::new(task)));
         match first {
             Some(first) if !is_empty => {
-                self.schedule(NodeKey { plan: place.plan, node: first }, Some(seq))
+                self.schedule_within(NodeKey { plan: place.plan, node: first }, Some(seq))
             }
             _ => self.end_well(seq, None),
         }
@@ -100,7 +100,7 @@ impl Decider {
             self.record(Change::TasksRemoved { seqs: forgotten });
         }
         match first {
-            Some(node) => self.schedule(NodeKey { plan: task.place.plan, node }, Some(seq)),
+            Some(node) => self.schedule_within(NodeKey { plan: task.place.plan, node }, Some(seq)),
             None => Ok(()),
         }
     }
@@ -110,9 +110,8 @@ impl Decider {
         if until == 0 {
             return Vec::new();
         }
-        let is_old = |other: &Task| {
-            other.loop_task == Some(task.seq) && other.around_iteration() <= until
-        };
+        let is_old =
+            |other: &Task| other.loop_task == Some(task.seq) && other.around_iteration() <= until;
         let tasks = || self.execution.tasks.values();
         let mut old: HashSet<u32> =
             tasks().filter(|other| is_old(other)).map(|other| other.seq).collect();
@@ -132,12 +131,17 @@ impl Decider {
         full.filter_map(|name| self.execution.by_reference(&name).cloned()).collect()
     }
 
-    /// Notes the outputs so far of a loop that is about to be ended from outside.
-    pub(super) fn note_iteration_under_way(&mut self, task: &Task) {
-        let plan = self.plan_of(task.place);
-        if let Some(Kind::DoWhile { body, .. }) = plan.node(task.place.node).map(|node| &node.kind) {
-            let tasks = self.tasks_of_iteration(task, body);
-            self.note_iteration(task, &tasks);
+    /// Notes the outputs so far of loops that are about to be ended from outside.
+    pub(super) fn note_open_iterations(&mut self) {
+        let loops: Vec<u32> = self.execution.open_loops.iter().copied().collect();
+        for seq in loops {
+            let Some(task) = self.execution.task(seq).cloned() else { continue };
+            let plan = self.plan_of(task.place);
+            let node = plan.node(task.place.node);
+            if let Some(Kind::DoWhile { body, .. }) = node.map(|node| &node.kind) {
+                let tasks = self.tasks_of_iteration(&task, body);
+                self.note_iteration(&task, &tasks);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Data of a branch is never substituted a second time: Conductor does, and lets text that users
 //! supply read other data.
-use super::{Decider, Flow, Step};
+use super::{Decider, Flow, Step, Stop, switch};
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node, NodeId, freeze_task};
 use crate::state::NodeKey;
@@ -47,10 +47,16 @@ impl Decider {
             self.execution.by_reference(&full).is_some()
         };
         if let Some(branch) = branches.iter().find(begun) {
-            let name = branch.reference.clone();
-            self.fail_for_good(&format!("The task reference {name} is in use already"));
+            let (name, reference) =
+                (branch.step.name.as_deref().unwrap_or_default(), &branch.reference);
+            let reason = format!(
+                "No dynamic tasks could be created for the Workflow: {}, Dynamic Fork Task: {name}/{reference} attempted to create a duplicate task reference name: {reference}",
+                self.label()
+            );
+            self.fail_for_good(&reason);
             return Ok(());
         }
+        self.ask_ahead(&branches)?;
         task.input = fork_input(&task.input, &branches);
         self.record_ended(task, TaskStatus::Completed);
         let joined = self.schedule_branches(&branches, loop_task)?;
@@ -61,6 +67,19 @@ impl Decider {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Has the choices of branches by script evaluated before anything is scheduled: the JOIN waits
+    /// for the step that they choose.
+    fn ask_ahead(&mut self, branches: &[Branch]) -> Flow {
+        let mut is_complete = true;
+        for branch in branches {
+            if let Some(source) = switch::script_of(&branch.step) {
+                let script = switch::script(source, &branch.input);
+                is_complete &= self.evaluate(script).is_ok();
+            }
+        }
+        if is_complete { Ok(()) } else { Err(Stop::Wanted) }
     }
 
     /// Creates every branch's first tasks; answers what the JOIN waits for, by name.
@@ -290,10 +309,9 @@ fn legacy_branches(given: Option<&Payload>) -> Result<Vec<Branch>, String> {
     let branch = |task: LegacyTask| {
         let reference = task.reference_name.ok_or("a forked task has no referenceName")?;
         let input = task.input.unwrap_or_default();
-        let workflow = task.workflow_name.map(|name| SubWorkflowParams {
-            name: Some(name),
-            ..SubWorkflowParams::default()
-        });
+        let workflow = task
+            .workflow_name
+            .map(|name| SubWorkflowParams { name: Some(name), ..SubWorkflowParams::default() });
         let step = WorkflowTask {
             name: task.task_name,
             task_reference_name: Some(reference.clone()),
@@ -308,11 +326,6 @@ fn legacy_branches(given: Option<&Payload>) -> Result<Vec<Branch>, String> {
 }
 
 fn read_steps(steps: &Payload) -> Result<Vec<WorkflowTask>, String> {
-    if steps.is_object() {
-        return serde_json::from_str(steps.get())
-            .map(|step| vec![step])
-            .map_err(|error| error.to_string());
-    }
     serde_json::from_str(steps.get())
         .map_err(|error| format!("Input to the dynamically forked tasks is not a list: {error}"))
 }

@@ -67,13 +67,21 @@ impl Decider {
     /// Ends the execution.
     pub(super) fn finish(&mut self, ending: Ending) {
         self.drop_agenda();
+        if ending.output.is_none() {
+            self.note_open_iterations();
+        }
         self.cancel_open_tasks(ending.reason.as_deref().unwrap_or_default());
         // Output templates see the end as it will be.
         self.execution.status = ending.status;
         let own_output = ending.output.unwrap_or_else(|| self.default_output());
         let mut output = own_output.clone();
         if ending.runs_failure_workflow {
-            output = self.start_failure_workflow(&ending.reason, ending.status, output, ending.failed_task);
+            output = self.start_failure_workflow(
+                &ending.reason,
+                ending.status,
+                output,
+                ending.failed_task,
+            );
         }
         let reason: Option<Arc<str>> = ending.reason.map(Arc::from);
         self.record(Change::ExecutionEnded(Box::new(ExecutionEnd {
@@ -96,9 +104,6 @@ impl Decider {
 
     fn cancel_open_tasks(&mut self, why: &str) {
         let open: Vec<Arc<Task>> = self.execution.open_tasks().cloned().collect();
-        for task in &open {
-            self.note_iteration_under_way(task);
-        }
         for task in open {
             let at = self.now();
             self.record(Change::TaskEnded(Box::new(TaskEnd {
@@ -141,6 +146,9 @@ impl Decider {
     ) -> Payload {
         let definition = self.execution.plan.definition.clone();
         let Some(name) = definition.failure_workflow.as_deref() else { return output };
+        if name.is_empty() {
+            return output;
+        }
         let Some(name) = self.failure_workflow_name(name) else { return output };
         let seq = failed_task.unwrap_or(self.execution.last_seq);
         let salt = self.execution.id().task(seq.max(1));
@@ -171,7 +179,8 @@ impl Decider {
 
     /// The failure workflow's name: literal, `$workflow.input.x`, or a token.
     fn failure_workflow_name(&self, name: &str) -> Option<String> {
-        let path = name.strip_prefix("$workflow.input.").map(|key| format!("${{workflow.input.{key}}}"));
+        let path =
+            name.strip_prefix("$workflow.input.").map(|key| format!("${{workflow.input.{key}}}"));
         let text = path.as_deref().unwrap_or(name);
         if !text.contains("${") {
             return Some(text.to_owned());

@@ -17,7 +17,7 @@ impl Decider {
         let task = self.new_task(node, place, loop_task);
         self.record_ended(task, TaskStatus::Completed);
         for branch in branches {
-            self.schedule(NodeKey { plan: place.plan, node: *branch }, loop_task)?;
+            self.schedule_within(NodeKey { plan: place.plan, node: *branch }, loop_task)?;
         }
         self.schedule(join, loop_task)
     }
@@ -28,7 +28,9 @@ impl Decider {
         let is_join = |key: &NodeKey| matches!(self.execution.node(*key).kind, Kind::Join);
         let found = join.filter(is_join);
         if found.is_none() {
-            self.fail_for_good("Fork task definition is not followed by a join task.  Check the blueprint");
+            self.fail_for_good(
+                "Fork task definition is not followed by a join task.  Check the blueprint",
+            );
         }
         found
     }

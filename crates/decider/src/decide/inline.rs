@@ -28,8 +28,7 @@ impl Decider {
                 return self.fail_script(task, &reason, false);
             }
         }
-        let source =
-            if is_lambda { format!("(function () {{ {source}\n}})()") } else { source };
+        let source = if is_lambda { format!("(function () {{ {source}\n}})()") } else { source };
         let script = Script { language: Language::JavaScript, source, input: task.input.clone() };
         match self.evaluate(script)? {
             Ok(value) => self.end_well(task.seq, Some(result_of(&value))),

@@ -35,21 +35,23 @@ impl Decider {
         Ok(())
     }
 
-    /// Ends a JOIN for which every step has ended. Steps that never ran count as ended here.
-    pub(super) fn run_join(&mut self, task: &Task, _node: &Node) -> Flow {
+    /// Ends a JOIN for which every step has ended.
+    pub(super) fn run_join(&mut self, task: &Task) -> Flow {
+        let open = self.execution.join_open.get(&task.seq).copied().unwrap_or(0);
+        if open == 0 { self.close_join(task) } else { Ok(()) }
+    }
+
+    /// Ends a JOIN with what there is: steps that never ran count as ended.
+    fn close_join(&mut self, task: &Task) -> Flow {
         let names = task.join_on.clone().unwrap_or_default();
         let awaited: Vec<Arc<Task>> =
             names.iter().filter_map(|name| self.execution.by_reference(name).cloned()).collect();
-        if awaited.iter().any(|task| !task.status.is_terminal()) {
-            return Ok(());
-        }
         let is_optional = |task: &Task| self.execution.node_of(task).task.optional;
         // As in Conductor, what stands behind the first failed step in the list is left out.
         let is_fault = |task: &Arc<Task>| !task.status.is_successful() && !is_optional(task);
         let good = awaited.iter().position(is_fault).unwrap_or(awaited.len());
         let output = joined_output(&awaited[..good]);
-        let failed: Vec<&Arc<Task>> =
-            awaited.iter().filter(|task| is_fault(task)).collect();
+        let failed: Vec<&Arc<Task>> = awaited.iter().filter(|task| is_fault(task)).collect();
         if !failed.is_empty() {
             let all_canceled = failed.iter().all(|task| task.status == TaskStatus::Canceled);
             let status = if all_canceled { TaskStatus::Canceled } else { TaskStatus::Failed };
@@ -88,8 +90,7 @@ impl Decider {
             awaited.any(|awaited| !awaited.status.is_terminal())
         };
         let joins = open.iter().filter(|task| matches!(kind(task), Kind::Join));
-        let free: Vec<u32> =
-            joins.filter(|task| !waits_for_open(task)).map(|task| task.seq).collect();
+        let free: Vec<Arc<Task>> = joins.filter(|task| !waits_for_open(task)).cloned().collect();
         let exclusive = open.iter().find(|task| matches!(kind(task), Kind::ExclusiveJoin));
         if let Some(seq) = free.is_empty().then_some(exclusive).flatten().map(|task| task.seq) {
             self.end(seq, TaskStatus::Failed, None, Some("none of its tasks has run"));
@@ -99,10 +100,11 @@ impl Decider {
             self.fail_for_good("its joins wait for each other");
             return true;
         }
-        for seq in &free {
-            self.put(Step::Run(*seq));
+        let has_free = !free.is_empty();
+        for join in free {
+            let _ = self.close_join(&join);
         }
-        !free.is_empty()
+        has_free
     }
 
     /// Creates the EXCLUSIVE_JOIN.
@@ -126,19 +128,20 @@ impl Decider {
         Ok(())
     }
 
-    /// Takes over the first of its steps that ran, else the first of the default steps; waits for
-    /// one to end when none has.
+    /// Takes over the first of its steps that has begun, or the first of the default steps while that
+    /// one runs; waits when neither has ended.
     pub(super) fn run_exclusive_join(&mut self, task: &Task, node: &Node) -> Flow {
         let find = |names: &[String]| {
             names.iter().find_map(|name| {
                 let full = self.full_reference(&Arc::from(name.as_str()), task.loop_task);
                 let found = self.execution.by_reference(&full)?;
-                let counts = found.status.is_terminal() && found.status != TaskStatus::Skipped;
-                counts.then(|| found.clone())
+                (found.status != TaskStatus::Skipped).then(|| found.clone())
             })
         };
+        let has_ended = |found: &Arc<Task>| found.status.is_terminal();
         let found = find(&node.task.join_on)
-            .or_else(|| find(&node.task.default_exclusive_join_task));
+            .filter(has_ended)
+            .or_else(|| find(&node.task.default_exclusive_join_task).filter(has_ended));
         match found {
             Some(found) if found.status.is_successful() => {
                 self.end_well(task.seq, Some(found.output.json()))

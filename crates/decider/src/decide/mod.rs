@@ -31,8 +31,8 @@ use crate::scope::ExecutionScope;
 use crate::state::{Execution, NodeKey, Task};
 use baton_common::limits::STEPS_PER_DECISION_MAX;
 use baton_common::{ExecutionId, Payload, TaskDef, Timestamp, WorkflowStatus};
-use baton_expression::template::Template;
 use baton_expression::script::{Script, ScriptError};
+use baton_expression::template::Template;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 

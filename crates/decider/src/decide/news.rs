@@ -36,8 +36,7 @@ impl Decider {
                 Ok(())
             }
             News::FailureRefused { name, reason } => {
-                let text =
-                    format!("Error workflow {name} failed to start.  reason: {reason}");
+                let text = format!("Error workflow {name} failed to start.  reason: {reason}");
                 let output = json::with_member(
                     &self.execution.output,
                     "conductor.failure_workflow",
@@ -47,6 +46,8 @@ impl Decider {
                 Ok(())
             }
             News::ChildReopened { task } => self.hear_of_reopening(task, from, version),
+            // What has ended keeps its own end.
+            News::ParentEnded { .. } if self.execution.status.is_terminal() => Err(Rejection::Late),
             News::ParentEnded { reason } => self.terminate(Some(reason)),
             News::ParentRetried => self.retry_for_parent(),
         }

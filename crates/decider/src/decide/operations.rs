@@ -25,7 +25,7 @@ impl Decider {
     }
 
     /// `name.version/id`, as Conductor's messages name an execution.
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         let facts = &self.execution.facts;
         format!("{}.{}/{}", facts.workflow_name, facts.workflow_version, facts.id)
     }
@@ -107,9 +107,8 @@ impl Decider {
     }
 
     pub(super) fn reset_callbacks(&mut self) -> Result<(), Rejection> {
-        let status = self.execution.status;
-        if status.is_terminal() {
-            return Err(Rejection::HasEnded(format!("is in terminal state. Status = {status}")));
+        if self.execution.status.is_terminal() {
+            return Err(Rejection::HasEnded(self.label()));
         }
         let delayed: Vec<u32> = self
             .execution

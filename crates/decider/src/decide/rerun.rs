@@ -71,8 +71,7 @@ impl Decider {
     }
 
     fn revive(&mut self, task: &Arc<Task>, node: &Node) {
-        let waits =
-            matches!(node.kind, Kind::Join | Kind::ExclusiveJoin | Kind::DoWhile { .. });
+        let waits = matches!(node.kind, Kind::Join | Kind::ExclusiveJoin | Kind::DoWhile { .. });
         if waits {
             self.wait_again(task, task.output.clone());
         } else {
@@ -110,6 +109,7 @@ impl Decider {
             at: self.now(),
         })));
         if task.join_on.is_some() {
+            // It looks for itself whether it still has anything to wait for.
             self.put(Step::Run(task.seq));
         }
     }

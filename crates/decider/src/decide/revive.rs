@@ -89,7 +89,10 @@ impl Decider {
         let plan = self.plan_of(task.runs.unwrap_or(task.place));
         let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { return };
         match node.kind {
-            Kind::Join | Kind::ExclusiveJoin | Kind::DoWhile { .. } | Kind::Fork { .. }
+            Kind::Join
+            | Kind::ExclusiveJoin
+            | Kind::DoWhile { .. }
+            | Kind::Fork { .. }
             | Kind::DynamicFork { .. } => self.reopen_in_place(task, node),
             Kind::SubWorkflow if resume_children && task.child.is_some() => {
                 self.resume_child(task);
@@ -106,7 +109,11 @@ impl Decider {
             | Kind::Lambda
             | Kind::Jq
             | Kind::Terminate
-            | Kind::Noop => self.try_again(task, node, 0),
+            | Kind::Noop => {
+                // By hand: at once, and with the old reason forgotten.
+                let task = Task { reason: None, ..(**task).clone() };
+                self.try_again(&task, node, 0, 0);
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 //! Creating the task of a step, and what the engine does for it at once.
-use super::{Decider, Flow, Step};
+use super::{Decider, Flow, Step, Stop};
 use crate::change::{Change, TaskEnd};
 use crate::json;
 use crate::plan::{Kind, Next, Node, Plan};
@@ -30,7 +30,9 @@ impl Decider {
         }
         match &node.kind {
             Kind::Worker => self.schedule_worker(node, place, loop_task),
-            Kind::Dynamic { name_param } => self.schedule_dynamic(node, place, loop_task, name_param),
+            Kind::Dynamic { name_param } => {
+                self.schedule_dynamic(node, place, loop_task, name_param)
+            }
             Kind::SubWorkflow => self.schedule_sub_workflow(node, place, loop_task),
             Kind::StartWorkflow => self.schedule_start_workflow(node, place, loop_task),
             Kind::Fork { branches, join } => {
@@ -51,6 +53,18 @@ impl Decider {
             | Kind::Jq
             | Kind::Terminate
             | Kind::Noop => self.schedule_internal(node, place, loop_task),
+        }
+    }
+
+    /// Like [`Self::schedule`] in the middle of another step: what must wait for a script is taken
+    /// again by itself.
+    pub(super) fn schedule_within(&mut self, place: NodeKey, loop_task: Option<u32>) -> Flow {
+        match self.schedule(place, loop_task) {
+            Err(Stop::Wanted) => {
+                self.blocked.push(Step::Schedule { place, loop_task });
+                Ok(())
+            }
+            flow => flow,
         }
     }
 
@@ -82,7 +96,7 @@ impl Decider {
             Kind::Jq => self.run_jq(&task),
             Kind::Terminate => self.run_terminate(&task),
             Kind::Noop => self.end_well(seq, None),
-            Kind::Join => self.run_join(&task, node),
+            Kind::Join => self.run_join(&task),
             Kind::ExclusiveJoin => self.run_exclusive_join(&task, node),
             Kind::Worker
             | Kind::Dynamic { .. }
@@ -107,9 +121,7 @@ impl Decider {
     pub(super) fn full_reference(&self, reference: &Arc<str>, loop_task: Option<u32>) -> Arc<str> {
         match loop_task.and_then(|seq| self.execution.task(seq)) {
             None => reference.clone(),
-            Some(around) => {
-                format!("{reference}{}__{}", around.suffix(), around.iteration).into()
-            }
+            Some(around) => format!("{reference}{}__{}", around.suffix(), around.iteration).into(),
         }
     }
 

@@ -21,16 +21,18 @@ impl Decider {
             self.go_on(&task);
         } else if retry::is_due(node, &task, self.now()) {
             let delay = retry::delay_seconds(&node.task_def, task.retry_count);
-            self.try_again(&task, node, delay);
+            let jitter_ms = retry::jitter_ms(&node.task_def, self.execution.id().task(seq));
+            self.try_again(&task, node, delay, jitter_ms);
         } else if retry::total_time_is_over(node, &task, self.now()) {
-            self.fail_by(&task);
+            let reason = self.total_reason(&task);
+            self.fail_by(&task, reason);
         } else if node.task.optional {
             self.record(Change::TaskForgiven { seq });
             self.go_on(&task);
         } else if node.task.permissive {
             self.go_on(&task);
         } else {
-            self.fail_by(&task);
+            self.fail_by(&task, self.describe_end(&task));
         }
         Ok(())
     }
@@ -46,11 +48,16 @@ impl Decider {
     }
 
     /// Another attempt: a new task with a new id.
-    pub(super) fn try_again(&mut self, task: &Task, node: &Node, delay_seconds: i64) {
+    pub(super) fn try_again(
+        &mut self,
+        task: &Task,
+        node: &Node,
+        delay_seconds: i64,
+        jitter_ms: i64,
+    ) {
         let now = self.now();
         let seq = self.execution.last_seq + 1;
-        let delay_ms = delay_seconds * 1000
-            + retry::jitter_ms(&node.task_def, self.execution.id().task(task.seq));
+        let delay_ms = delay_seconds * 1000 + jitter_ms;
         let fresh = if node.reference.is_empty() {
             task.input.clone()
         } else {
@@ -129,26 +136,35 @@ impl Decider {
     }
 
     /// Ends the execution because of a task.
-    fn fail_by(&mut self, task: &Task) {
-        let status = match task.status {
-            TaskStatus::Canceled => WorkflowStatus::Terminated,
-            TaskStatus::TimedOut => WorkflowStatus::TimedOut,
-            TaskStatus::Scheduled
-            | TaskStatus::InProgress
-            | TaskStatus::Completed
-            | TaskStatus::CompletedWithErrors
-            | TaskStatus::Failed
-            | TaskStatus::FailedWithTerminalError
-            | TaskStatus::Skipped => WorkflowStatus::Failed,
-        };
-        let id = self.execution.id().task(task.seq);
-        let reason = task.reason.as_deref().unwrap_or_default();
+    fn fail_by(&mut self, task: &Task, reason: String) {
         self.finish(Ending {
-            status,
-            reason: Some(format!("Task {id} failed with status: {status} and reason: '{reason}'")),
+            status: status_after(task.status),
+            reason: Some(reason),
             failed_task: Some(task.seq),
             output: None,
             runs_failure_workflow: true,
         });
+    }
+
+    fn describe_end(&self, task: &Task) -> String {
+        let id = self.execution.id().task(task.seq);
+        let (status, reason) = (status_after(task.status), task.reason.as_deref());
+        let reason = reason.unwrap_or_default();
+        format!("Task {id} failed with status: {status} and reason: '{reason}'")
+    }
+}
+
+/// How an execution ends by a task that ended so.
+fn status_after(status: TaskStatus) -> WorkflowStatus {
+    match status {
+        TaskStatus::Canceled => WorkflowStatus::Terminated,
+        TaskStatus::TimedOut => WorkflowStatus::TimedOut,
+        TaskStatus::Scheduled
+        | TaskStatus::InProgress
+        | TaskStatus::Completed
+        | TaskStatus::CompletedWithErrors
+        | TaskStatus::Failed
+        | TaskStatus::FailedWithTerminalError
+        | TaskStatus::Skipped => WorkflowStatus::Failed,
     }
 }

@@ -71,10 +71,9 @@ impl Decider {
         };
         let embedded = json::members(&definition);
         let name = embedded.get("name").cloned().unwrap_or_else(|| text(&param.name));
-        let version = match embedded.get("version") {
-            Some(version) => version.clone(),
-            None => json::payload(&param.version),
-        };
+        // A definition given whole leaves the version out, as in Conductor.
+        let version = if embedded.is_empty() { param.version } else { None };
+        let version = json::payload(&version);
         let priority = param.priority.as_ref();
         let priority = priority.map(|value| self.resolve(&Template::compile(value), None));
         json::payload(&Object::from([

@@ -3,8 +3,8 @@ use super::{Decider, Flow};
 use crate::change::Change;
 use crate::json;
 use crate::plan::{Next, Node, NodeId, Switch};
-use crate::state::{NodeKey, Task};
-use baton_common::{Payload, TaskStatus};
+use crate::state::Task;
+use baton_common::{Payload, TaskStatus, WorkflowTask};
 use baton_expression::script::{Language, Script, ScriptError};
 
 /// What a choice comes to.
@@ -47,7 +47,9 @@ impl Decider {
     /// Records the choice and schedules the branch.
     fn enter(&mut self, task: &Task, switch: &Switch, next: Next, case: &str) {
         let branch = self.branch(switch, case);
-        let mut input = json::members(&task.input);
+        // A DECISION shows nothing of its parameters, as in Conductor.
+        let mut input =
+            if switch.is_decision { json::Object::new() } else { json::members(&task.input) };
         input.insert("case".into(), json::payload(case));
         if branch.is_some() {
             input.insert("hasChildren".into(), json::payload("true"));
@@ -97,7 +99,8 @@ impl Decider {
     }
 
     fn decide_case(&mut self, task: &Task, node: &Node) -> Flow<Choice> {
-        if let Some(script) = node.task.case_expression.as_deref().filter(|s| !s.trim().is_empty()) {
+        if let Some(script) = node.task.case_expression.as_deref().filter(|s| !s.trim().is_empty())
+        {
             return self.script_case(task, script);
         }
         let param = node.task.case_value_param.as_deref().unwrap_or_default();
@@ -106,16 +109,30 @@ impl Decider {
     }
 
     fn script_case(&mut self, task: &Task, source: &str) -> Flow<Choice> {
-        let script = Script {
-            language: Language::JavaScript,
-            source: source.to_owned(),
-            input: task.input.clone(),
-        };
-        Ok(match self.evaluate(script)? {
+        Ok(match self.evaluate(script(source, &task.input))? {
             Ok(value) => Choice::Case(case_text(&value)),
             Err(error) => Choice::Fault(fault_text(&error)),
         })
     }
+}
+
+/// The script by which a step chooses; `None` for other steps and for choices by value.
+pub(super) fn script_of(step: &WorkflowTask) -> Option<&str> {
+    match step.task_type.as_str() {
+        "SWITCH" => {
+            let evaluator = step.evaluator_type.as_deref().unwrap_or_default();
+            let is_script = matches!(evaluator, "javascript" | "graaljs");
+            step.expression.as_deref().filter(|_| is_script)
+        }
+        "DECISION" => step.case_expression.as_deref().filter(|script| !script.trim().is_empty()),
+        _ => None,
+    }
+}
+
+/// A choice's script over its input.
+pub(super) fn script(source: &str, input: &Payload) -> Script {
+    let (source, input) = (source.to_owned(), input.clone());
+    Script { language: Language::JavaScript, source, input }
 }
 
 /// The case a value stands for: text as it is, whole numbers without a fraction.

@@ -21,6 +21,7 @@ impl Decider {
             }
         };
         let output = members.get("workflowOutput").map_or_else(Payload::empty_object, as_object);
+        self.note_open_iterations();
         let at = self.now();
         let end = TaskEnd {
             seq: task.seq,
@@ -38,7 +39,7 @@ impl Decider {
         self.finish(Ending {
             status,
             reason: Some(reason),
-            failed_task: None,
+            failed_task: (status != WorkflowStatus::Completed).then_some(task.seq),
             output: Some(output),
             runs_failure_workflow: status != WorkflowStatus::Completed,
         });

@@ -117,23 +117,29 @@ impl Decider {
             TimeoutPolicy::AlertOnly => "ALERT_ONLY",
         };
         if deadline == Deadline::Total {
-            let id = self.execution.id().task(task.seq);
-            let elapsed = seconds_since(task.first_scheduled_at);
-            return format!(
-                "Task {id}/{} exceeded total timeout of {} seconds (elapsed {elapsed} seconds)",
-                node.name, def.total_timeout_seconds
-            );
+            return self.total_reason(task);
         }
-        let (what, since, limit) = if deadline == Deadline::Poll {
+        let (what, configured, since, limit) = if deadline == Deadline::Poll {
             let limit = def.poll_timeout_seconds.unwrap_or(0).into();
-            ("Task poll timed out", task.scheduled_at, limit)
+            ("Task poll timed out", "Poll timeout", task.scheduled_at, limit)
         } else {
             let since = task.started_at.unwrap_or(task.scheduled_at);
-            ("Task timed out", since, def.timeout_seconds)
+            ("Task timed out", "Timeout", since, def.timeout_seconds)
         };
         format!(
-            "{what} after {} seconds. Timeout configured as {limit} seconds. Timeout policy configured to {policy}",
+            "{what} after {} seconds. {configured} configured as {limit} seconds. Timeout policy configured to {policy}",
             seconds_since(since)
+        )
+    }
+
+    /// Why no further attempt is made once the time of all together is over.
+    pub(super) fn total_reason(&self, task: &Task) -> String {
+        let node = self.execution.node_of(task);
+        let id = self.execution.id().task(task.seq);
+        let elapsed = self.now().millis_since(task.first_scheduled_at) / 1000;
+        format!(
+            "Task {id}/{} exceeded total timeout of {} seconds (elapsed {elapsed} seconds)",
+            node.name, node.task_def.total_timeout_seconds
         )
     }
 

@@ -60,8 +60,7 @@ impl Decider {
         let names: Vec<&str> = list.split(',').map(str::trim).filter(|d| !d.is_empty()).collect();
         let surroundings = &self.context.surroundings;
         let active = names.iter().find(|name| {
-            name.eq_ignore_ascii_case("NO_DOMAIN")
-                || surroundings.is_domain_active(task_type, name)
+            name.eq_ignore_ascii_case("NO_DOMAIN") || surroundings.is_domain_active(task_type, name)
         });
         let chosen: &str = active.or(names.last()).copied()?;
         (!chosen.eq_ignore_ascii_case("NO_DOMAIN")).then(|| Arc::from(chosen))
@@ -103,8 +102,7 @@ impl Decider {
     /// The step that a DYNAMIC node becomes under a name; defined once for each name.
     fn define_dynamic(&mut self, node: &Node, name: &str) -> NodeKey {
         let known = self.execution.step_plans.iter().position(|plan| {
-            plan.node(0)
-                .is_some_and(|step| step.reference == node.reference && &*step.name == name)
+            plan.node(0).is_some_and(|step| step.reference == node.reference && &*step.name == name)
         });
         if let Some(index) = known {
             return NodeKey { plan: u32::try_from(index).unwrap_or(u32::MAX) + 1, node: 0 };

@@ -15,7 +15,8 @@ impl Execution {
             Change::ExecutionStarted(_) => {}
             Change::TaskScheduled(task) => self.add_task(task),
             Change::TaskLeased { seq, worker, at } => {
-                self.alter(*seq, |task| leased(task, worker.clone(), *at));
+                let shows = self.shown_while_leased(*seq);
+                self.alter(*seq, |task| leased(task, shows, worker.clone(), *at));
             }
             Change::TaskMoved { seq, delivery, at } => {
                 self.alter(*seq, |task| moved(task, *delivery, *at));
@@ -101,6 +102,17 @@ impl Execution {
         self.note_end(&old.reference, was_ended);
         if old.join_on.is_some() && was_open != is_open {
             if is_open { self.watch(&task) } else { self.unwatch(&old) }
+        }
+    }
+
+    /// What a task shows while a worker has it: one that the engine's own executors run stays
+    /// SCHEDULED during the call, as in Conductor; IN_PROGRESS says that an outside call must end it.
+    fn shown_while_leased(&self, seq: u32) -> TaskStatus {
+        let is_system = |task: &Arc<Task>| self.node_of(task).is_system_worker();
+        if self.tasks.get(&seq).is_some_and(is_system) {
+            TaskStatus::Scheduled
+        } else {
+            TaskStatus::InProgress
         }
     }
 
@@ -195,7 +207,9 @@ impl Execution {
         self.join_open.clear();
         self.wait_counts = [0; 5];
         let tasks: Vec<Arc<Task>> = self.tasks.values().cloned().collect();
+        self.has_dynamic_fork = false;
         for task in &tasks {
+            self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::DynamicFork { .. });
             self.by_reference.insert(task.reference.clone(), task.seq);
             self.by_base.insert(task.base_reference().into(), task.seq);
             self.count(task, true);
@@ -226,15 +240,15 @@ impl Execution {
 
     /// Names the steps that have failed, in order; those from before a restart stay named.
     fn note_failures(&mut self) {
-        let is_failed =
-            |task: &&Arc<Task>| matches!(task.status, TaskStatus::Failed | TaskStatus::FailedWithTerminalError);
+        let is_failed = |task: &&Arc<Task>| {
+            matches!(task.status, TaskStatus::Failed | TaskStatus::FailedWithTerminalError)
+        };
         let failed = self.tasks.values().filter(is_failed);
         let failed = failed.map(|task| (task.seq, task.reference.clone()));
         self.failed_references = self.inherited_failures.iter().cloned().chain(failed).collect();
     }
 
     fn reopen(&mut self, at: Timestamp) {
-        self.failed_references = self.inherited_failures.clone();
         self.reason = None;
         self.failed_task = None;
         self.ended_at = None;
@@ -268,8 +282,8 @@ impl Execution {
     }
 }
 
-fn leased(task: &mut Task, worker: Option<Arc<str>>, at: Timestamp) {
-    task.status = TaskStatus::InProgress;
+fn leased(task: &mut Task, shows: TaskStatus, worker: Option<Arc<str>>, at: Timestamp) {
+    task.status = shows;
     task.delivery = Delivery::Leased;
     task.started_at = task.started_at.or(Some(at));
     task.callback_after_seconds = 0;

@@ -65,7 +65,9 @@ pub fn find(execution: &Execution, name: &str) -> u32 {
     let attempt: Option<u32> = attempt.parse().ok();
     let newest = |fits: &dyn Fn(&Task) -> bool| {
         let mut tasks = execution.tasks.values().rev().filter(|task| fits(task));
-        tasks.find(|task| attempt.is_none_or(|attempt| task.retry_count + 1 == attempt)).map(|t| t.seq)
+        tasks
+            .find(|task| attempt.is_none_or(|attempt| task.retry_count + 1 == attempt))
+            .map(|t| t.seq)
     };
     newest(&|task| *task.reference == *reference)
         .or_else(|| newest(&|task| task.base_reference() == reference))
@@ -103,7 +105,7 @@ pub fn read(text: &str, execution: &Execution, version: i64) -> Command {
         "rerun" => Command::Rerun(rerun(words, execution)),
         "skip" => Command::SkipTask { reference: words.word().to_owned() },
         "reset" => Command::ResetCallbacks,
-        "child" | "born" | "parent" | "start" => hear(text, execution, version),
+        "child" | "born" | "parent" | "start" | "failure" => hear(text, execution, version),
         verb => update(verb, words, execution),
     }
 }
@@ -143,6 +145,10 @@ fn hear(text: &str, execution: &Execution, version: i64) -> Command {
     let mut words = Words(text);
     let (verb, id) = (words.word(), execution.id());
     let stranger = ExecutionId::child_of(id.task(1), execution.created_at);
+    if verb == "start" && words.take("for") {
+        let (task, start) = (id.task(1), Box::default());
+        return Command::Hear { from: stranger, version, news: News::StartFor { task, start } };
+    }
     if verb == "start" {
         return Command::Hear { from: stranger, version, news: News::Start(Box::default()) };
     }
@@ -153,6 +159,14 @@ fn hear(text: &str, execution: &Execution, version: i64) -> Command {
             News::ParentRetried
         };
         return Command::Hear { from: stranger, version, news };
+    }
+    if verb == "failure" {
+        let (name, reason) = (words.word().to_owned(), words.quoted().unwrap_or_default());
+        return Command::Hear {
+            from: stranger,
+            version,
+            news: News::FailureRefused { name, reason },
+        };
     }
     let seq = find(execution, words.word());
     let (task, child) = (id.task(seq), execution.task(seq).and_then(|task| task.child));
@@ -203,6 +217,7 @@ fn news_name(news: &News) -> &'static str {
         News::Started { .. } => "Hear Started",
         News::ChildEnded { .. } => "Hear ChildEnded",
         News::ChildRefused { .. } => "Hear ChildRefused",
+        News::FailureRefused { .. } => "Hear FailureRefused",
         News::ChildReopened { .. } => "Hear ChildReopened",
         News::ParentEnded { .. } => "Hear ParentEnded",
         News::ParentRetried => "Hear ParentRetried",
@@ -210,7 +225,7 @@ fn news_name(news: &News) -> &'static str {
 }
 
 /// All names that [`name`] can give.
-pub const NAMES: [&str; 23] = [
+pub const COMMANDS: [&str; 24] = [
     "Begin",
     "UpdateTask",
     "RenewLease",
@@ -231,6 +246,7 @@ pub const NAMES: [&str; 23] = [
     "Hear Started",
     "Hear ChildEnded",
     "Hear ChildRefused",
+    "Hear FailureRefused",
     "Hear ChildReopened",
     "Hear ParentEnded",
     "Hear ParentRetried",

@@ -27,7 +27,8 @@ impl History {
             (text.lines().take(count).collect(), text.lines().skip(count).collect())
         };
         let mut blocks = Vec::new();
-        for chunk in rest.join("\n").split("\n\n").map(str::trim).filter(|chunk| !chunk.is_empty()) {
+        for chunk in rest.join("\n").split("\n\n").map(str::trim).filter(|chunk| !chunk.is_empty())
+        {
             let (command, transcript) = chunk.split_once("\n----").unwrap_or((chunk, ""));
             blocks.push(Block {
                 command: command.trim().to_owned(),

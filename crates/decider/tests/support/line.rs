@@ -59,7 +59,9 @@ pub fn of_change(state: &Execution, change: &Change) -> String {
         Change::TaskForgiven { seq } => format!("{} COMPLETED_WITH_ERRORS", name(seq)),
         Change::TaskOverdue { seq, deadline } => format!("{} overdue ({deadline})", name(seq)),
         Change::TaskReopened(reopening) => reopened(state, reopening),
-        Change::ChildHeard { seq, version } => format!("{} heard its child at {version}", name(seq)),
+        Change::ChildHeard { seq, version } => {
+            format!("{} heard its child at {version}", name(seq))
+        }
         Change::TasksRemoved { seqs } => {
             format!("removed {}", seqs.iter().map(name).collect::<Vec<_>>().join(" "))
         }
@@ -67,7 +69,8 @@ pub fn of_change(state: &Execution, change: &Change) -> String {
             format!("{} iteration {iteration} gave{}", name(seq), tail(outputs))
         }
         Change::LoopAdvanced { seq, iteration, item, forget_until } => {
-            let item = item.as_ref().map_or_else(String::new, |item| format!(" over {}", item.get()));
+            let item =
+                item.as_ref().map_or_else(String::new, |item| format!(" over {}", item.get()));
             let forget = match forget_until {
                 0 => String::new(),
                 until => format!(", forgets up to {until}"),
@@ -77,7 +80,11 @@ pub fn of_change(state: &Execution, change: &Change) -> String {
         Change::StepsDefined { steps } => {
             let names = steps.iter().map(|step| {
                 let step = step.to_value();
-                format!("{}:{}", step["type"].as_str().unwrap_or(""), step["name"].as_str().unwrap_or(""))
+                format!(
+                    "{}:{}",
+                    step["type"].as_str().unwrap_or(""),
+                    step["name"].as_str().unwrap_or("")
+                )
             });
             format!("steps defined: {}", names.collect::<Vec<_>>().join(" "))
         }
@@ -85,6 +92,7 @@ pub fn of_change(state: &Execution, change: &Change) -> String {
         Change::ExecutionPaused { .. } => "execution PAUSED".to_owned(),
         Change::ExecutionResumed { .. } => "execution resumed".to_owned(),
         Change::ExecutionEnded(end) => execution_ended(state, end),
+        Change::OutputAmended { output } => format!("output amended{}", tail(output)),
         Change::ExecutionReopened { .. } => "execution reopened".to_owned(),
         Change::ExecutionRestarted(restart) => restarted(restart),
     }
@@ -97,17 +105,22 @@ fn scheduled(state: &Execution, task: &Task) -> String {
             place(state, task.delivery)[1..].to_owned()
         }
     };
-    let of = task.retried_task.map_or_else(String::new, |seq| format!(" repeats {}", label_of(state, seq)));
+    let of = task
+        .retried_task
+        .map_or_else(String::new, |seq| format!(" repeats {}", label_of(state, seq)));
     let domain = task.domain.as_ref().map_or_else(String::new, |domain| format!(" in {domain}"));
-    let until = task.wait_until.map_or_else(String::new, |at| format!(" until {}", time(state, at)));
+    let until =
+        task.wait_until.map_or_else(String::new, |at| format!(" until {}", time(state, at)));
     format!("{}{of}{place}{until}{domain}{}", label(task), tail(&task.input))
 }
 
 fn reported(state: &Execution, report: &TaskReport) -> String {
     let output = report.output.as_ref().map_or_else(String::new, tail);
     let external = if report.is_external { ", external" } else { "" };
+    let until =
+        report.wait_until.map_or_else(String::new, |at| format!(" until {}", time(state, at)));
     format!(
-        "{} {}{}{external}{}{output}",
+        "{} {}{}{until}{external}{}{output}",
         label_of(state, report.seq),
         report.status,
         place(state, report.delivery),
@@ -128,9 +141,12 @@ fn reopened(state: &Execution, reopening: &TaskReopening) -> String {
     } else {
         format!(" as attempt {attempt}")
     };
-    let until = reopening.wait_until.map_or_else(String::new, |at| format!(" until {}", time(state, at)));
+    let until =
+        reopening.wait_until.map_or_else(String::new, |at| format!(" until {}", time(state, at)));
     let output = match &reopening.output {
-        Output::Plain(_) | Output::Loop(_) if reopening.output == Output::default() => String::new(),
+        Output::Plain(_) | Output::Loop(_) if reopening.output == Output::default() => {
+            String::new()
+        }
         other => format!(" output{}", tail(&other.json())),
     };
     let input = reopening.input.as_ref().map_or_else(String::new, tail);
@@ -139,16 +155,19 @@ fn reopened(state: &Execution, reopening: &TaskReopening) -> String {
 }
 
 fn execution_ended(state: &Execution, end: &ExecutionEnd) -> String {
-    let by = end.failed_task.map_or_else(String::new, |seq| format!(" by {}", label_of(state, seq)));
+    let by =
+        end.failed_task.map_or_else(String::new, |seq| format!(" by {}", label_of(state, seq)));
     format!("execution {}{by}{}{}", end.status, why(end.reason.as_deref()), tail(&end.output))
 }
 
 fn restarted(restart: &Restart) -> String {
-    let version =
-        restart.workflow_version.map_or_else(String::new, |version| format!(" on version {version}"));
-    let variables = restart.variables.as_ref().map_or_else(String::new, |variables| {
-        format!(" with variables {}", variables.get())
-    });
+    let version = restart
+        .workflow_version
+        .map_or_else(String::new, |version| format!(" on version {version}"));
+    let variables = restart
+        .variables
+        .as_ref()
+        .map_or_else(String::new, |variables| format!(" with variables {}", variables.get()));
     format!("execution restarted{version}{variables}")
 }
 
@@ -164,6 +183,7 @@ pub fn of_letter(letter: &Letter) -> String {
         News::ChildRefused { task, reason } => format!("child of {task} refused \"{reason}\""),
         News::ChildReopened { task } => format!("child of {task} reopened"),
         News::ParentEnded { reason } => format!("parent ended \"{reason}\""),
+        News::FailureRefused { name, reason } => format!("{name} refused \"{reason}\""),
         News::ParentRetried => "parent retried".to_owned(),
     };
     format!("to {}: {what}", letter.to)
@@ -174,12 +194,16 @@ fn start_of(start: &ChildStart) -> String {
     let definition = if start.definition.is_some() { " (inline)" } else { "" };
     let correlation =
         start.correlation_id.as_ref().map_or_else(String::new, |id| format!(" correlation {id}"));
-    let priority = if start.priority > 0 { format!(" priority {}", start.priority) } else { String::new() };
+    let priority =
+        if start.priority > 0 { format!(" priority {}", start.priority) } else { String::new() };
     let domains = if start.task_to_domain.is_empty() {
         String::new()
     } else {
         format!(" domains {:?}", start.task_to_domain)
     };
     let name = &start.name;
-    format!("start {name}{version}{definition}{correlation}{priority}{domains}{}", tail(&start.input))
+    format!(
+        "start {name}{version}{definition}{correlation}{priority}{domains}{}",
+        tail(&start.input)
+    )
 }

@@ -8,6 +8,7 @@ mod file;
 mod line;
 mod world;
 
+pub use command::COMMANDS;
 pub use file::History;
 pub use world::{Seen, World};
 

@@ -107,7 +107,14 @@ impl<'a> World<'a> {
                 self.registry.environment.insert(name, value);
                 String::new()
             }
-            "start" if self.execution.is_none() => self.start(words),
+            "start" if self.execution.is_none() => {
+                self.bear(words);
+                self.decide(&Command::Begin)
+            }
+            "bear" => {
+                self.bear(words);
+                String::new()
+            }
             "at" => self.advance(START.plus_millis(words.millis())),
             "state" => self.state(),
             "again" => self.decide(&self.read(words.0)),
@@ -150,7 +157,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn start(&mut self, mut words: Words) -> String {
+    fn bear(&mut self, mut words: Words) {
         let id = ExecutionId::new(self.now, 7);
         let parent = words.take("as child").then(|| Parent {
             task: ExecutionId::new(self.now, 8).task(1),
@@ -184,7 +191,6 @@ impl<'a> World<'a> {
         let execution = Execution::new(plan, facts, input);
         self.born = Some(execution.clone());
         self.execution = Some(execution);
-        self.decide(&Command::Begin)
     }
 
     /// Moves the clock; a wake-up comes at its own time, as often as one is due.
@@ -228,8 +234,9 @@ impl<'a> World<'a> {
                 Outcome::Suspended(decider) => {
                     let limits = ScriptLimits::default();
                     let wanted = decider.wanted().to_vec();
-                    let results =
-                        wanted.into_iter().map(|script| (script.clone(), evaluate(&script, &limits)));
+                    let results = wanted
+                        .into_iter()
+                        .map(|script| (script.clone(), evaluate(&script, &limits)));
                     outcome = decider.resume(results.collect())?;
                 }
             }
@@ -254,7 +261,8 @@ impl<'a> World<'a> {
         }
         let (was, is) = (before.wake_at(), state.wake_at());
         if was != is || self.journal.is_empty() {
-            let wake = is.map_or("no wake-up".into(), |at| format!("wake-up at {}", line::time(&state, at)));
+            let wake = is
+                .map_or("no wake-up".into(), |at| format!("wake-up at {}", line::time(&state, at)));
             if was.is_some() || is.is_some() {
                 let _ = writeln!(text, "{wake}");
             }
@@ -276,6 +284,7 @@ impl<'a> World<'a> {
             | News::ChildEnded { .. }
             | News::ChildRefused { .. }
             | News::ChildReopened { .. }
+            | News::FailureRefused { .. }
             | News::ParentEnded { .. }
             | News::ParentRetried => return,
         };
@@ -309,7 +318,10 @@ impl<'a> World<'a> {
             let _ = write!(text, " variables {}", execution.variables.get());
         }
         for task in execution.tasks.values() {
-            let times = task.iteration.checked_sub(1).map_or(String::new(), |_| format!(" [{}]", task.iteration));
+            let times = task
+                .iteration
+                .checked_sub(1)
+                .map_or(String::new(), |_| format!(" [{}]", task.iteration));
             let reason = task.reason.as_deref().map_or(String::new(), |why| format!(" \"{why}\""));
             let retried = if task.retried { " (repeated)" } else { "" };
             let _ = write!(
@@ -341,6 +353,7 @@ fn check_order(before: &Execution, changes: &[Change]) {
                 has_ended = true;
                 continue;
             }
+            Change::OutputAmended { .. } => continue,
             _ => {}
         }
         assert!(!has_ended, "an ended execution changes: {change:?}");
@@ -349,7 +362,8 @@ fn check_order(before: &Execution, changes: &[Change]) {
 
 /// A definition from its JSON, with the short form of steps written out.
 fn definition(text: &str) -> WorkflowDef {
-    let mut value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let mut value: Value =
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     write_out(&mut value);
     serde_json::from_value(value).expect("a workflow definition")
 }
