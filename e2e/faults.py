@@ -17,6 +17,14 @@ STARTS, START_SECONDS = 60, 1.5
 FAULT_EARLIEST_S, FAULT_LATEST_S = 0.3, 1.4
 DOWN_SECONDS = 0.3
 END_SECONDS = 60
+# Stricter than the store's own query: who waits for nothing but a child needs one that is open, or news on its way.
+CHILDLESS = """
+select e.id from execution e
+where e.ended_at is null and e.waits = 4
+    and not exists (select from execution c where c.parent = e.id and c.ended_at is null)
+    and not exists (select from message m where e.id in (m.from_id, m.to_id))
+"""
+TWINS = "select parent, parent_seq from execution where parent is not null group by 1, 2 having count(*) > 1 limit 5"
 DEAD_WAITS = places.ROOT / "crates" / "store-postgres" / "src" / "sql" / "dead_waits.sql"
 
 
@@ -107,13 +115,14 @@ def one_round(site, breaks, number, moments):
     breaks(site, number)
     began = time.monotonic()
     check_no_dead_wait(site)
-    for thread in starters:
+    for thread in starters:  # they take a while, so the load goes on after the fault
         thread.join(load.GIVE_UP_SECONDS)
         assert not thread.is_alive(), "a start was not answered"
     assert not site.driver.ledger.refused, f"refused: {site.driver.ledger.refused[:5]}"
     assert in_flight, "nothing was in flight at the fault"
     mine = {one: count for one, count in site.driver.ledger.started.items() if one not in before}
     assert len(mine) == STARTS, f"{len(mine)} of {STARTS} starts have an execution of their own"
+    check_no_dead_wait(site)
     try:
         waiting.until(lambda: site.open_executions() == 0, END_SECONDS, "every execution ends")
     except waiting.Late as late:
@@ -141,6 +150,10 @@ def describe_open(site):
 def check_no_dead_wait(site):
     dead = site.dead_waits()
     assert not dead, f"open executions that nothing will move: {dead}"
+    childless = site.sql(CHILDLESS).split()
+    assert not childless, f"open executions that wait for a child, which has ended unheard or was never born: {childless}"
+    twins = site.sql(TWINS)
+    assert not twins, f"tasks with two children: {twins}"
 
 
 def check_database(site):
@@ -149,8 +162,6 @@ def check_database(site):
     made = int(site.sql(f"select count(*) from execution where workflow_name = '{load.WORKFLOW}'"))
     acknowledged = len(site.driver.ledger.started)
     assert made == acknowledged, f"{acknowledged} starts acknowledged, {made} executions made"
-    twins = site.sql("select parent, parent_seq from execution where parent is not null group by 1, 2 having count(*) > 1")
-    assert not twins, f"tasks with two children: {twins}"
 
 
 def check_execution(site, execution_id, number):

@@ -19,6 +19,8 @@ RESPONSE_TIMEOUT_S = 2
 GIVE_UP_SECONDS = 60
 POLL_MS = 500
 WORKERS, STARTERS = 4, 3
+# Long enough that an executor has calls in hand when it is killed.
+CALL_SECONDS = 0.15
 LOST = (OSError, http.client.HTTPException)
 
 
@@ -82,6 +84,7 @@ class StubCall(http.server.BaseHTTPRequestHandler):
         [number] = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)["n"]
         token = str(uuid.uuid4())
         self.server.tokens.add(token)
+        threading.Event().wait(CALL_SECONDS)
         body = json.dumps({"n": int(number) + 1, "token": token}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

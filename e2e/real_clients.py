@@ -135,7 +135,7 @@ def unpack_rust_crate():
 
 def rust_tests(source, binary, server_url):
     """(name, passed, what it said) of each test of one of the crate's test programs."""
-    environment = {**os.environ, "CONDUCTOR_SERVER_URL": server_url, "CARGO_PROFILE_DEV_DEBUG": "0",
+    environment = {**os.environ, "CONDUCTOR_SERVER_URL": server_url, "CARGO_PROFILE_DEV_DEBUG": "0", "RUST_BACKTRACE": "0",
                    "CARGO_TARGET_DIR": str(places.target_folder() / "conductor-sdk")}
     done = subprocess.run(
         ["cargo", "test", "--locked", "--test", binary, "--", "--test-threads=4", "--skip=common::"],

@@ -46,7 +46,7 @@ impl ExecutionId {
 
     /// The id of a child that the task `parent` starts; the same task always gets the same child.
     pub fn child_of(parent: TaskId, now: Timestamp) -> Self {
-        Self::new(now, mix(parent.0.as_u128()))
+        Self::new(now, mix(parent.0))
     }
 
     /// The logical shard, `0..SHARDS`.
@@ -86,19 +86,19 @@ impl TaskId {
 
     /// 64 well-mixed bits that depend on this id alone: jitter without a random source.
     pub fn mixed(self) -> u64 {
-        mix(self.0.as_u128())
+        mix(self.0)
     }
 }
 
 /// SplitMix64's finisher over both halves.
 /// **Source**: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
-fn mix(bits: u128) -> u64 {
+fn mix(id: Uuid) -> u64 {
     let fold = |value: u64| {
         let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         value ^ (value >> 31)
     };
-    let [high, low] = [bits >> 64, bits].map(|half| (half & u128::from(u64::MAX)) as u64);
+    let (high, low) = id.as_u64_pair();
     fold(low.wrapping_add(fold(high.wrapping_add(0x9e37_79b9_7f4a_7c15))))
 }
 

@@ -25,6 +25,8 @@ pub const SUB_WORKFLOW_DEPTH_MAX: u32 = 32;
 /// Most steps one decision may take before the execution is failed: stops a definition that
 /// would run for ever without waiting for anything.
 pub const STEPS_PER_DECISION_MAX: u32 = 500_000;
+/// Deepest nesting of objects and lists where JSON is read into our types: the JSON parser's limit.
+pub const JSON_DEPTH_MAX: usize = 128;
 /// Largest definition, bytes of JSON.
 pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 /// Most tasks in one definition, all nesting counted.

@@ -530,3 +530,121 @@ fn values_of_a_wrong_shape_are_refused() {
         assert!(serde_json::from_str::<WorkflowDef>(given).is_err(), "{given}");
     }
 }
+
+fn printed<T: DeserializeOwned + Serialize>(given: &str) -> Value {
+    serde_json::from_str(&print::<T>(given)).unwrap()
+}
+
+/// Of two names for a step's type the last one given counts; null is not given.
+#[test]
+fn the_last_type_of_a_step_counts() {
+    for (given, expected) in [
+        (r#"{"type":"HTTP","workflowTaskType":"NOOP"}"#, "NOOP"),
+        (r#"{"workflowTaskType":"NOOP","name":"n","type":"HTTP"}"#, "HTTP"),
+        (r#"{"type":"HTTP","workflowTaskType":null}"#, "HTTP"),
+        (r#"{"type":null,"workflowTaskType":"NOOP"}"#, "NOOP"),
+        (r#"{"type":null}"#, "SIMPLE"),
+        (r#"{"t\u0079pe":"HTTP"}"#, "HTTP"),
+        (r#"{"type":7}"#, "7"),
+    ] {
+        assert_eq!(printed::<WorkflowTask>(given)["type"], expected, "{given}");
+        let nested = format!(r#"{{"loopOver":[{given}],"name":"outer"}}"#);
+        let nested = printed::<WorkflowTask>(&nested);
+        assert_eq!(nested["loopOver"][0]["type"], expected, "{given}");
+        assert_eq!((&nested["type"], &nested["name"]), (&json!("SIMPLE"), &json!("outer")));
+    }
+    for wrong in [r#"{"type":{}}"#, r#"{"type":["HTTP"]}"#, "[]", "7"] {
+        assert!(serde_json::from_str::<WorkflowTask>(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn null_stands_for_the_default_word() {
+    let workflow = printed::<WorkflowDef>(
+        r#"{"timeoutPolicy":null,"rateLimitConfig":{"policy":null},"inputSchema":{"type":null}}"#,
+    );
+    assert_eq!(workflow["timeoutPolicy"], "ALERT_ONLY");
+    assert_eq!(workflow["rateLimitConfig"]["policy"], "QUEUE");
+    assert_eq!(workflow["inputSchema"]["type"], "JSON");
+    let task = printed::<TaskDef>(r#"{"timeoutPolicy":null,"retryLogic":null}"#);
+    assert_eq!(
+        (&task["timeoutPolicy"], &task["retryLogic"]),
+        (&json!("TIME_OUT_WF"), &json!("FIXED"))
+    );
+    for wrong in
+        [r#"{"timeoutPolicy":"NONE"}"#, r#"{"retryLogic":""}"#, r#"{"retryLogic":"fixed"}"#]
+    {
+        assert!(serde_json::from_str::<TaskDef>(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn null_stands_for_an_empty_branch() {
+    let step = printed::<WorkflowTask>(
+        r#"{"decisionCases":{"a":null,"b":[{"name":"n"}]},"forkTasks":[null,[]],"onStateChange":{"s":null}}"#,
+    );
+    assert_eq!(step["decisionCases"]["a"], json!([]));
+    assert_eq!(step["decisionCases"]["b"][0]["name"], "n");
+    assert_eq!(step["forkTasks"], json!([[], []]));
+    assert_eq!(step["onStateChange"], json!({"s": []}));
+    for wrong in [r#"{"decisionCases":{"a":[null]}}"#, r#"{"forkTasks":[[null]]}"#] {
+        assert!(serde_json::from_str::<WorkflowTask>(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn numbers_and_truth_values_stand_for_texts() {
+    let step = printed::<WorkflowTask>(
+        r#"{"name":7,"taskReferenceName":1.0,"description":true,"expression":-2.5,"joinOn":[1,"b",false],
+            "subWorkflowParam":{"name":3,"taskToDomain":{"*":1}},"onStateChange":{"s":[{"type":4}]}}"#,
+    );
+    assert_eq!((&step["name"], &step["taskReferenceName"]), (&json!("7"), &json!("1.0")));
+    assert_eq!((&step["description"], &step["expression"]), (&json!("true"), &json!("-2.5")));
+    assert_eq!(step["joinOn"], json!(["1", "b", "false"]));
+    assert_eq!(step["subWorkflowParam"], json!({"name": "3", "taskToDomain": {"*": "1"}}));
+    assert_eq!(step["onStateChange"]["s"][0]["type"], "4");
+    let workflow = printed::<WorkflowDef>(r#"{"name":12345678901234567890,"inputParameters":[1]}"#);
+    assert_eq!(
+        (&workflow["name"], &workflow["inputParameters"]),
+        (&json!("12345678901234567890"), &json!(["1"]))
+    );
+    assert_eq!(printed::<TaskDef>(r#"{"name":false}"#)["name"], "false");
+    for wrong in [r#"{"name":{}}"#, r#"{"name":["a"]}"#, r#"{"joinOn":[{}]}"#, r#"{"joinOn":"a"}"#]
+    {
+        assert!(serde_json::from_str::<WorkflowTask>(wrong).is_err(), "{wrong}");
+    }
+}
+
+/// A step in a child in a step in a child, so many levels down.
+fn nested_children(levels: usize) -> String {
+    let open = r#"{"name":"w","tasks":[{"name":"s","subWorkflowParam":{"workflowDefinition":"#;
+    format!("{}{{}}{}", open.repeat(levels), "}}]}".repeat(levels))
+}
+
+/// Goal: nobody can overflow the stack with a definition. Method: on a worker's stack of 2 MiB, the
+/// deepest that is accepted is read, also with the place of faults traced; the next is refused.
+#[test]
+fn children_are_nested_as_deep_as_json_may_be_and_no_deeper() {
+    let on_a_small_stack = || {
+        for (levels, is_read) in
+            [(1, true), (32, true), (33, false), (100, false), (100_000, false)]
+        {
+            let text = nested_children(levels);
+            let read = serde_json::from_str::<WorkflowDef>(&text);
+            assert_eq!(read.is_ok(), is_read, "{levels}");
+            let mut deserializer = serde_json::Deserializer::from_str(&text);
+            let traced = serde_path_to_error::deserialize::<_, WorkflowDef>(&mut deserializer);
+            assert_eq!(traced.is_ok(), is_read, "{levels}");
+            let message = read.err().map(|error| error.to_string()).unwrap_or_default();
+            let expected = "workflowDefinition is nested deeper than 128 levels";
+            assert!(is_read || message.starts_with(expected), "{message}");
+        }
+        let [open, close] = [r#"{"loopOver":["#, "]}"];
+        let child =
+            format!(r#"{{"subWorkflowParam":{{"workflowDefinition":{}}}}}"#, nested_children(31));
+        let deepest = format!("{}{child}{}", open.repeat(62), close.repeat(62));
+        assert!(serde_json::from_str::<WorkflowTask>(&deepest).is_ok());
+    };
+    let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+    thread.spawn(on_a_small_stack).unwrap().join().unwrap();
+}

@@ -1,5 +1,9 @@
 //! Where `${…}` tokens find an execution's documents.
 //! **Source**: conductor-semantics §3.4 (roots and fields).
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "fields that may be absent and fields that may not are made alike"
+)]
 use crate::json;
 use crate::state::{Execution, Output, Task};
 use baton_common::{Payload, Timestamp};

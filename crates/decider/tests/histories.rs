@@ -1,4 +1,5 @@
 //! Golden histories of the decider; `BATON_UPDATE_HISTORIES=1` rewrites them.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test's helpers may fail it")]
 mod support;
 
 use baton_common::WorkflowStatus;
@@ -28,8 +29,9 @@ fn every_history_comes_out_as_written() {
             continue;
         }
         let written = std::fs::read_to_string(&path).expect("a history");
-        let played =
-            std::panic::catch_unwind(|| run(&History::parse(&written), &mut Seen::new()).render());
+        let played = std::panic::catch_unwind(|| {
+            run(&History::parse(&written), &mut Seen::default()).render()
+        });
         match played {
             Ok(played) if played == written => {}
             Ok(played) if is_update => std::fs::write(&path, played).expect("a writable history"),
@@ -48,13 +50,31 @@ fn said(panic: &(dyn std::any::Any + Send)) -> &str {
 /// every pair of command and status.
 #[test]
 fn every_command_meets_every_status() {
-    let mut seen = Seen::new();
+    let seen = all_seen();
+    let statuses = WorkflowStatus::ALL.map(WorkflowStatus::name);
+    let pairs = COMMANDS.iter().flat_map(|command| statuses.map(|status| (*command, status)));
+    let missing: Vec<_> = pairs.filter(|pair| !seen.pairs.contains(pair)).collect();
+    assert!(missing.is_empty(), "no history has {missing:?}");
+}
+
+fn all_seen() -> Seen {
+    let mut seen = Seen::default();
     for path in files() {
         let written = std::fs::read_to_string(&path).expect("a history");
         run(&History::parse(&written), &mut seen);
     }
-    let statuses = WorkflowStatus::ALL.map(WorkflowStatus::name);
-    let pairs = COMMANDS.iter().flat_map(|command| statuses.map(|status| (*command, status)));
-    let missing: Vec<_> = pairs.filter(|pair| !seen.contains(pair)).collect();
-    assert!(missing.is_empty(), "no history has {missing:?}");
+    seen
+}
+
+/// Goal: the page of state diagrams cannot drift. Method: it is rendered from what the histories show
+/// and compared.
+#[test]
+fn the_state_diagrams_are_those_of_the_histories() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/state-machine.md");
+    let page = all_seen().page();
+    if std::env::var("BATON_UPDATE_HISTORIES").is_ok() {
+        std::fs::write(path, &page).expect("a writable page");
+    }
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(written, page, "BATON_UPDATE_HISTORIES=1 rewrites {path}");
 }

@@ -21,7 +21,7 @@ pub enum IdempotencyStrategy {
 #[serde(rename_all = "camelCase", default)]
 pub struct StartWorkflowRequest {
     /// The definition's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub name: Option<String>,
     /// Its version; absent = the highest.
     #[serde(
@@ -30,28 +30,28 @@ pub struct StartWorkflowRequest {
     )]
     pub version: Option<i32>,
     /// The caller's own name for the execution.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub correlation_id: Option<String>,
     /// The input; left out = `{}`, explicit null = `None`, which Conductor refuses with 400.
     #[serde(deserialize_with = "lenient::optional_object")]
     pub input: Option<Payload>,
     /// Task type → domains.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::texts_by_name")]
     pub task_to_domain: IndexMap<String, String>,
     /// The definition itself, instead of a registered one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow_def: Option<WorkflowDef>,
     /// Where the input is kept outside.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub external_input_payload_storage_path: Option<String>,
     /// 0 to 99; a higher one is handed out first among tasks due at the same time.
     #[serde(deserialize_with = "lenient::integer")]
     pub priority: i32,
     /// Accepted and ignored, as in Conductor.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub created_by: Option<String>,
     /// Starts at most one execution for this key.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub idempotency_key: Option<String>,
     /// What a used key does; without a key it is ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +81,7 @@ impl Default for StartWorkflowRequest {
 #[serde(rename_all = "camelCase", default)]
 pub struct RerunWorkflowRequest {
     /// Overwritten by the path.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub re_run_from_workflow_id: Option<String>,
     /// New input of the execution.
     #[serde(
@@ -90,7 +90,7 @@ pub struct RerunWorkflowRequest {
     )]
     pub workflow_input: Option<Payload>,
     /// The task to begin with; absent = from scratch.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub re_run_from_task_id: Option<String>,
     /// New input of that task.
     #[serde(
@@ -99,7 +99,7 @@ pub struct RerunWorkflowRequest {
     )]
     pub task_input: Option<Payload>,
     /// New correlation id.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub correlation_id: Option<String>,
 }
 

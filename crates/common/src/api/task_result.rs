@@ -64,10 +64,10 @@ impl fmt::Display for TaskResultStatus {
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskResult {
     /// The execution.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub workflow_instance_id: Option<String>,
     /// The task.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub task_id: Option<String>,
     /// How it went; needed unless `extendLease`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,22 +76,22 @@ pub struct TaskResult {
     #[serde(deserialize_with = "lenient::object")]
     pub output_data: Payload,
     /// Why it did not end well; cut to 500 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub reason_for_incompletion: Option<String>,
     /// IN_PROGRESS: seconds until the task is handed out again.
     #[serde(deserialize_with = "lenient::integer")]
     pub callback_after_seconds: i64,
     /// Who reports.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub worker_id: Option<String>,
     /// Lines for the task's log.
     #[serde(deserialize_with = "lenient::null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<TaskExecLog>,
     /// Where the output is kept outside.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub external_output_payload_storage_path: Option<String>,
     /// The child that the worker started.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub sub_workflow_id: Option<String>,
     /// Only renews the lease; everything else is ignored.
     #[serde(deserialize_with = "lenient::boolean")]
@@ -103,10 +103,10 @@ pub struct TaskResult {
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskExecLog {
     /// The line.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub log: Option<String>,
     /// The task; overwritten on arrival.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub task_id: Option<String>,
     /// When it was written, as the writer says.
     #[serde(deserialize_with = "lenient::null_as_default")]

@@ -1,6 +1,8 @@
 //! How Conductor's JSON mapper reads values: null for a primitive is its zero value, numbers may be
-//! written as text, null for a list or map is an empty one.
+//! written as text and texts as numbers, null for a list or map is an empty one.
+use super::text::Text;
 use crate::Payload;
+use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
@@ -109,6 +111,62 @@ where
     T: Deserialize<'de> + Default,
 {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads a text, which may be written as a number or truth value; null is absence.
+pub(crate) fn optional_text<'de, D>(deserializer: D) -> Result<Option<String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.0))
+}
+
+/// Reads a list of texts; null is an empty one.
+pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let texts = Option::<Vec<Text>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(texts.into_iter().map(|text| text.0).collect())
+}
+
+/// Reads a map of texts; null is absence.
+pub(crate) fn optional_texts_by_name<'de, D>(
+    deserializer: D,
+) -> Result<Option<IndexMap<String, String>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let texts = Option::<IndexMap<String, Text>>::deserialize(deserializer)?;
+    Ok(texts.map(|texts| texts.into_iter().map(|(name, text)| (name, text.0)).collect()))
+}
+
+/// Reads a map of texts; null is an empty one.
+pub(crate) fn texts_by_name<'de, D>(deserializer: D) -> Result<IndexMap<String, String>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Ok(optional_texts_by_name(deserializer)?.unwrap_or_default())
+}
+
+/// Reads lists in a list; null in place of any of them is an empty one.
+pub(crate) fn lists<'de, D, T>(deserializer: D) -> Result<Vec<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let lists = Option::<Vec<Option<Vec<T>>>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(lists.into_iter().map(Option::unwrap_or_default).collect())
+}
+
+/// Reads lists by name; null in place of any of them, or of the map, is an empty one.
+pub(crate) fn lists_by_name<'de, D, T>(
+    deserializer: D,
+) -> Result<IndexMap<String, Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let lists = Option::<IndexMap<String, Option<Vec<T>>>>::deserialize(deserializer)?;
+    let lists = lists.unwrap_or_default().into_iter();
+    Ok(lists.map(|(name, list)| (name, list.unwrap_or_default())).collect())
 }
 
 /// Reads a JSON object as it stands; null is `{}`, anything else is refused.

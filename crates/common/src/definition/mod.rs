@@ -1,7 +1,9 @@
 //! What users register: workflow definitions and task definitions, with every field of Conductor's
 //! model and its default. Unknown properties are ignored, null properties are left out on output.
 pub(crate) mod lenient;
+mod step_keys;
 mod task_def;
+mod text;
 mod workflow_def;
 mod workflow_task;
 

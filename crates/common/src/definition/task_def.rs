@@ -37,7 +37,7 @@ pub enum TimeoutPolicy {
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskDef {
     /// Owning application.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub owner_app: Option<String>,
     /// First registration, epoch ms; 0 when unknown.
     #[serde(deserialize_with = "lenient::integer")]
@@ -46,16 +46,16 @@ pub struct TaskDef {
     #[serde(deserialize_with = "lenient::integer")]
     pub update_time: i64,
     /// Who registered it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub created_by: Option<String>,
     /// Who changed it last.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub updated_by: Option<String>,
     /// The task name workers poll for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub name: Option<String>,
     /// For people.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub description: Option<String>,
     /// Attempts after the first.
     #[serde(deserialize_with = "lenient::integer")]
@@ -64,14 +64,16 @@ pub struct TaskDef {
     #[serde(deserialize_with = "lenient::integer")]
     pub timeout_seconds: i64,
     /// Documentation only.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::texts")]
     pub input_keys: Vec<String>,
     /// Documentation only.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::texts")]
     pub output_keys: Vec<String>,
     /// What a missed deadline does.
+    #[serde(deserialize_with = "lenient::null_as_default")]
     pub timeout_policy: TimeoutPolicy,
     /// How the delay grows.
+    #[serde(deserialize_with = "lenient::null_as_default")]
     pub retry_logic: RetryLogic,
     /// Delay before another attempt.
     #[serde(deserialize_with = "lenient::integer")]
@@ -95,13 +97,13 @@ pub struct TaskDef {
     #[serde(deserialize_with = "lenient::integer")]
     pub rate_limit_frequency_in_seconds: i32,
     /// Queue suffix of isolated system tasks.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub isolation_group_id: Option<String>,
     /// Queue suffix of a name space.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub execution_name_space: Option<String>,
     /// Owner's address.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub owner_email: Option<String>,
     /// Seconds a scheduled task may wait for a poll.
     #[serde(
@@ -113,7 +115,7 @@ pub struct TaskDef {
     #[serde(deserialize_with = "lenient::integer")]
     pub backoff_scale_factor: i32,
     /// Unused by the engine.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub base_type: Option<String>,
     /// Seconds over all attempts; 0 = none.
     #[serde(deserialize_with = "lenient::integer")]
@@ -125,7 +127,7 @@ pub struct TaskDef {
     #[serde(deserialize_with = "lenient::integer")]
     pub backoff_jitter_ms: i32,
     /// Names of secrets delivered with a poll.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::texts")]
     pub runtime_metadata: Vec<String>,
     /// Whether status listeners hear of this task.
     #[serde(deserialize_with = "lenient::boolean")]

@@ -32,12 +32,13 @@ pub enum RateLimitPolicy {
 #[serde(rename_all = "camelCase", default)]
 pub struct RateLimitConfig {
     /// The key, an expression.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub rate_limit_key: Option<String>,
     /// Most executions of that key at once.
     #[serde(deserialize_with = "lenient::integer")]
     pub concurrent_exec_limit: i32,
     /// What happens above it.
+    #[serde(deserialize_with = "lenient::null_as_default")]
     pub policy: RateLimitPolicy,
 }
 
@@ -46,7 +47,7 @@ pub struct RateLimitConfig {
 #[serde(rename_all = "camelCase", default)]
 pub struct CacheConfig {
     /// The key, an expression.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub key: Option<String>,
     /// Time to live, seconds.
     #[serde(deserialize_with = "lenient::integer")]
@@ -71,7 +72,7 @@ pub enum SchemaType {
 #[serde(rename_all = "camelCase", default)]
 pub struct SchemaDef {
     /// Owning application.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub owner_app: Option<String>,
     /// First registration, epoch ms.
     #[serde(deserialize_with = "lenient::integer")]
@@ -80,25 +81,25 @@ pub struct SchemaDef {
     #[serde(deserialize_with = "lenient::integer")]
     pub update_time: i64,
     /// Who registered it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub created_by: Option<String>,
     /// Who changed it last.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub updated_by: Option<String>,
     /// Its name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub name: Option<String>,
     /// Its version.
     #[serde(deserialize_with = "lenient::integer")]
     pub version: i32,
     /// Its language.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "lenient::null_as_default")]
     pub schema_type: SchemaType,
     /// The schema itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Payload>,
     /// Where it is kept outside.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub external_ref: Option<String>,
 }
 
@@ -124,7 +125,7 @@ impl Default for SchemaDef {
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkflowDef {
     /// Owning application.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub owner_app: Option<String>,
     /// First registration, epoch ms; 0 when unknown.
     #[serde(deserialize_with = "lenient::integer")]
@@ -133,16 +134,16 @@ pub struct WorkflowDef {
     #[serde(deserialize_with = "lenient::integer")]
     pub update_time: i64,
     /// Who registered it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub created_by: Option<String>,
     /// Who changed it last.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub updated_by: Option<String>,
     /// The name it is started by.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub name: Option<String>,
     /// For people.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub description: Option<String>,
     /// Its version; a start without one takes the highest.
     #[serde(deserialize_with = "lenient::integer")]
@@ -151,13 +152,13 @@ pub struct WorkflowDef {
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub tasks: Vec<WorkflowTask>,
     /// Documentation only.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::texts")]
     pub input_parameters: Vec<String>,
     /// What the execution answers, expressions allowed.
     #[serde(deserialize_with = "lenient::object")]
     pub output_parameters: Payload,
     /// Started on failure.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub failure_workflow: Option<String>,
     /// Its version; absent = the highest.
     #[serde(
@@ -175,12 +176,13 @@ pub struct WorkflowDef {
     #[serde(deserialize_with = "lenient::boolean")]
     pub workflow_status_listener_enabled: bool,
     /// Where they hear of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub workflow_status_listener_sink: Option<String>,
     /// Owner's address.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub owner_email: Option<String>,
     /// What a missed deadline does.
+    #[serde(deserialize_with = "lenient::null_as_default")]
     pub timeout_policy: WorkflowTimeoutPolicy,
     /// Seconds an execution may take; 0 = no limit.
     #[serde(deserialize_with = "lenient::integer")]
@@ -207,7 +209,7 @@ pub struct WorkflowDef {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_config: Option<CacheConfig>,
     /// Fields hidden from readers.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::texts")]
     pub masked_fields: Vec<String>,
     /// Free form.
     #[serde(deserialize_with = "lenient::object")]

@@ -1,10 +1,12 @@
 //! One step of a workflow definition.
 use super::lenient;
+use super::step_keys::StepKeys;
 use super::task_def::TaskDef;
 use super::workflow_def::{CacheConfig, WorkflowDef};
 use crate::Payload;
+use crate::limits::JSON_DEPTH_MAX;
 use indexmap::IndexMap;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How a JOIN is watched; both mean the same here, since joins are events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,12 @@ impl<'de> Deserialize<'de> for InlineDefinition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let payload = Payload::deserialize(deserializer)?;
         if payload.is_object() {
+            // The parser below counts from zero again, so its own limit would not add up.
+            if payload.is_deeper_than(JSON_DEPTH_MAX) {
+                return Err(serde::de::Error::custom(format!(
+                    "workflowDefinition is nested deeper than {JSON_DEPTH_MAX} levels"
+                )));
+            }
             let definition = serde_json::from_str(payload.get());
             return definition.map(Self::Definition).map_err(serde::de::Error::custom);
         }
@@ -47,7 +55,7 @@ impl<'de> Deserialize<'de> for InlineDefinition {
 #[serde(rename_all = "camelCase", default)]
 pub struct SubWorkflowParams {
     /// Name, may be an expression.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub name: Option<String>,
     /// Version; absent = the highest.
     #[serde(
@@ -56,16 +64,19 @@ pub struct SubWorkflowParams {
     )]
     pub version: Option<i32>,
     /// Domains of the child's tasks.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::optional_texts_by_name"
+    )]
     pub task_to_domain: Option<IndexMap<String, String>>,
     /// The definition itself, instead of a registered one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow_definition: Option<InlineDefinition>,
     /// Start the child at most once for this key.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub idempotency_key: Option<String>,
     /// What a used key does.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub idempotency_strategy: Option<String>,
     /// Priority of the child's tasks, a number or an expression.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +88,11 @@ pub struct SubWorkflowParams {
 #[serde(rename_all = "camelCase", default)]
 pub struct StateChangeEvent {
     /// What to do.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "type",
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::optional_text"
+    )]
     pub event_type: Option<String>,
     /// With what.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,52 +101,52 @@ pub struct StateChangeEvent {
 
 /// One step: what runs, with which input, and how its faults are treated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct WorkflowTask {
     /// Name of the task definition.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub name: Option<String>,
     /// The step's name in this definition.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub task_reference_name: Option<String>,
     /// For people.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub description: Option<String>,
     /// Input, expressions allowed.
     #[serde(deserialize_with = "lenient::object")]
     pub input_parameters: Payload,
     /// What runs it; unknown types go to workers of that name.
-    #[serde(rename = "type", alias = "workflowTaskType")]
+    #[serde(rename = "type")]
     pub task_type: String,
     /// DYNAMIC: input member that holds the task name.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub dynamic_task_name_param: Option<String>,
     /// DECISION: input member that holds the case.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub case_value_param: Option<String>,
     /// DECISION: script that gives the case.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub case_expression: Option<String>,
     /// LAMBDA: its script.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub script_expression: Option<String>,
     /// SWITCH, DECISION: branches by case.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::lists_by_name")]
     pub decision_cases: IndexMap<String, Vec<WorkflowTask>>,
     /// FORK_JOIN_DYNAMIC, legacy style.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub dynamic_fork_join_tasks_param: Option<String>,
     /// FORK_JOIN_DYNAMIC: input member with the list of tasks.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub dynamic_fork_tasks_param: Option<String>,
     /// FORK_JOIN_DYNAMIC: input member with the tasks' inputs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub dynamic_fork_tasks_input_param_name: Option<String>,
     /// SWITCH, DECISION: the branch for any other case.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub default_case: Vec<WorkflowTask>,
     /// FORK_JOIN: its branches.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::lists")]
     pub fork_tasks: Vec<Vec<WorkflowTask>>,
     /// Seconds before it is handed out.
     #[serde(deserialize_with = "lenient::integer")]
@@ -140,16 +155,16 @@ pub struct WorkflowTask {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub_workflow_param: Option<SubWorkflowParams>,
     /// JOIN: the steps waited for.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::texts")]
     pub join_on: Vec<String>,
     /// Stored only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub join_status: Option<String>,
     /// Stored only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub join_mode: Option<JoinMode>,
     /// EVENT: where to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub sink: Option<String>,
     /// A failure does not stop the execution.
     #[serde(deserialize_with = "lenient::boolean")]
@@ -161,19 +176,19 @@ pub struct WorkflowTask {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_limited: Option<bool>,
     /// EXCLUSIVE_JOIN: steps looked at when none of joinOn ran.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::texts")]
     pub default_exclusive_join_task: Vec<String>,
     /// The action only begins here; an outside call completes it.
     #[serde(deserialize_with = "lenient::boolean")]
     pub async_complete: bool,
     /// DO_WHILE: goes on while this script is true.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub loop_condition: Option<String>,
     /// DO_WHILE: its body.
     #[serde(deserialize_with = "lenient::null_as_default")]
     pub loop_over: Vec<WorkflowTask>,
     /// DO_WHILE: one iteration for each item.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub items: Option<String>,
     /// Attempts after the first; overrides the task definition.
     #[serde(
@@ -182,13 +197,13 @@ pub struct WorkflowTask {
     )]
     pub retry_count: Option<i32>,
     /// SWITCH, INLINE: the language of `expression`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub evaluator_type: Option<String>,
     /// SWITCH: gives the case.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub expression: Option<String>,
     /// Stored only.
-    #[serde(deserialize_with = "lenient::null_as_default")]
+    #[serde(deserialize_with = "lenient::lists_by_name")]
     pub on_state_change: IndexMap<String, Vec<StateChangeEvent>>,
     /// Stored only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,6 +214,18 @@ pub struct WorkflowTask {
     /// Free form.
     #[serde(deserialize_with = "lenient::object")]
     pub metadata: Payload,
+}
+
+impl Serialize for WorkflowTask {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for WorkflowTask {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(StepKeys(deserializer))
+    }
 }
 
 impl Default for WorkflowTask {

@@ -142,10 +142,8 @@ impl Decider {
             }
             self.wanted.truncate(wanted);
         }
-        let last = match kind {
-            Kind::DoWhile { .. } => first,
-            _ => self.execution.last_seq,
-        };
+        let is_loop = matches!(kind, Kind::DoWhile { .. });
+        let last = if is_loop { first } else { self.execution.last_seq };
         self.execution.task(last).map(|task| Arc::from(task.base_reference()))
     }
 

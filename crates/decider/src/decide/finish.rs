@@ -77,7 +77,7 @@ impl Decider {
         let mut output = own_output.clone();
         if ending.runs_failure_workflow {
             output = self.start_failure_workflow(
-                &ending.reason,
+                ending.reason.as_deref(),
                 ending.status,
                 output,
                 ending.failed_task,
@@ -139,7 +139,7 @@ impl Decider {
     /// Asks for the failure workflow, if there is one; its id goes into the output.
     fn start_failure_workflow(
         &mut self,
-        reason: &Option<String>,
+        reason: Option<&str>,
         status: WorkflowStatus,
         output: Payload,
         failed_task: Option<u32>,
@@ -156,7 +156,7 @@ impl Decider {
         let own_id = self.execution.id();
         let mut input = json::members(&self.execution.input);
         input.insert("workflowId".into(), json::payload(&own_id.to_string()));
-        input.insert("reason".into(), json::payload(reason));
+        input.insert("reason".into(), json::payload(&reason));
         input.insert("failureStatus".into(), json::payload(status.name()));
         if let Some(seq) = failed_task {
             input.insert("failureTaskId".into(), json::payload(&own_id.task(seq).to_string()));

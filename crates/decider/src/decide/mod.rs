@@ -3,6 +3,10 @@
 //! A decision is a small agenda of steps worked off in order, each of which records changes and may
 //! put further steps on the agenda. Scripts are not evaluated here: a decision that needs one is
 //! suspended, and goes on when it is given the results.
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "steps of all types have one signature, also those that never stop for a script"
+)]
 mod causes;
 mod do_while;
 mod dynamic_fork;

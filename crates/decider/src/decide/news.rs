@@ -22,7 +22,11 @@ impl Decider {
             News::ChildEnded { task, status, output, reason } => {
                 let task = self.awaiting(task, from, version)?;
                 self.record(Change::ChildHeard { seq: task.seq, version });
-                self.hear_of_end(&task, from, status, &output, reason.as_deref());
+                let reason = reason.as_deref().unwrap_or_default();
+                let reason = (status != WorkflowStatus::Completed)
+                    .then(|| describe_failure(&task, from, reason));
+                let output = output_with_id(&output, from);
+                self.end(task.seq, status_of_task(status), Some(output), reason.as_deref());
                 Ok(())
             }
             News::ChildRefused { task, reason } => {
@@ -76,34 +80,6 @@ impl Decider {
             return Err(Rejection::Late);
         }
         Ok(task)
-    }
-
-    fn hear_of_end(
-        &mut self,
-        task: &Task,
-        child: ExecutionId,
-        status: WorkflowStatus,
-        output: &Payload,
-        reason: Option<&str>,
-    ) {
-        let status = match status {
-            WorkflowStatus::Completed => TaskStatus::Completed,
-            WorkflowStatus::TimedOut => TaskStatus::TimedOut,
-            WorkflowStatus::Terminated => TaskStatus::Canceled,
-            WorkflowStatus::Failed | WorkflowStatus::Running | WorkflowStatus::Paused => {
-                TaskStatus::Failed
-            }
-        };
-        let mut members = json::members(output);
-        members.shift_insert(0, "subWorkflowId".into(), json::payload(&child.to_string()));
-        let reason = (status != TaskStatus::Completed).then(|| {
-            let input = json::members(&task.input);
-            let name = input.get("subWorkflowName").and_then(json::text).unwrap_or_default();
-            let version = input.get("subWorkflowVersion").map_or("null", |value| value.get());
-            let why = reason.unwrap_or_default();
-            format!("Sub workflow {name}.{version}/{child} failure reason: {why}")
-        });
-        self.end(task.seq, status, Some(json::payload(&members)), reason.as_deref());
     }
 
     /// A task whose child was never born names none.
@@ -162,4 +138,29 @@ impl Decider {
         }
         Ok(())
     }
+}
+
+/// How a task ends whose child ended so.
+fn status_of_task(status: WorkflowStatus) -> TaskStatus {
+    match status {
+        WorkflowStatus::Completed => TaskStatus::Completed,
+        WorkflowStatus::TimedOut => TaskStatus::TimedOut,
+        WorkflowStatus::Terminated => TaskStatus::Canceled,
+        WorkflowStatus::Failed | WorkflowStatus::Running | WorkflowStatus::Paused => {
+            TaskStatus::Failed
+        }
+    }
+}
+
+fn output_with_id(output: &Payload, child: ExecutionId) -> Payload {
+    let mut members = json::members(output);
+    members.shift_insert(0, "subWorkflowId".into(), json::payload(&child.to_string()));
+    json::payload(&members)
+}
+
+fn describe_failure(task: &Task, child: ExecutionId, why: &str) -> String {
+    let input = json::members(&task.input);
+    let name = input.get("subWorkflowName").and_then(json::text).unwrap_or_default();
+    let version = input.get("subWorkflowVersion").map_or("null", |value| value.get());
+    format!("Sub workflow {name}.{version}/{child} failure reason: {why}")
 }

@@ -168,14 +168,11 @@ impl Decider {
 
     /// The input resolved again, except where it is data of its own.
     fn fresh_input(&self, task: &Task, node: &Node) -> Payload {
-        match node.kind {
-            Kind::SubWorkflow => task.input.clone(),
-            _ if node.reference.is_empty() => task.input.clone(),
-            Kind::Worker => {
-                let fresh = self.input_of(node, Some(task.seq));
-                crate::json::put_absent(&fresh, &task.input)
-            }
-            _ => self.input_of(node, Some(task.seq)),
+        if matches!(node.kind, Kind::SubWorkflow) || node.reference.is_empty() {
+            return task.input.clone();
         }
+        let fresh = self.input_of(node, Some(task.seq));
+        let is_worker = matches!(node.kind, Kind::Worker);
+        if is_worker { crate::json::put_absent(&fresh, &task.input) } else { fresh }
     }
 }

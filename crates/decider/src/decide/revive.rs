@@ -121,10 +121,8 @@ impl Decider {
     pub(super) fn reopen_in_place(&mut self, task: &Task, node: &Node) {
         let was_canceled = task.status == TaskStatus::Canceled;
         let retry_count = task.retry_count + u32::from(!was_canceled);
-        let output = match node.kind {
-            Kind::DoWhile { .. } => task.output.clone(),
-            _ => Output::default(),
-        };
+        let is_loop = matches!(node.kind, Kind::DoWhile { .. });
+        let output = if is_loop { task.output.clone() } else { Output::default() };
         let is_join = matches!(node.kind, Kind::Join | Kind::ExclusiveJoin);
         self.record(Change::TaskReopened(Box::new(TaskReopening {
             seq: task.seq,

@@ -146,14 +146,12 @@ impl Decider {
         }
         let members = json::members(&task.input);
         let request = members.get("startWorkflow").map(|raw| serde_json::from_str(raw.get()));
-        let request: Request = match request {
-            Some(Ok(request)) => request,
-            Some(Err(_)) | None => {
-                let reason = "Missing 'startWorkflow' in input data";
-                self.end(task.seq, TaskStatus::Failed, None, Some(reason));
-                return;
-            }
+        let Some(Ok(request)) = request else {
+            let reason = "Missing 'startWorkflow' in input data";
+            self.end(task.seq, TaskStatus::Failed, None, Some(reason));
+            return;
         };
+        let request: Request = request;
         let facts = &self.execution.facts;
         let id = self.execution.id().task(task.seq);
         let start = ChildStart {

@@ -46,7 +46,7 @@ impl Decider {
 
     /// Records the choice and schedules the branch.
     fn enter(&mut self, task: &Task, switch: &Switch, next: Next, case: &str) {
-        let branch = self.branch(switch, case);
+        let branch = branch_of(switch, case);
         // A DECISION shows nothing of its parameters, as in Conductor.
         let mut input =
             if switch.is_decision { json::Object::new() } else { json::members(&task.input) };
@@ -73,16 +73,8 @@ impl Decider {
             return;
         }
         let case = json::members(&task.input).get("case").and_then(json::text);
-        let branch = case.and_then(|case| self.branch(switch, &case));
+        let branch = case.and_then(|case| branch_of(switch, &case));
         self.follow(branch.map_or(next, Next::Node), task.place.plan, task.loop_task);
-    }
-
-    fn branch(&self, switch: &Switch, case: &str) -> Option<NodeId> {
-        match switch.cases.get(case) {
-            Some(None) if switch.is_decision => switch.default,
-            Some(first) => *first,
-            None => switch.default,
-        }
     }
 
     fn switch_case(&mut self, task: &Task, node: &Node) -> Flow<Choice> {
@@ -113,6 +105,15 @@ impl Decider {
             Ok(value) => Choice::Case(case_text(&value)),
             Err(error) => Choice::Fault(fault_text(&error)),
         })
+    }
+}
+
+/// The first node of a case's branch.
+fn branch_of(switch: &Switch, case: &str) -> Option<NodeId> {
+    match switch.cases.get(case) {
+        Some(None) if switch.is_decision => switch.default,
+        Some(first) => *first,
+        None => switch.default,
     }
 }
 

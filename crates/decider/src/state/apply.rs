@@ -125,8 +125,8 @@ impl Execution {
         let class = wait_class(node, task);
         let deadline = deadline::next(node, task);
         let is_loop = matches!(node.kind, Kind::DoWhile { .. });
-        let in_loop = self.open_in_loop.entry(task.loop_task.unwrap_or(0)).or_insert(0);
-        *in_loop = if add { *in_loop + 1 } else { in_loop.saturating_sub(1) };
+        let beside = self.open_in_loop.entry(task.loop_task.unwrap_or(0)).or_insert(0);
+        *beside = if add { *beside + 1 } else { beside.saturating_sub(1) };
         if let Some(class) = class {
             let count = &mut self.wait_counts[class];
             *count = if add { *count + 1 } else { count.saturating_sub(1) };

@@ -1,6 +1,6 @@
 //! What must be true of every state: checked by tests and simulations after each decision.
 use crate::state::Execution;
-use baton_common::{TaskStatus, WorkflowStatus};
+use baton_common::WorkflowStatus;
 use std::collections::BTreeMap;
 
 impl Execution {
@@ -84,15 +84,5 @@ impl Execution {
         let tasks = self.tasks.values().map(|task| format!("{task:?}"));
         let indexes = self.index_lines().into_iter().map(|(key, value)| format!("{key} {value}"));
         std::iter::once(own).chain(indexes).chain(tasks).collect()
-    }
-
-    /// Whether a task is the newest attempt at its step and has ended well.
-    pub(crate) fn is_settled_well(&self, seq: u32) -> bool {
-        self.task(seq).is_some_and(|task| {
-            let newest = self.by_reference(&task.reference);
-            task.status.is_successful()
-                && task.status != TaskStatus::Skipped
-                && newest.is_some_and(|newest| newest.seq == seq)
-        })
     }
 }

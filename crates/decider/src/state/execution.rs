@@ -165,6 +165,16 @@ impl Execution {
         self.by_base.get(reference).and_then(|seq| self.tasks.get(seq))
     }
 
+    /// Whether a task is the newest attempt at its step and has ended well.
+    pub(crate) fn is_settled_well(&self, seq: u32) -> bool {
+        self.task(seq).is_some_and(|task| {
+            let newest = self.by_reference(&task.reference);
+            task.status.is_successful()
+                && task.status != baton_common::TaskStatus::Skipped
+                && newest.is_some_and(|newest| newest.seq == seq)
+        })
+    }
+
     /// Open tasks in the order they came.
     pub fn open_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.open.iter().filter_map(|seq| self.tasks.get(seq))

@@ -5,11 +5,11 @@ use baton_decider::state::{Execution, Task};
 use serde_json::value::RawValue;
 
 /// The rest of a command's text, taken apart from the left.
-pub struct Words<'a>(pub &'a str);
+pub(crate) struct Words<'a>(pub(crate) &'a str);
 
 impl<'a> Words<'a> {
     /// Takes the next word.
-    pub fn word(&mut self) -> &'a str {
+    pub(crate) fn word(&mut self) -> &'a str {
         let text = self.0.trim_start();
         let end = text.find(char::is_whitespace).unwrap_or(text.len());
         self.0 = text[end..].trim_start();
@@ -17,7 +17,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes these words, if they come next.
-    pub fn take(&mut self, words: &str) -> bool {
+    pub(crate) fn take(&mut self, words: &str) -> bool {
         match self.0.trim_start().strip_prefix(words) {
             Some(rest) if rest.is_empty() || rest.starts_with(char::is_whitespace) => {
                 self.0 = rest.trim_start();
@@ -28,7 +28,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes a JSON value, if one comes next.
-    pub fn json(&mut self) -> Option<Payload> {
+    pub(crate) fn json(&mut self) -> Option<Payload> {
         let text = self.0.trim_start();
         if !text.starts_with(['{', '[', '"']) {
             return None;
@@ -40,7 +40,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes a quoted text, if one comes next.
-    pub fn quoted(&mut self) -> Option<String> {
+    pub(crate) fn quoted(&mut self) -> Option<String> {
         if !self.0.trim_start().starts_with('"') {
             return None;
         }
@@ -48,7 +48,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes a number of seconds such as `31s` or `2.5s`; milliseconds.
-    pub fn millis(&mut self) -> i64 {
+    pub(crate) fn millis(&mut self) -> i64 {
         let word = self.word();
         let number = word.strip_suffix('s').expect("a time such as 31s");
         let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
@@ -60,7 +60,7 @@ impl<'a> Words<'a> {
 
 /// The number of the task that `ref` or `ref#attempt` names, in loops also without its iteration:
 /// the newest that fits.
-pub fn find(execution: &Execution, name: &str) -> u32 {
+pub(crate) fn find(execution: &Execution, name: &str) -> u32 {
     let (reference, attempt) = name.split_once('#').unwrap_or((name, ""));
     let attempt: Option<u32> = attempt.parse().ok();
     let newest = |fits: &dyn Fn(&Task) -> bool| {
@@ -76,7 +76,7 @@ pub fn find(execution: &Execution, name: &str) -> u32 {
 }
 
 /// Reads a command to an execution that has begun.
-pub fn read(text: &str, execution: &Execution, version: i64) -> Command {
+pub(crate) fn read(text: &str, execution: &Execution, version: i64) -> Command {
     let mut words = Words(text);
     let seq = |words: &mut Words| find(execution, words.word());
     match words.word() {
@@ -189,7 +189,7 @@ fn hear(text: &str, execution: &Execution, version: i64) -> Command {
 }
 
 /// The command's name, with the news for what it hears.
-pub fn name(command: &Command) -> &'static str {
+pub(crate) fn name(command: &Command) -> &'static str {
     match command {
         Command::Begin => "Begin",
         Command::UpdateTask(_) => "UpdateTask",
@@ -225,7 +225,7 @@ fn news_name(news: &News) -> &'static str {
 }
 
 /// All names that [`name`] can give.
-pub const COMMANDS: [&str; 24] = [
+pub(crate) const COMMANDS: [&str; 24] = [
     "Begin",
     "UpdateTask",
     "RenewLease",

@@ -3,25 +3,25 @@ use std::fmt::Write;
 
 /// One history file.
 #[derive(Debug, PartialEq)]
-pub struct History {
+pub(crate) struct History {
     /// The behaviour, as comment lines.
-    pub comment: String,
+    pub(crate) comment: String,
     /// Its commands in order.
-    pub blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
 }
 
 /// A command and what came of it.
 #[derive(Debug, PartialEq)]
-pub struct Block {
+pub(crate) struct Block {
     /// The command, of one line or more.
-    pub command: String,
+    pub(crate) command: String,
     /// The transcript.
-    pub transcript: String,
+    pub(crate) transcript: String,
 }
 
 impl History {
     /// Reads the text form.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (comments, rest): (Vec<&str>, Vec<&str>) = {
             let count = text.lines().take_while(|line| line.starts_with('#')).count();
             (text.lines().take(count).collect(), text.lines().skip(count).collect())
@@ -39,7 +39,7 @@ impl History {
     }
 
     /// Writes the text form.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = format!("{}\n", self.comment);
         for block in &self.blocks {
             let _ = write!(text, "\n{}\n----\n", block.command);

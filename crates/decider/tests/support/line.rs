@@ -5,7 +5,7 @@ use baton_decider::command::{ChildStart, Letter, News};
 use baton_decider::state::{Delivery, Execution, Output, Task};
 
 /// `ref#attempt`.
-pub fn label(task: &Task) -> String {
+pub(crate) fn label(task: &Task) -> String {
     format!("{}#{}", task.reference, task.retry_count + 1)
 }
 
@@ -14,7 +14,7 @@ fn label_of(state: &Execution, seq: u32) -> String {
 }
 
 /// Seconds since the start.
-pub fn time(state: &Execution, at: Timestamp) -> String {
+pub(crate) fn time(state: &Execution, at: Timestamp) -> String {
     let millis = at.millis_since(state.facts.at);
     match millis % 1000 {
         0 => format!("{}s", millis / 1000),
@@ -41,7 +41,7 @@ fn place(state: &Execution, delivery: Delivery) -> String {
 }
 
 /// A change, as the state before it names things.
-pub fn of_change(state: &Execution, change: &Change) -> String {
+pub(crate) fn of_change(state: &Execution, change: &Change) -> String {
     let name = |seq: &u32| label_of(state, *seq);
     match change {
         Change::ExecutionStarted(_) => "execution started".to_owned(),
@@ -143,11 +143,10 @@ fn reopened(state: &Execution, reopening: &TaskReopening) -> String {
     };
     let until =
         reopening.wait_until.map_or_else(String::new, |at| format!(" until {}", time(state, at)));
-    let output = match &reopening.output {
-        Output::Plain(_) | Output::Loop(_) if reopening.output == Output::default() => {
-            String::new()
-        }
-        other => format!(" output{}", tail(&other.json())),
+    let output = if reopening.output == Output::default() {
+        String::new()
+    } else {
+        format!(" output{}", tail(&reopening.output.json()))
     };
     let input = reopening.input.as_ref().map_or_else(String::new, tail);
     let (status, place) = (reopening.status, place(state, reopening.delivery));
@@ -172,7 +171,7 @@ fn restarted(restart: &Restart) -> String {
 }
 
 /// A letter and who gets it.
-pub fn of_letter(letter: &Letter) -> String {
+pub(crate) fn of_letter(letter: &Letter) -> String {
     let what = match &letter.news {
         News::Start(start) => start_of(start),
         News::StartFor { start, .. } => format!("{}, tell us", start_of(start)),

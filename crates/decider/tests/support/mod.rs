@@ -4,16 +4,21 @@
 //! lines: a command (with more lines where it takes JSON), `----`, and what came of it, one change a
 //! line. In definitions `"ref": "a"` stands for reference name and name `a` of a SIMPLE step.
 mod command;
+mod definition;
 mod file;
+mod invariants;
 mod line;
+mod random;
+mod seen;
 mod world;
 
-pub use command::COMMANDS;
-pub use file::History;
-pub use world::{Seen, World};
+pub(crate) use command::COMMANDS;
+pub(crate) use file::History;
+pub(crate) use seen::Seen;
+use world::World;
 
 /// Runs a history; answers it with what really came of its commands.
-pub fn run(history: &History, seen: &mut Seen) -> History {
+pub(crate) fn run(history: &History, seen: &mut Seen) -> History {
     let mut world = World::new(seen);
     let blocks = history.blocks.iter().map(|block| world.play(block)).collect();
     History { comment: history.comment.clone(), blocks }

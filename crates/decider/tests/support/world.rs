@@ -1,24 +1,23 @@
 //! What a history runs in: definitions, surroundings, a clock, one execution and its journal.
 use super::command::{self, Words};
+use super::definition::definition;
 use super::file::Block;
+use super::invariants::{Statuses, check_joins, check_nothing_is_left_out, check_order};
 use super::line;
-use baton_common::{ExecutionId, TaskDef, Timestamp, WorkflowDef, WorkflowStatus};
+use super::seen::Seen;
+use baton_common::{ExecutionId, TaskDef, Timestamp, WorkflowDef};
 use baton_decider::change::Change;
 use baton_decider::command::{Command, Letter, News, Rejection};
 use baton_decider::decide::{Context, Decision, Outcome, Surroundings, decide};
 use baton_decider::plan::{Plan, freeze};
 use baton_decider::state::{Execution, Parent, StartFacts};
 use baton_expression::script::{ScriptLimits, evaluate};
-use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::sync::Arc;
 
 /// 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
-
-/// Which commands came upon which status.
-pub type Seen = BTreeSet<(&'static str, &'static str)>;
 
 #[derive(Clone, Default)]
 struct Registry {
@@ -47,7 +46,7 @@ impl Surroundings for Registry {
 }
 
 /// A history under way.
-pub struct World<'a> {
+pub(crate) struct World<'a> {
     registry: Registry,
     definition: WorkflowDef,
     execution: Option<Execution>,
@@ -61,7 +60,7 @@ pub struct World<'a> {
 
 impl<'a> World<'a> {
     /// Nothing registered, nothing started.
-    pub fn new(seen: &'a mut Seen) -> Self {
+    pub(crate) fn new(seen: &'a mut Seen) -> Self {
         Self {
             registry: Registry::default(),
             definition: WorkflowDef::default(),
@@ -76,7 +75,7 @@ impl<'a> World<'a> {
     }
 
     /// Obeys a block's command; answers the block with what came of it.
-    pub fn play(&mut self, block: &Block) -> Block {
+    pub(crate) fn play(&mut self, block: &Block) -> Block {
         let mut text = self.obey(&block.command);
         for (id, name) in &self.names {
             text = text.replace(id, name);
@@ -133,7 +132,8 @@ impl<'a> World<'a> {
         command::read(text, self.current(), self.heard)
     }
 
-    fn current(&self) -> &Execution {
+    /// The execution as it is now.
+    pub(crate) fn current(&self) -> &Execution {
         self.execution.as_ref().expect("an execution was started")
     }
 
@@ -212,7 +212,7 @@ impl<'a> World<'a> {
 
     fn decide(&mut self, command: &Command) -> String {
         let before = self.current().clone();
-        self.seen.insert((command::name(command), before.status.name()));
+        self.seen.pairs.insert((command::name(command), before.status.name()));
         match self.decision(command.clone()) {
             Ok(decision) => {
                 let text = self.tell(&before, &decision);
@@ -249,7 +249,9 @@ impl<'a> World<'a> {
         let mut text = String::new();
         for change in &decision.changes {
             let _ = writeln!(text, "{}", line::of_change(&state, change));
+            let was = Statuses::of(&state);
             state.apply(change);
+            was.note(change, &Statuses::of(&state), self.seen);
             if let Change::TaskScheduled(task) = change {
                 let id = state.id().task(task.seq).to_string();
                 self.names.insert(id, format!("<{}>", line::label(task)));
@@ -272,13 +274,13 @@ impl<'a> World<'a> {
 
     fn name_child(&mut self, state: &Execution, letter: &Letter) {
         let task = match &letter.news {
-            News::Start(start) => match &start.parent {
-                Some(parent) => parent.task,
-                None => {
+            News::Start(start) => {
+                let Some(parent) = &start.parent else {
                     self.names.insert(letter.to.to_string(), "<failure workflow>".into());
                     return;
-                }
-            },
+                };
+                parent.task
+            }
             News::StartFor { task, .. } => *task,
             News::Started { .. }
             | News::ChildEnded { .. }
@@ -299,6 +301,10 @@ impl<'a> World<'a> {
         let faults = decision.execution.faults();
         assert!(faults.is_empty(), "after {command:?}: {faults:?}");
         check_order(before, &decision.changes);
+        if !is_report_on_join(command, before) {
+            check_joins(before, &decision.changes);
+        }
+        check_nothing_is_left_out(&decision.execution);
         let kept = serde_json::to_string(&decision.changes).expect("changes are JSON");
         let read: Vec<Change> = serde_json::from_str(&kept).expect("changes are read back");
         assert_eq!(read, decision.changes, "the journal keeps changes as they are");
@@ -336,55 +342,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// No number is given twice, and nothing happens to an ended execution until it goes on.
-fn check_order(before: &Execution, changes: &[Change]) {
-    let mut last = before.last_seq;
-    let mut has_ended = before.status.is_terminal();
-    for change in changes {
-        match change {
-            Change::TaskScheduled(task) => {
-                assert_eq!(task.seq, last + 1, "numbers are given in order, once");
-                last = task.seq;
-            }
-            Change::ExecutionReopened { .. } | Change::ExecutionRestarted(_) => has_ended = false,
-            Change::ExecutionEnded(end) => {
-                let rewritten = end.status == WorkflowStatus::Terminated;
-                assert!(!has_ended || rewritten, "an ended execution ends again");
-                has_ended = true;
-                continue;
-            }
-            Change::OutputAmended { .. } => continue,
-            _ => {}
-        }
-        assert!(!has_ended, "an ended execution changes: {change:?}");
-    }
-}
-
-/// A definition from its JSON, with the short form of steps written out.
-fn definition(text: &str) -> WorkflowDef {
-    let mut value: Value =
-        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    write_out(&mut value);
-    serde_json::from_value(value).expect("a workflow definition")
-}
-
-fn write_out(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(write_out),
-        Value::Object(members) => {
-            members.values_mut().for_each(write_out);
-            name_step(members);
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn name_step(members: &mut Map<String, Value>) {
-    if let Some(name) = members.remove("ref") {
-        members.entry("name").or_insert_with(|| name.clone());
-        members.insert("taskReferenceName".into(), name);
-    }
-    if let Some(input) = members.remove("in") {
-        members.insert("inputParameters".into(), input);
-    }
+fn is_report_on_join(command: &Command, before: &Execution) -> bool {
+    let Command::UpdateTask(update) = command else { return false };
+    before.task(update.seq).is_some_and(|task| task.join_on.is_some())
 }

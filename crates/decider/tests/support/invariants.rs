@@ -1,0 +1,112 @@
+//! What must hold after every decision, whatever it was.
+use super::seen::Seen;
+use baton_common::{TaskStatus, WorkflowStatus};
+use baton_decider::change::Change;
+use baton_decider::plan::{Kind, Next};
+use baton_decider::state::{Execution, NodeKey, Task};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// No number is given twice, and nothing happens to an ended execution until it goes on.
+pub(super) fn check_order(before: &Execution, changes: &[Change]) {
+    let mut last = before.last_seq;
+    let mut has_ended = before.status.is_terminal();
+    for change in changes {
+        if let Change::TaskScheduled(task) = change {
+            assert_eq!(task.seq, last + 1, "numbers are given in order, once");
+            last = task.seq;
+        }
+        if let Change::ExecutionEnded(end) = change {
+            let rewritten = end.status == WorkflowStatus::Terminated;
+            assert!(!has_ended || rewritten, "an ended execution ends again");
+            has_ended = true;
+            continue;
+        }
+        let reopens =
+            matches!(change, Change::ExecutionReopened { .. } | Change::ExecutionRestarted(_));
+        has_ended &= !reopens;
+        let is_amendment = matches!(change, Change::OutputAmended { .. });
+        assert!(!has_ended || is_amendment, "an ended execution changes: {change:?}");
+    }
+}
+
+/// A JOIN ends well only after every step that it waits for and that has begun, unless somebody
+/// reports its end.
+pub(super) fn check_joins(before: &Execution, changes: &[Change]) {
+    let mut state = before.clone();
+    for change in changes {
+        check_join(&state, change);
+        state.apply(change);
+    }
+}
+
+fn check_join(before: &Execution, change: &Change) {
+    let Change::TaskEnded(end) = change else { return };
+    let Some(task) = before.task(end.seq).filter(|_| end.status.is_successful()) else { return };
+    if !matches!(before.node_of(task).kind, Kind::Join) {
+        return;
+    }
+    for name in task.join_on.iter().flat_map(|names| names.iter()) {
+        let is_open = before.by_reference(name).is_some_and(|task| !task.status.is_terminal());
+        assert!(!is_open, "{} ends before {name}", task.reference);
+    }
+}
+
+/// In a completed execution every good end has had its consequence: the step behind has a task.
+pub(super) fn check_nothing_is_left_out(execution: &Execution) {
+    let is_terminate = |task: &Arc<Task>| matches!(execution.node_of(task).kind, Kind::Terminate);
+    if execution.status != WorkflowStatus::Completed || execution.tasks.values().any(is_terminate) {
+        return;
+    }
+    for task in execution.tasks.values().filter(|task| task.status == TaskStatus::Completed) {
+        let node = execution.node(task.place);
+        let next = if let Kind::Switch(switch) = &node.kind {
+            let case = task.input.to_value()["case"].as_str().unwrap_or_default().to_owned();
+            let chosen = switch.cases.get(&case).copied().unwrap_or(switch.default);
+            chosen.map_or(node.next, Next::Node)
+        } else {
+            node.next
+        };
+        let Next::Node(next) = next else { continue };
+        let next = execution.node(NodeKey { plan: task.place.plan, node: next });
+        let name = format!("{}{}", next.reference, task.suffix());
+        assert!(execution.by_reference(&name).is_some(), "after {}: no {name}", task.reference);
+    }
+}
+
+/// The statuses of an execution and of its tasks.
+pub(super) struct Statuses {
+    execution: WorkflowStatus,
+    tasks: BTreeMap<u32, TaskStatus>,
+}
+
+impl Statuses {
+    /// Those of a state.
+    pub(super) fn of(state: &Execution) -> Self {
+        let tasks = state.tasks.iter().map(|(seq, task)| (*seq, task.status));
+        Self { execution: state.status, tasks: tasks.collect() }
+    }
+
+    /// Notes how a change led from these to those of `after`.
+    pub(super) fn note(&self, change: &Change, after: &Self, seen: &mut Seen) {
+        let name = change_name(change);
+        if self.execution != after.execution {
+            let (from, to) = (self.execution.name(), after.execution.name());
+            seen.execution_moves.insert((from, to, name.clone()));
+        }
+        for (seq, status) in &after.tasks {
+            let from = self.tasks.get(seq);
+            if from != Some(status) {
+                let from = from.map_or("[*]", |status| status.name());
+                seen.task_moves.insert((from, status.name(), name.clone()));
+            }
+        }
+    }
+}
+
+/// The change's name, as the journal has it.
+fn change_name(change: &Change) -> String {
+    let json = serde_json::to_value(change).expect("a change is JSON");
+    let members = json.as_object().and_then(|members| members.keys().next().cloned());
+    members.expect("a change with its name")
+}
