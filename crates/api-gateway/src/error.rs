@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use baton_common::api::{ErrorBody, ValidationError};
 use baton_orchestrator::{Fault, OrchestratorError};
 use http::StatusCode;
-use serde::Serialize;
 
 /// A refused or failed request, as the caller is told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,41 +104,26 @@ impl ApiError {
 
     /// The JSON body, as the host `instance` sends it.
     pub fn body(&self, instance: &str) -> Vec<u8> {
+        let faults = (!self.faults.is_empty()).then_some(&self.faults);
         let body = ErrorBody {
             status: self.status.as_u16(),
             code: Some(self.code.to_owned()),
             message: Some(self.message.clone()),
-            instance: self.faults.is_empty().then(|| instance.to_owned()),
+            instance: faults.is_none().then(|| instance.to_owned()),
             retryable: self.retryable,
-            validation_errors: None,
+            validation_errors: faults.map(|faults| faults.iter().map(shown).collect()),
         };
-        let validation_errors = self.faults.iter().map(Violation::from).collect();
-        serde_json::to_vec(&Envelope { body, validation_errors }).unwrap_or_default()
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 }
 
-/// [`ErrorBody`] whose validation errors also have a JSON pointer.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope {
-    #[serde(flatten)]
-    body: ErrorBody,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    validation_errors: Vec<Violation>,
-}
-
-#[derive(Serialize)]
-struct Violation {
-    #[serde(flatten)]
-    error: ValidationError,
-    pointer: String,
-}
-
-impl From<&Fault> for Violation {
-    fn from(fault: &Fault) -> Self {
-        let Fault { pointer, path, message, invalid_value } = fault.clone();
-        let error = ValidationError { path: Some(path), message: Some(message), invalid_value };
-        Self { error, pointer }
+fn shown(fault: &Fault) -> ValidationError {
+    let Fault { pointer, path, message, invalid_value } = fault.clone();
+    ValidationError {
+        path: Some(path),
+        message: Some(message),
+        invalid_value,
+        pointer: Some(pointer),
     }
 }
 

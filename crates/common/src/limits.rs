@@ -27,6 +27,9 @@ pub const SUB_WORKFLOW_DEPTH_MAX: u32 = 32;
 pub const STEPS_PER_DECISION_MAX: u32 = 500_000;
 /// Deepest nesting of objects and lists where JSON is read into our types: the JSON parser's limit.
 pub const JSON_DEPTH_MAX: usize = 128;
+/// Stack of a thread that reads definitions, bytes: the deepest nesting of steps and children takes
+/// 2 MiB, and 8 MiB unoptimized. Only what is touched is ever memory.
+pub const READER_STACK_BYTES: usize = 16 * 1024 * 1024;
 /// Largest definition, bytes of JSON.
 pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
 /// Most tasks in one definition, all nesting counted.

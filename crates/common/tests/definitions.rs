@@ -1,6 +1,7 @@
 //! Definitions keep what users register: every field of Conductor's model with its default, free-form
 //! members byte for byte, and nothing that the model does not know.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+use baton_common::limits::READER_STACK_BYTES;
 use baton_common::{TaskDef, WorkflowDef, WorkflowTask};
 use indexmap::IndexMap;
 use proptest::prelude::*;
@@ -621,11 +622,11 @@ fn nested_children(levels: usize) -> String {
     format!("{}{{}}{}", open.repeat(levels), "}}]}".repeat(levels))
 }
 
-/// Goal: nobody can overflow the stack with a definition. Method: on a worker's stack of 2 MiB, the
-/// deepest that is accepted is read, also with the place of faults traced; the next is refused.
+/// Goal: nobody can overflow the stack with a definition. Method: on a reader's stack the deepest
+/// that is accepted is read, also with the place of faults traced; the next is refused.
 #[test]
 fn children_are_nested_as_deep_as_json_may_be_and_no_deeper() {
-    let on_a_small_stack = || {
+    let on_a_readers_stack = || {
         for (levels, is_read) in
             [(1, true), (32, true), (33, false), (100, false), (100_000, false)]
         {
@@ -639,12 +640,12 @@ fn children_are_nested_as_deep_as_json_may_be_and_no_deeper() {
             let expected = "workflowDefinition is nested deeper than 128 levels";
             assert!(is_read || message.starts_with(expected), "{message}");
         }
-        let [open, close] = [r#"{"loopOver":["#, "]}"];
-        let child =
-            format!(r#"{{"subWorkflowParam":{{"workflowDefinition":{}}}}}"#, nested_children(31));
-        let deepest = format!("{}{child}{}", open.repeat(62), close.repeat(62));
-        assert!(serde_json::from_str::<WorkflowTask>(&deepest).is_ok());
+        let [open, close] = [r#"{"loopOver":["#, "]}"].map(|part| part.repeat(62));
+        let child = format!(
+            r#"{open}{{"subWorkflowParam":{{"workflowDefinition":{{"tasks":[{open}{{}}{close}]}}}}}}{close}"#
+        );
+        assert!(serde_json::from_str::<WorkflowTask>(&child).is_ok());
     };
-    let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
-    thread.spawn(on_a_small_stack).unwrap().join().unwrap();
+    let thread = std::thread::Builder::new().stack_size(READER_STACK_BYTES);
+    thread.spawn(on_a_readers_stack).unwrap().join().unwrap();
 }

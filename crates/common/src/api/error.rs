@@ -36,4 +36,7 @@ pub struct ValidationError {
     /// The value in text, where it is a simple one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invalid_value: Option<String>,
+    /// Where in the body, as a JSON pointer (Conductor has no such field); empty for the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
 }
