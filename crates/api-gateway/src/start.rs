@@ -32,6 +32,7 @@ async fn start_workflow(
     State(orchestrator): State<Orchestrator>,
     Json(request): Json<StartWorkflowRequest>,
 ) -> Answer {
+    named_or_inline(&request)?;
     Ok(respond::text(orchestrator.start_workflow(with_input(request)?).await?))
 }
 
@@ -57,6 +58,7 @@ async fn execute_workflow(
     Json(request): Json<StartWorkflowRequest>,
 ) -> Answer {
     let number = Some(version(&number)?).filter(|number| *number != 0);
+    prioritized(&request)?;
     let start = StartWorkflowRequest { name: Some(name), version: number, ..with_input(request)? };
     let request = ExecuteRequest {
         start,
@@ -66,6 +68,27 @@ async fn execute_workflow(
         return_strategy: return_strategy(&params)?,
     };
     respond::json(&orchestrator.execute_workflow(request).await?)
+}
+
+/// A start must say of what.
+fn named_or_inline(request: &StartWorkflowRequest) -> Result<(), ApiError> {
+    if request.name.is_none() && request.workflow_def.is_none() {
+        let rule = "Workflow name cannot be null or empty";
+        return Err(ApiError::broken_rule("startWorkflow.arg0.name", rule, None));
+    }
+    prioritized(request)
+}
+
+/// A priority in a body has its own wording.
+fn prioritized(request: &StartWorkflowRequest) -> Result<(), ApiError> {
+    let priority = request.priority;
+    let bound = match priority {
+        ..0 => "minimum 0",
+        0..=99 => return Ok(()),
+        100.. => "maximum 99",
+    };
+    let rule = format!("priority: {priority} should be {bound}");
+    Err(ApiError::broken_rule("startWorkflow.arg0.priority", &rule, Some(priority.to_string())))
 }
 
 /// An explicit null as input is refused; input left out is `{}`.

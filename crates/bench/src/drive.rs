@@ -1,7 +1,7 @@
 //! A run from registration to report.
 use crate::cpu;
 use crate::http::{Connection, Target};
-use crate::options::BenchOptions;
+use crate::options::{LoadOptions, Scenario};
 use crate::report::{Report, Window};
 use crate::scenario::Plan;
 use crate::tracker::Start;
@@ -18,13 +18,17 @@ use tokio::task::JoinSet;
 /// Time for all pollers to be there before the first execution starts.
 const POLLERS_SETTLE: Duration = Duration::from_millis(300);
 
-pub(crate) async fn run(options: &BenchOptions) -> anyhow::Result<Report> {
-    let options = options.settled();
-    let target = Target::parse(&options.url)?;
+pub(crate) async fn run(
+    scenario: Scenario,
+    url: &str,
+    load: LoadOptions,
+) -> anyhow::Result<Report> {
+    let load = load.settled(&scenario);
+    let target = Target::parse(url)?;
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let plan = Plan::new(&options, i64::try_from(since_epoch.as_millis())?);
+    let plan = Plan::new(&scenario, &load.prefix, i64::try_from(since_epoch.as_millis())?);
     register(&plan, &mut Connection::new(&target)).await?;
-    let run = Rc::new(Run::new(options, plan));
+    let run = Rc::new(Run::new(load, plan));
     let workers = workers(&run, &target);
     tokio::time::sleep(POLLERS_SETTLE).await;
     let window = measure(&run, &target).await;
@@ -53,13 +57,13 @@ async fn register(plan: &Plan, connection: &mut Connection) -> anyhow::Result<()
 fn workers(run: &Rc<Run>, target: &Target) -> JoinSet<()> {
     let mut workers = JoinSet::new();
     for task_type in &run.plan.task_types {
-        for _ in 0..run.options.pollers {
+        for _ in 0..run.load.pollers {
             let (run, task_type) = (run.clone(), task_type.clone());
             let connection = Connection::new(target);
             workers.spawn_local(async move { work::poll(&run, &task_type, connection).await });
         }
     }
-    for _ in 0..run.options.reporters {
+    for _ in 0..run.load.reporters {
         let (run, connection) = (run.clone(), Connection::new(target));
         workers.spawn_local(async move { work::report(&run, connection).await });
     }
@@ -68,7 +72,7 @@ fn workers(run: &Rc<Run>, target: &Target) -> JoinSet<()> {
 
 /// Starts everything and waits until all is worked, or time is up.
 async fn measure(run: &Rc<Run>, target: &Target) -> Window {
-    let BenchOptions { server_pid, postgres_pid, limit_s, clients, .. } = &run.options;
+    let LoadOptions { server_pid, postgres_pid, limit_s, clients, .. } = &run.load;
     let before = cpu::sample(server_pid, postgres_pid);
     let begin = Instant::now();
     let next = Rc::new(Cell::new(0));

@@ -4,12 +4,20 @@ use clap::{Args, Subcommand, value_parser};
 /// Measures a server that speaks Conductor's API.
 #[derive(Args, Clone, Debug)]
 pub struct BenchOptions {
-    /// What to run
+    /// What to run [default: a short suite of all three]
     #[command(subcommand)]
-    pub scenario: Scenario,
-    /// Base address of the API
-    #[arg(long, global = true, default_value = "http://127.0.0.1:8080/api")]
-    pub url: String,
+    pub scenario: Option<Scenario>,
+    /// Base address of the API, as http://127.0.0.1:8080/api [default: a server of its own]
+    #[arg(long, global = true)]
+    pub url: Option<String>,
+    /// How the server is called.
+    #[command(flatten)]
+    pub load: LoadOptions,
+}
+
+/// How the server is called, and what is watched meanwhile.
+#[derive(Args, Clone, Debug)]
+pub struct LoadOptions {
     /// Connections that start executions
     #[arg(long, global = true, default_value_t = 32, value_parser = value_parser!(u32).range(1..))]
     pub clients: u32,
@@ -75,13 +83,26 @@ pub struct ScenarioOptions {
 }
 
 impl BenchOptions {
+    /// The scenario asked for, or the short suite: throughput, latency, a wide fork.
+    pub fn scenarios(&self) -> Vec<Scenario> {
+        let row = |workflows| ScenarioOptions { workflows, steps: 3, payload_bytes: 0 };
+        let suite = || {
+            let fork = Scenario::Fanout { width: 1000, workflows: 3 };
+            vec![Scenario::Steps(row(2000)), Scenario::Latency(row(300)), fork]
+        };
+        self.scenario.clone().map_or_else(suite, |scenario| vec![scenario])
+    }
+}
+
+impl LoadOptions {
     /// The options with what the scenario settles: one of each where one at a time is asked for.
-    pub(crate) fn settled(&self) -> Self {
-        let one_at_a_time = Self { clients: 1, in_flight: 1, ..self.clone() };
-        match self.scenario {
-            Scenario::Steps(_) => self.clone(),
-            Scenario::Fanout { .. } => one_at_a_time,
-            Scenario::Latency(_) => Self { pollers: 1, reporters: 1, ..one_at_a_time },
+    pub(crate) fn settled(self, scenario: &Scenario) -> Self {
+        match scenario {
+            Scenario::Steps(_) => self,
+            Scenario::Fanout { .. } => Self { clients: 1, in_flight: 1, ..self },
+            Scenario::Latency(_) => {
+                Self { clients: 1, in_flight: 1, pollers: 1, reporters: 1, ..self }
+            }
         }
     }
 }

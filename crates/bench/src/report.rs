@@ -1,6 +1,5 @@
 //! What a run found: a table for people, JSON for programs.
 use crate::cpu::Sample;
-use crate::options::Scenario;
 use crate::tracker::Measured;
 use crate::verify::Ends;
 use crate::work::Run;
@@ -129,7 +128,7 @@ pub(crate) struct Window {
 
 impl Report {
     pub(crate) fn new(run: &Run, window: &Window, measured: Measured, ends: Ends) -> Self {
-        let options = &run.options;
+        let load = &run.load;
         #[expect(clippy::cast_precision_loss, reason = "no run has 2^52 tasks")]
         let tasks = measured.tasks as f64;
         let Window { before, after, seconds, .. } = *window;
@@ -137,11 +136,7 @@ impl Report {
             (is_known && tasks > 0.0).then(|| rounded(used / tasks * 1000.0))
         };
         Self {
-            scenario: match options.scenario {
-                Scenario::Steps(_) => "steps",
-                Scenario::Fanout { .. } => "fanout",
-                Scenario::Latency(_) => "latency",
-            },
+            scenario: run.plan.name,
             workflows: run.plan.workflows,
             started: measured.started,
             completed: ends.completed,
@@ -159,8 +154,8 @@ impl Report {
             report_call_ms: Spread::of(measured.report_call),
             cpu_seconds_per_1000_tasks: CpuPerThousand {
                 client: cpu(cfg!(target_os = "linux"), after.client - before.client),
-                server: cpu(!options.server_pid.is_empty(), after.server - before.server),
-                postgres: cpu(!options.postgres_pid.is_empty(), after.postgres - before.postgres),
+                server: cpu(!load.server_pid.is_empty(), after.server - before.server),
+                postgres: cpu(!load.postgres_pid.is_empty(), after.postgres - before.postgres),
             },
             server_peak_mib: window.server_peak_mib.map(f64::round),
             polled_twice: measured.polled_twice,

@@ -1,5 +1,5 @@
 //! What is registered, what an execution is given, and what must come of it.
-use crate::options::{BenchOptions, Scenario, ScenarioOptions};
+use crate::options::{Scenario, ScenarioOptions};
 use serde_json::{Map, Value, json};
 
 /// Seconds a worker may stay silent: more than a run takes, so that no task comes twice by design.
@@ -7,6 +7,8 @@ const RESPONSE_TIMEOUT_S: u64 = 3600;
 
 /// A scenario, ready to be run.
 pub(crate) struct Plan {
+    /// The scenario's name.
+    pub(crate) name: &'static str,
     /// Task types that workers poll for.
     pub(crate) task_types: Vec<String>,
     pub(crate) definition: Value,
@@ -24,10 +26,10 @@ enum Shape {
 }
 
 impl Plan {
-    pub(crate) fn new(options: &BenchOptions, run_id: i64) -> Self {
-        let prefix = &options.prefix;
-        match &options.scenario {
-            Scenario::Steps(row) | Scenario::Latency(row) => Self::row(prefix, *row, run_id),
+    pub(crate) fn new(scenario: &Scenario, prefix: &str, run_id: i64) -> Self {
+        match scenario {
+            Scenario::Steps(row) => Self::row(prefix, *row, run_id),
+            Scenario::Latency(row) => Self { name: "latency", ..Self::row(prefix, *row, run_id) },
             Scenario::Fanout { width, workflows } => Self::fork(prefix, *width, *workflows, run_id),
         }
     }
@@ -51,6 +53,7 @@ impl Plan {
         let output = json!({"n": previous});
         let padding = "x".repeat(row.payload_bytes as usize);
         Self {
+            name: "steps",
             definition: definition(&workflow, &tasks, &output),
             task_types,
             workflow,
@@ -71,6 +74,7 @@ impl Plan {
             json!({"name": "join", "taskReferenceName": "join", "type": "JOIN"}),
         ];
         Self {
+            name: "fanout",
             definition: definition(&workflow, &tasks, &json!({})),
             task_types: vec![task_type.clone()],
             workflow,

@@ -44,7 +44,7 @@ pub(crate) async fn verify(
     let left = Rc::new(RefCell::new(executions));
     let give_up_at = Instant::now() + END_WITHIN;
     let mut readers = JoinSet::new();
-    for _ in 0..run.options.reporters {
+    for _ in 0..run.load.reporters {
         let (run, ends, left) = (run.clone(), ends.clone(), left.clone());
         let mut connection = Connection::new(target);
         readers.spawn_local(async move {

@@ -1,6 +1,6 @@
 //! The worker: connections that poll, connections that report, and a queue between them.
 use crate::http::Connection;
-use crate::options::BenchOptions;
+use crate::options::LoadOptions;
 use crate::scenario::Plan;
 use crate::tracker::Tracker;
 use anyhow::Context;
@@ -19,7 +19,7 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// What all connections of a run share, on one thread.
 pub(crate) struct Run {
-    pub(crate) options: BenchOptions,
+    pub(crate) load: LoadOptions,
     pub(crate) plan: Plan,
     pub(crate) tracker: RefCell<Tracker>,
     /// A permit for each execution that may be open.
@@ -32,14 +32,14 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(options: BenchOptions, plan: Plan) -> Self {
+    pub(crate) fn new(load: LoadOptions, plan: Plan) -> Self {
         Self {
             tracker: RefCell::new(Tracker::new(plan.tasks_per_workflow)),
-            slots: Semaphore::new(options.in_flight as usize),
+            slots: Semaphore::new(load.in_flight as usize),
             over: Semaphore::new(0),
             queue: RefCell::default(),
             queued: Semaphore::new(0),
-            options,
+            load,
             plan,
         }
     }
@@ -89,7 +89,7 @@ struct Output {
 
 /// Polls one task type, for ever.
 pub(crate) async fn poll(run: &Run, task_type: &str, mut connection: Connection) {
-    let BenchOptions { batch, poll_timeout_ms, .. } = run.options;
+    let LoadOptions { batch, poll_timeout_ms, .. } = run.load;
     let path = format!(
         "/tasks/poll/batch/{task_type}?workerid=bench&count={batch}&timeout={poll_timeout_ms}"
     );

@@ -1,6 +1,6 @@
 //! Whole runs against a small stand-in for a server: rows of tasks and a fork, kept in memory.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
-use baton_bench::{BenchOptions, Report};
+use baton_bench::{BenchOptions, Report, Scenario};
 use bytes::Bytes;
 use clap::Parser;
 use http_body_util::{BodyExt, Full};
@@ -165,8 +165,9 @@ struct Line {
 async fn bench(flaw: Flaw, line: &str) -> Report {
     let url = serve(flaw).await;
     let words = format!("bench {line} --url {url} --pollers 1 --reporters 4 --clients 2");
-    let line = Line::try_parse_from(words.split(' ')).unwrap();
-    baton_bench::run(line.options).await.unwrap()
+    let BenchOptions { scenario, url, load } =
+        Line::try_parse_from(words.split(' ')).unwrap().options;
+    baton_bench::run(scenario.unwrap(), url.unwrap(), load).await.unwrap()
 }
 
 #[tokio::test]
@@ -228,9 +229,15 @@ async fn the_time_limit_ends_a_run_that_stands_still() {
 #[test]
 fn the_command_line_is_sound() {
     <Line as clap::CommandFactory>::command().debug_assert();
-    for refused in ["", "steps --workflows 0", "latency --steps 0", "steps --poll-timeout-ms 6000"]
-    {
+    for refused in ["steps --workflows 0", "latency --steps 0", "steps --poll-timeout-ms 6000"] {
         let words = std::iter::once("bench").chain(refused.split(' ').filter(|w| !w.is_empty()));
         assert!(Line::try_parse_from(words).is_err(), "{refused}");
     }
+}
+
+#[test]
+fn without_a_scenario_there_is_a_suite() {
+    let scenarios = |line: &str| Line::try_parse_from(line.split(' ')).unwrap().options.scenarios();
+    assert_eq!(scenarios("bench --clients 2").len(), 3);
+    assert!(matches!(scenarios("bench fanout")[..], [Scenario::Fanout { width: 1000, .. }]));
 }

@@ -3,6 +3,7 @@ use crate::commands::definition::DefinitionCommand;
 use crate::commands::workflow::WorkflowCommand;
 use crate::config::setting::{SETTINGS, Scope, Setting};
 use crate::output::Format;
+use baton_bench::BenchOptions;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::collections::BTreeMap;
 
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     /// Starts, follows and steers executions
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// Measures a server; starts one of its own, on a temporary SQLite file, unless given --url
+    Bench(BenchOptions),
     /// Evaluates scripts for a server, on standard input and output
     #[command(name = "__evaluate", hide = true)]
     Evaluate,
@@ -137,7 +140,16 @@ mod tests {
     }
 
     #[test]
+    fn a_benchmark_needs_neither_a_scenario_nor_a_server() {
+        let (cli, _) = parse("baton bench --output json");
+        assert!(matches!(cli.command, Command::Bench(options) if options.url.is_none()));
+        let (cli, _) = parse("baton bench fanout --width 5 --url http://h/api");
+        assert!(matches!(cli.command, Command::Bench(options) if options.scenario.is_some()));
+    }
+
+    #[test]
     fn a_command_has_only_the_settings_that_it_reads() {
+        assert!(read("baton bench --listen x".split(' ').map(Into::into)).is_err());
         assert!(read("baton gateway --samples true".split(' ').map(Into::into)).is_err());
         assert!(read("baton workflow list --listen x".split(' ').map(Into::into)).is_err());
     }

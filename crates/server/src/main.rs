@@ -7,6 +7,7 @@ mod log;
 mod output;
 mod roles;
 
+use baton_common::limits::READER_STACK_BYTES;
 use cli::{Cli, Command, ConfigCommand};
 use config::{Config, Given, Sources};
 use failure::{Exit, Failure};
@@ -49,7 +50,7 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
     let output = Output::new(cli.output, no_color);
     let given = given(cli.config, flags)?;
     let config = Config::read(&given).map_err(|faults| wrong_settings(&faults))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime(&cli.command)?;
     match cli.command {
         Command::Config(ConfigCommand::Show) => commands::config::show(&given, output),
         Command::Definition(command) => {
@@ -58,6 +59,7 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
         Command::Workflow(command) => {
             runtime.block_on(commands::workflow::run(command, &config, output))
         }
+        Command::Bench(options) => runtime.block_on(commands::bench::run(options, output)),
         Command::Migrate => runtime.block_on(roles::migrate::run(&config, output)),
         Command::Server => {
             log::start(&config, no_color)?;
@@ -73,6 +75,18 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
         }
         Command::Evaluate => unreachable!("evaluated above"),
     }
+}
+
+/// The threads of a command. A server's spend their time in short requests, which cost the more the
+/// more threads pass them around: half the processors measured best, and leave the rest to the
+/// database, the evaluators and, on one machine, the workers.
+fn runtime(command: &Command) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Command::Server | Command::Gateway = command {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        builder.worker_threads((processors / 2).max(1));
+    }
+    builder.thread_stack_size(READER_STACK_BYTES).enable_all().build()
 }
 
 /// Every setting's value, with its origin.

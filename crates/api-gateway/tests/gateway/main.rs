@@ -1,8 +1,17 @@
-//! The gateway without an engine: routes, errors, limits, connections, delivery.
+//! The gateway: without an engine its routes, errors, limits, connections and delivery; over one in
+//! memory every good answer, and every refusal of the engine.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+mod bulk;
 mod common;
 mod connections;
+mod definitions;
 mod delivery;
+mod engine;
 mod envelope;
 mod errors;
+mod executions;
+mod queues;
 mod routes;
+mod steering;
+mod tasks;
+mod waiting;

@@ -37,18 +37,18 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StepVisitor<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Members { members, task_type: None, is_over: false })
+        self.0.visit_map(TypeLast { members, task_type: None, is_over: false })
     }
 }
 
 /// A step's members. Its type is held back: `type` when `is_over` and there is one.
-struct Members<A> {
+struct TypeLast<A> {
     members: A,
     task_type: Option<String>,
     is_over: bool,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for TypeLast<A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(

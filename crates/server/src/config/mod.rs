@@ -3,11 +3,11 @@ mod mask;
 pub(crate) mod setting;
 mod sources;
 
-pub(crate) use mask::masked;
+pub(crate) use mask::{mask_url, masked};
 pub(crate) use sources::{Given, Sources};
 
 use baton_executor::http::Reach;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -32,13 +32,22 @@ pub(crate) enum Database {
     Postgres(String),
 }
 
+/// As a setting, without the password.
+impl Display for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(formatter, "sqlite:{}", path.display()),
+            Self::Postgres(url) => formatter.write_str(&mask_url(url)),
+        }
+    }
+}
+
 /// Settings of roles that keep executions.
 #[derive(Clone, Debug)]
 pub(crate) struct EngineConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) database: Database,
     pub(crate) database_pool_size: usize,
-    pub(crate) commit_lanes: usize,
     pub(crate) evaluators: usize,
     pub(crate) task_workers: bool,
 }
@@ -116,7 +125,6 @@ impl Reader<'_> {
             }),
             database: self.value("database-url", Database::Sqlite(PathBuf::new()), database),
             database_pool_size: self.count("database-pool-size", 1..=1000),
-            commit_lanes: self.count("commit-lanes", 1..=16),
             evaluators: self.count("evaluators", 1..=64),
             task_workers: self.truth("task-workers"),
         }

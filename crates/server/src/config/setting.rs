@@ -48,7 +48,7 @@ const fn setting(
 }
 
 /// Every setting, in the order of the documentation; all since 0.1.0.
-pub(crate) const SETTINGS: [Setting; 22] = [
+pub(crate) const SETTINGS: [Setting; 21] = [
     setting(
         "listen",
         "127.0.0.1:8080",
@@ -71,14 +71,6 @@ pub(crate) const SETTINGS: [Setting; 22] = [
         "COUNT",
         Scope::Engine,
         "Most PostgreSQL connections for reading, 1 to 1000. Too small: readers wait for each other",
-    ),
-    setting(
-        "commit-lanes",
-        "1",
-        "COUNT",
-        Scope::Engine,
-        "Connections that commit, 1 to 16, each one batch at a time. More help only when the database \
-         is far away",
     ),
     setting(
         "evaluators",

@@ -1,6 +1,6 @@
 //! `baton server`: store, orchestrator, gateway and executor in one process.
 use super::local_source::LocalSource;
-use crate::config::{Config, Database, EngineConfig};
+use crate::config::{Config, Database, EngineConfig, LogFormat};
 use crate::failure::{Exit, Failure};
 use baton_api_gateway::{GatewayOptions, router, serve};
 use baton_executor::Executor;
@@ -10,9 +10,13 @@ use baton_store::Store;
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_store_sqlite::{Durability, Options, SqliteStore};
 use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Serves until the process is asked to stop.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
@@ -25,8 +29,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         Failure::new(Exit::Config, format!("{listen} cannot be listened on: {error}"))
             .fix("stop what uses the port, or choose another with --listen")
     })?;
-    let address = listener.local_addr()?;
-    tracing::info!(%address, "listening");
+    announce(config, listener.local_addr()?)?;
     let stop = CancellationToken::new();
     let executor = spawn_executor(config, &orchestrator, &stop)?;
     let gateway = router(orchestrator, gateway_options());
@@ -37,7 +40,21 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     })
     .await;
     if let Some(executor) = executor {
-        let _ = executor.await;
+        executor.await.map_err(|error| Failure::new(Exit::Defect, error.to_string()))?;
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Says where to find this process and its data: a line for people, or a log line for programs.
+fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
+    let (url, database) = (format!("http://{address}"), config.engine.database.to_string());
+    match config.log_format {
+        LogFormat::Text => {
+            let line = format!("baton {VERSION} serves {url}, database {database}");
+            writeln!(std::io::stderr().lock(), "{line}")?;
+        }
+        LogFormat::Json => tracing::info!(url, database, version = VERSION, "serving"),
     }
     Ok(())
 }
@@ -55,10 +72,8 @@ async fn open_store(config: &EngineConfig) -> Result<Arc<dyn Store>, Failure> {
         Database::Postgres(url) => {
             let migrated = PostgresStore::migrate(url).await;
             migrated.map_err(|error| unavailable(&error.to_string()))?;
-            let config = PostgresConfig {
-                pool_size: config.database_pool_size,
-                ..PostgresConfig::new(url)
-            };
+            let config =
+                PostgresConfig { pool_size: config.database_pool_size, ..PostgresConfig::new(url) };
             let store = PostgresStore::connect(config).await;
             Ok(Arc::new(store.map_err(|error| unavailable(&error.to_string()))?))
         }
@@ -93,7 +108,8 @@ fn spawn_executor(
         .map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
     let stop = stop.clone();
     Ok(Some(tokio::spawn(async move {
-        executor.run(stop.cancelled_owned()).await;
+        let drained = executor.run(stop.cancelled_owned()).await;
+        tracing::info!(drained.finished, drained.handed_back, "executor stopped");
     })))
 }
 
@@ -101,7 +117,7 @@ fn gateway_options() -> GatewayOptions {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     GatewayOptions {
         instance: host.trim().to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: VERSION.to_owned(),
         request_id_seed: RandomState::new().hash_one(1),
     }
 }

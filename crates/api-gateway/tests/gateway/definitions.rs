@@ -1,0 +1,87 @@
+//! `/api/metadata`: what is answered and refused.
+use crate::engine::Api;
+
+const TASK: &str = r#"[{"name":"pack","retryCount":1,"ownerEmail":"a@example.com"}]"#;
+
+/// A definition of this version whose one step is worked by `pack`.
+fn definition(version: u32, more: &str) -> String {
+    format!(
+        r#"{{"name":"order","version":{version},"ownerEmail":"a@example.com",
+        "tasks":[{{"name":"pack","taskReferenceName":"pack","type":"SIMPLE"}}]{more}}}"#
+    )
+}
+
+#[tokio::test]
+async fn task_definitions() {
+    let api = Api::start().await;
+    let path = "/api/metadata/taskdefs";
+    api.shows("register_tasks", &format!("POST {path}"), TASK).await;
+    api.shows("register_tasks_none", &format!("POST {path}"), "[]").await;
+    let wrong = r#"[{"name":"","responseTimeoutSeconds":0,"retryCount":-1}]"#;
+    api.shows("register_tasks_faulty", &format!("POST {path}"), wrong).await;
+    let changed = r#"{"name":"pack","retryCount":2,"retryLogic":"LINEAR_BACKOFF"}"#;
+    api.shows("update_task_definition", &format!("PUT {path}"), changed).await;
+    let unknown = r#"{"name":"nobody"}"#;
+    api.shows("update_task_definition_unknown", &format!("PUT {path}"), unknown).await;
+    api.shows("task_definition", &format!("GET {path}/pack"), "").await;
+    api.shows("task_definition_unknown", &format!("GET {path}/nobody"), "").await;
+    api.shows("task_definitions", &format!("GET {path}"), "").await;
+    api.shows("delete_task_definition", &format!("DELETE {path}/pack"), "").await;
+    api.shows("delete_task_definition_unknown", &format!("DELETE {path}/pack"), "").await;
+}
+
+#[tokio::test]
+async fn workflow_definitions_are_registered() {
+    let api = Api::start().await;
+    let path = "/api/metadata/workflow";
+    api.shows("register_workflow", &format!("POST {path}"), &definition(1, "")).await;
+    api.shows("register_workflow_again", &format!("POST {path}"), &definition(1, "")).await;
+    let call = format!("POST {path}?overwrite=true");
+    api.shows("register_workflow_overwrite", &call, &definition(1, "")).await;
+    let wrong =
+        r#"{"name":"","tasks":[{"taskReferenceName":"a"},{"name":"b","taskReferenceName":"a"}]}"#;
+    api.shows("register_workflow_faulty", &format!("POST {path}"), wrong).await;
+    api.shows("validate_workflow", &format!("POST {path}/validate"), &definition(3, "")).await;
+    api.shows("validate_workflow_faulty", &format!("POST {path}/validate"), "{}").await;
+    let both = format!("[{},{}]", definition(1, ""), definition(2, ""));
+    api.shows("update_workflows", &format!("PUT {path}"), &both).await;
+    api.shows("update_workflows_none", &format!("PUT {path}"), "[]").await;
+    let mistyped = definition(1, r#","timeoutPolicy":"RETRY""#);
+    api.shows("register_workflow_unreadable", &format!("POST {path}"), &mistyped).await;
+}
+
+#[tokio::test]
+async fn workflow_definitions_are_read_and_deleted() {
+    let api = Api::start().await;
+    let path = "/api/metadata/workflow";
+    let tagged = definition(2, r#","metadata":{"classifier":"etl"}"#);
+    api.ok(&format!("PUT {path}"), &format!("[{},{tagged}]", definition(1, ""))).await;
+    for (name, call) in [
+        ("workflow_definition", "GET /order"),
+        ("workflow_definition_version", "GET /order?version=1"),
+        ("workflow_definition_unknown", "GET /nobody?version=3"),
+        ("workflow_definition_mistyped", "GET /order?version=one"),
+        ("workflow_definitions", "GET "),
+        ("workflow_definitions_classified", "GET ?classifier=ETL"),
+        ("latest_workflow_definitions", "GET /latest-versions"),
+        ("workflow_names", "GET /names"),
+        ("workflow_names_and_versions", "GET /names-and-versions"),
+        ("workflow_versions", "GET /order/versions"),
+        ("workflow_versions_unknown", "GET /nobody/versions"),
+        ("delete_workflow", "DELETE /order/1"),
+        ("delete_workflow_unknown", "DELETE /order/1"),
+    ] {
+        let (method, rest) = call.split_once(' ').unwrap();
+        api.shows(name, &format!("{method} {path}{rest}"), "").await;
+    }
+}
+
+/// A definition nested so deep that reading it level by level would take all of the stack.
+#[tokio::test]
+async fn a_definition_of_too_many_levels_is_refused() {
+    let api = Api::start().await;
+    let open = r#"{"name":"w","tasks":[{"name":"s","subWorkflowParam":{"workflowDefinition":"#;
+    let body = format!("{}{{}}{}", open.repeat(10_000), "}}]}".repeat(10_000));
+    api.shows("register_workflow_too_deep", "POST /api/metadata/workflow", &body).await;
+    api.ok("GET /api/metadata/workflow/names", "").await;
+}
