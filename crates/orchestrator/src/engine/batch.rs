@@ -13,9 +13,12 @@ use baton_store::{Batch, CommitError, Conflict, Message, ReadyKey, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// How often a batch is decided again when others were faster, before its callers are told to retry.
 const TRIES_MAX: usize = 8;
+/// How long the engine pauses after a database error, ms.
+const PAUSE_MS: u64 = 100;
 
 /// A commit ready to be sent, with what must be done after it.
 struct Prepared {
@@ -30,36 +33,48 @@ impl Engine {
     /// Decides these jobs, commits what they change and answers them.
     pub(super) async fn run_batch(&mut self, jobs: Vec<Job>) {
         let mut jobs = self.put_aside_suspended(jobs);
+        let asked = jobs.len();
         let mut stale = HashSet::new();
         for _ in 0..TRIES_MAX {
+            // What an earlier try came up with (births, refusals) is decided anew with the rest.
+            jobs.truncate(asked);
             let mut deciding = match self.decide_all(&mut jobs, &stale).await {
                 Ok(deciding) => deciding,
-                Err(error) => return self.refuse_all(jobs, &error.into()),
+                Err(error) => return self.refuse_all(jobs, &error.into()).await,
             };
-            let prepared = self.prepare(&mut deciding).await;
-            let outcome = match &prepared {
-                Ok(prepared) if is_needed(&prepared.batch) => {
-                    self.lane.commit(&prepared.batch).await
-                }
-                Ok(_) => Ok(()),
-                Err(error) => Err(CommitError::Store(error.clone())),
+            let prepared = self.prepare(&mut deciding);
+            let outcome = if is_needed(&prepared.batch) {
+                self.lane.commit(&prepared.batch).await
+            } else {
+                Ok(())
             };
-            match (outcome, prepared) {
-                (Ok(()), Ok(prepared)) => return self.committed(jobs, deciding, prepared),
-                (Err(CommitError::Conflict(conflict)), _) => {
+            match outcome {
+                Ok(()) => return self.committed(jobs, deciding, prepared),
+                Err(CommitError::Conflict(conflict)) => {
                     Counters::add(&self.parts.counters.conflicts, 1);
                     self.dispatcher.undo();
                     self.learn(&mut jobs, conflict, &mut stale).await;
                 }
-                (Err(CommitError::Store(error)), _) | (_, Err(error)) => {
-                    self.dispatcher.undo();
+                Err(CommitError::Store(error)) => {
                     tracing::warn!(%error, "a batch could not be committed");
-                    return self.refuse_all(jobs, &error.into());
+                    self.take_back(&deciding);
+                    return self.refuse_all(jobs, &error.into()).await;
                 }
             }
         }
         let error = OrchestratorError::Unavailable("too many others were faster".into());
-        self.refuse_all(jobs, &error);
+        self.refuse_all(jobs, &error).await;
+    }
+
+    /// The commit may have taken effect, but the polls were not answered: tasks that it leased to them
+    /// go back before anything else is done with their executions.
+    fn take_back(&mut self, deciding: &Deciding) {
+        for (id, seq) in self.dispatcher.undo() {
+            let task = deciding.drafts.get(&id).and_then(|draft| draft.after.task(seq));
+            if let Some(task) = task {
+                self.own.push_back(Job::give_back(id.task(seq), task.poll_count));
+            }
+        }
     }
 
     /// Jobs about executions that wait for scripts wait with them.
@@ -160,7 +175,7 @@ impl Engine {
     }
 
     /// Hands ready tasks to waiting polls and packs the commit.
-    async fn prepare(&mut self, deciding: &mut Deciding) -> Result<Prepared, StoreError> {
+    fn prepare(&mut self, deciding: &mut Deciding) -> Prepared {
         let now = self.parts.clock.now();
         let mut held = Vec::new();
         for key in std::mem::take(&mut deciding.claims) {
@@ -185,25 +200,20 @@ impl Engine {
         ids.sort_unstable_by_key(|id| (id.shard(), *id));
         for id in ids {
             if let Some(draft) = deciding.drafts.get_mut(&id) {
-                self.pack(draft, now, &mut prepared).await?;
+                self.pack(draft, now, &mut prepared);
             }
         }
-        Ok(prepared)
+        prepared
     }
 
-    async fn pack(
-        &mut self,
-        draft: &mut Draft,
-        now: Timestamp,
-        prepared: &mut Prepared,
-    ) -> Result<(), StoreError> {
+    fn pack(&mut self, draft: &mut Draft, now: Timestamp, prepared: &mut Prepared) {
         self.hand_over_new(draft, now, &mut prepared.held);
         let must_move = draft.before.as_ref().is_some_and(|cached| {
             cached.row_wake_at.is_some_and(|at| at <= now) && !draft.after.status.is_terminal()
         });
         if draft.changes.is_empty() && !must_move {
             prepared.cached.extend(draft.before.clone());
-            return Ok(());
+            return;
         }
         draft.after.updated_at = draft.after.updated_at.max(now);
         let plan = match (&draft.frozen, &draft.before) {
@@ -222,7 +232,6 @@ impl Engine {
         let (execution, version) = (draft.after.clone(), write.expected_version + 1);
         prepared.cached.push(Cached { execution, version, row_wake_at, plan });
         prepared.batch.writes.push(write);
-        Ok(())
     }
 
     /// Gives a ready task to a waiting poll; false when nobody waits.
@@ -364,12 +373,21 @@ impl Engine {
         }
     }
 
-    fn refuse_all(&mut self, jobs: Vec<Job>, error: &OrchestratorError) {
+    /// Answers with an error. Tasks that must go back are tried again; what else nobody waits for is
+    /// found again in the database. Pauses, so that a database that is away is not hammered.
+    async fn refuse_all(&mut self, jobs: Vec<Job>, error: &OrchestratorError) {
         for job in jobs {
-            if let Some(reply) = job.reply {
-                let _ = reply.send(Err(error.clone()));
+            match (&job.what, job.reply) {
+                (_, Some(reply)) => {
+                    let _ = reply.send(Err(error.clone()));
+                }
+                (What::Command(Command::ReturnTask { seq, poll_count }), None) => {
+                    self.own.push_back(Job::give_back(job.target.task(*seq), *poll_count));
+                }
+                (_, None) => {}
             }
         }
+        tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
     }
 }
 

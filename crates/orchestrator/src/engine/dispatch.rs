@@ -100,13 +100,15 @@ impl Dispatcher {
         Some(waiter.worker.clone())
     }
 
-    /// The batch was not committed: nobody has got anything.
-    pub(crate) fn undo(&mut self) {
+    /// The batch was not committed: nobody has got anything. Answers what they would have got.
+    pub(crate) fn undo(&mut self) -> Vec<(ExecutionId, u32)> {
+        let mut taken = Vec::new();
         for name in self.served.drain() {
-            for waiter in self.queues.entry(name).or_default().waiters.iter_mut() {
-                waiter.taken.clear();
+            for waiter in &mut self.queues.entry(name).or_default().waiters {
+                taken.append(&mut waiter.taken);
             }
         }
+        taken
     }
 
     /// The batch is committed: answers the polls that were given something. Returns the tasks whose
