@@ -42,6 +42,12 @@ impl Engine {
                 Ok(deciding) => deciding,
                 Err(error) => return self.refuse_all(jobs, &error.into()).await,
             };
+            if !deciding.doubtful.is_empty() {
+                stale.extend(deciding.doubtful.iter().copied());
+                self.learn(&mut jobs, Conflict::default(), &mut stale).await;
+                self.restore(deciding);
+                continue;
+            }
             let prepared = self.prepare(&mut deciding);
             let outcome = if is_needed(&prepared.batch) {
                 self.lane.commit(&prepared.batch).await
@@ -54,6 +60,7 @@ impl Engine {
                     Counters::add(&self.parts.counters.conflicts, 1);
                     self.dispatcher.undo();
                     self.learn(&mut jobs, conflict, &mut stale).await;
+                    self.restore(deciding);
                 }
                 Err(CommitError::Store(error)) => {
                     tracing::warn!(%error, "a batch could not be committed");
@@ -64,6 +71,18 @@ impl Engine {
         }
         let error = OrchestratorError::Unavailable("too many others were faster".into());
         self.refuse_all(jobs, &error).await;
+    }
+
+    /// Nothing was committed: the states from before are remembered again; stale ones catch up from
+    /// there.
+    fn restore(&mut self, deciding: Deciding) {
+        let drafted = deciding.drafts.into_values().filter_map(|draft| draft.before);
+        let untouched = deciding.states.by_id.into_values().flatten();
+        for cached in drafted.chain(untouched) {
+            if !cached.execution.status.is_terminal() {
+                self.cache.insert(cached.execution.id(), cached);
+            }
+        }
     }
 
     /// The commit may have taken effect, but the polls were not answered: tasks that it leased to them
@@ -108,6 +127,7 @@ impl Engine {
             answers: Vec::new(),
             waiting: Vec::new(),
             claims: Vec::new(),
+            doubtful: HashSet::new(),
         };
         let mut index = 0;
         while index < jobs.len() {
@@ -125,6 +145,7 @@ impl Engine {
                     Some(Err(unknown(from)))
                 }
             };
+            note_doubt(&mut deciding, &jobs[index], answer.as_ref());
             self.take_births(&mut deciding, jobs, index);
             if answer.is_some() {
                 deciding.delivered.extend(jobs[index].message);
@@ -146,7 +167,7 @@ impl Engine {
         draft.letters = others;
         let births: Vec<Letter> = births;
         for Letter { to, news } in births {
-            deciding.states.entry(to).or_insert(None);
+            deciding.states.by_id.entry(to).or_insert(None);
             jobs.push(Job::child(to, from, news));
         }
     }
@@ -159,7 +180,7 @@ impl Engine {
         deciding: &mut Deciding,
     ) -> Result<(), StoreError> {
         let known = |id: &ExecutionId| {
-            deciding.states.contains_key(id) || deciding.drafts.contains_key(id)
+            deciding.states.by_id.contains_key(id) || deciding.drafts.contains_key(id)
         };
         if jobs[from..].iter().all(|job| known(&job.target)) {
             return Ok(());
@@ -170,7 +191,8 @@ impl Engine {
             .map(|job| Job::wake_up(job.target))
             .collect();
         let loaded = self.states(&missing, &HashSet::new()).await?;
-        deciding.states.extend(loaded);
+        deciding.states.by_id.extend(loaded.by_id);
+        deciding.states.fresh.extend(loaded.fresh);
         Ok(())
     }
 
@@ -293,7 +315,7 @@ impl Engine {
         for cached in states.into_values() {
             self.remember(cached);
         }
-        for (id, state) in deciding.states {
+        for (id, state) in deciding.states.by_id {
             if let Some(cached) = state {
                 self.cache.insert(id, cached);
             }
@@ -388,6 +410,22 @@ impl Engine {
             }
         }
         tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
+    }
+}
+
+/// Notes when a job changed nothing on a state that may be out of date.
+fn note_doubt(
+    deciding: &mut Deciding,
+    job: &Job,
+    answer: Option<&Result<super::Reply, OrchestratorError>>,
+) {
+    let is_claim = matches!(job.what, What::Lease(_)) && matches!(answer, Some(Ok(_)));
+    let is_unchanged = deciding.drafts.get(&job.target).is_some_and(|draft| {
+        draft.before.is_some() && draft.changes.is_empty() && draft.letters.is_empty()
+    });
+    if answer.is_some() && !is_claim && is_unchanged && !deciding.states.fresh.contains(&job.target)
+    {
+        deciding.doubtful.insert(job.target);
     }
 }
 

@@ -13,7 +13,7 @@ use baton_decider::decide::{Context, Decider, Decision, Evaluations, Outcome, de
 use baton_decider::json;
 use baton_decider::state::{Execution, StartFacts};
 use baton_store::{Message, MessageId, ReadyKey, Version};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// An execution's next state, as far as the batch has come.
@@ -48,6 +48,9 @@ pub(super) struct Deciding {
     pub(super) waiting: Vec<Waiting>,
     /// Ready tasks for waiting polls.
     pub(super) claims: Vec<ReadyKey>,
+    /// Executions about which something was decided that changes nothing, on a state that may be out
+    /// of date: no fence would notice.
+    pub(super) doubtful: HashSet<ExecutionId>,
 }
 
 /// A decision that waits for scripts.
@@ -112,7 +115,7 @@ impl Engine {
     /// The draft of an execution, begun from its state when there is none yet.
     fn draft<'a>(batch: &'a mut Deciding, id: ExecutionId) -> Option<&'a mut Draft> {
         if !batch.drafts.contains_key(&id) {
-            let cached = batch.states.get_mut(&id)?.take()?;
+            let cached = batch.states.by_id.get_mut(&id)?.take()?;
             let draft = Draft {
                 after: cached.execution.clone(),
                 before: Some(cached),
@@ -198,7 +201,7 @@ impl Engine {
         index: usize,
     ) -> Step {
         if batch.drafts.contains_key(&target)
-            || batch.states.get(&target).is_some_and(Option::is_some)
+            || batch.states.by_id.get(&target).is_some_and(Option::is_some)
         {
             return Step::Answered(Ok(Reply { id: target, task: None }));
         }
@@ -277,7 +280,7 @@ impl Engine {
         }
         if let Some(failed) = birth.failed {
             let drafted = batch.drafts.get(&failed).map(|draft| &draft.after);
-            let stored = batch.states.get(&failed).and_then(Option::as_ref);
+            let stored = batch.states.by_id.get(&failed).and_then(Option::as_ref);
             if let Some(failed) = drafted.or(stored.map(|cached| &cached.execution)) {
                 members.insert("failedWorkflow".into(), json::payload(&view::workflow(failed)));
                 is_changed = true;
@@ -297,7 +300,7 @@ impl Engine {
         let now_at = match batch.drafts.get(&target) {
             Some(draft) => if draft.changes.is_empty() { draft.version() } else { MOVED_ON },
             None => {
-                let state = batch.states.get(&target).and_then(Option::as_ref);
+                let state = batch.states.by_id.get(&target).and_then(Option::as_ref);
                 state.map_or(0, |cached| cached.version)
             }
         };
@@ -411,7 +414,7 @@ impl Engine {
     /// Brings an execution into being without its first decision, which follows as a command: it
     /// must be there even if that has to wait for a script.
     fn bear(&self, batch: &mut Deciding, target: ExecutionId, birth: &Birth) -> Step {
-        let is_known = batch.states.get(&target).is_some_and(Option::is_some);
+        let is_known = batch.states.by_id.get(&target).is_some_and(Option::is_some);
         if is_known || batch.drafts.contains_key(&target) {
             return Self::answered(target, Ok(()));
         }

@@ -6,8 +6,15 @@ use baton_common::ExecutionId;
 use baton_store::{LoadRequest, LoadedExecution, StoreError};
 use std::collections::{HashMap, HashSet};
 
-/// The states a batch works on. `None`: there is no such execution.
-pub(super) type States = HashMap<ExecutionId, Option<Cached>>;
+/// The states a batch works on.
+#[derive(Default)]
+pub(super) struct States {
+    /// By execution; `None`: there is no such execution.
+    pub(super) by_id: HashMap<ExecutionId, Option<Cached>>,
+    /// Those that were read from the database for this batch. The others may be out of date: what is
+    /// decided on them is fenced when it changes something, and must be decided again when not.
+    pub(super) fresh: HashSet<ExecutionId>,
+}
 
 impl Engine {
     /// The states that these jobs are about: from the cache, unless stale, else from the database.
@@ -16,18 +23,18 @@ impl Engine {
         jobs: &[Job],
         stale: &HashSet<ExecutionId>,
     ) -> Result<States, StoreError> {
-        let mut states = States::new();
+        let mut states = States::default();
         let mut requests = Vec::new();
         let mut old: HashMap<ExecutionId, Cached> = HashMap::new();
         for job in jobs {
             for id in concerned(job) {
-                if states.contains_key(&id) {
+                if states.by_id.contains_key(&id) {
                     continue;
                 }
                 let cached = self.cache.remove(&id).map(|(_, cached)| cached);
                 match cached {
                     Some(cached) if !stale.contains(&id) => {
-                        states.insert(id, Some(cached));
+                        states.by_id.insert(id, Some(cached));
                         continue;
                     }
                     Some(cached) => {
@@ -38,18 +45,19 @@ impl Engine {
                     None if job.is_birth() && !stale.contains(&id) => {}
                     None => requests.push(LoadRequest { id, journal_after: Some(FROM_THE_START) }),
                 }
-                states.insert(id, None);
+                states.by_id.insert(id, None);
             }
         }
         if requests.is_empty() {
             return Ok(states);
         }
+        states.fresh.extend(requests.iter().map(|request| request.id));
         let loaded = self.parts.store.load(&requests).await?;
         for loaded in loaded.into_iter().flatten() {
             let id = loaded.row.id;
             match self.state_of(loaded, old.remove(&id)).await {
                 Ok(cached) => {
-                    states.insert(id, Some(cached));
+                    states.by_id.insert(id, Some(cached));
                 }
                 Err(error @ StoreError::Corrupt(_)) => tracing::error!(%error, "an execution stops"),
                 Err(error) => return Err(error),

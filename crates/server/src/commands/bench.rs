@@ -27,6 +27,9 @@ pub(crate) async fn run(options: BenchOptions, output: Output) -> Result<(), Fai
         let report = baton_bench::run(scenario, url.clone(), load.clone()).await;
         let report = report.map_err(|error| failed(&error))?;
         if output.format == Format::Table {
+            if !reports.is_empty() {
+                output.line("")?;
+            }
             let rows = report.rows().into_iter().map(Vec::from).collect();
             output.rows(&["FIGURE", "VALUE"], rows, &report)?;
         }

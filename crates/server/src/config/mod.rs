@@ -245,6 +245,17 @@ mod tests {
     }
 
     #[test]
+    fn a_database_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("sqlite:a/b.db", "sqlite:a/b.db"),
+            ("postgres://u:secret@h/d", "postgres://u:********@h/d"),
+        ] {
+            let config = read(&[("database-url", url)]).unwrap();
+            assert_eq!(config.engine.database.to_string(), shown);
+        }
+    }
+
+    #[test]
     fn every_fault_is_reported_at_once() {
         let faults = read(&[
             ("listen", "8080"),
