@@ -1,6 +1,6 @@
 //! What a process does beside the engine's loop: looks for what other processes left behind, hears
 //! their rings, writes poll records, and keeps its clock right.
-use crate::engine::{EngineHandle, Work};
+use crate::engine::Work;
 use crate::facade::Inner;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) fn spawn(inner: &Arc<Inner>) {
     let weak = Arc::downgrade(inner);
     tokio::spawn(tick(weak));
     let rings = inner.store.rings();
-    tokio::spawn(hear(rings, inner.engine.clone(), Arc::downgrade(inner)));
+    tokio::spawn(hear(rings, Arc::downgrade(inner)));
 }
 
 async fn tick(weak: Weak<Inner>) {
@@ -58,11 +58,7 @@ async fn look(inner: &Inner, is_slow: bool) -> Result<(), baton_store::StoreErro
     Ok(())
 }
 
-async fn hear(
-    mut rings: tokio::sync::broadcast::Receiver<Arc<[String]>>,
-    engine: EngineHandle,
-    weak: Weak<Inner>,
-) {
+async fn hear(mut rings: tokio::sync::broadcast::Receiver<Arc<[String]>>, weak: Weak<Inner>) {
     use tokio::sync::broadcast::error::RecvError;
     loop {
         let work = match rings.recv().await {
@@ -70,7 +66,8 @@ async fn hear(
             Err(RecvError::Lagged(_)) => Work::Tick,
             Err(RecvError::Closed) => return,
         };
-        if weak.strong_count() == 0 || engine.send(work).await.is_err() {
+        let Some(inner) = weak.upgrade() else { return };
+        if inner.engine.send(work).await.is_err() {
             return;
         }
     }

@@ -5,14 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Tells the time by the database's clock. Never goes back within one process.
 #[derive(Debug, Default)]
-pub struct Clock {
+pub(crate) struct Clock {
     offset_ms: AtomicI64,
     latest_ms: AtomicI64,
 }
 
 impl Clock {
     /// Now, by the database's clock as far as known.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         let now = machine_ms().saturating_add(self.offset_ms.load(Ordering::Relaxed));
         let latest = self.latest_ms.fetch_max(now, Ordering::Relaxed);
         Timestamp::from_millis(now.max(latest))

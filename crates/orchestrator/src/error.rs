@@ -59,9 +59,9 @@ impl From<baton_decider::command::Rejection> for OrchestratorError {
         use baton_decider::command::Rejection;
         let message = rejection.to_string();
         match rejection {
-            Rejection::NoSuchTask(_) | Rejection::StillRunning(_) | Rejection::NotRestartable(_) => {
-                Self::NotFound(message)
-            }
+            Rejection::NoSuchTask(_)
+            | Rejection::StillRunning(_)
+            | Rejection::NotRestartable(_) => Self::NotFound(message),
             Rejection::Late
             | Rejection::HasEnded(_)
             | Rejection::CompletedAlready

@@ -87,6 +87,9 @@ impl Frozen {
     }
 }
 
+/// A frozen definition, and the revision it was made at.
+type FrozenAt = (Revision, Arc<Frozen>);
+
 /// Most frozen definitions kept compiled.
 const PLANS_MAX: usize = 2_000;
 
@@ -95,7 +98,7 @@ pub(crate) struct Definitions {
     store: Arc<dyn Store>,
     polls: Arc<Polls>,
     library: RwLock<Arc<Library>>,
-    by_name: Mutex<HashMap<(String, i32), (Revision, Arc<Frozen>)>>,
+    by_name: Mutex<HashMap<(String, i32), FrozenAt>>,
     by_hash: quick_cache::sync::Cache<PlanHash, Arc<Frozen>>,
 }
 

@@ -13,11 +13,8 @@ pub(crate) fn task(execution: &Execution, task: &Task) -> api::Task {
     let node = execution.node_of(task);
     let id = execution.id();
     let started = task.started_at.unwrap_or_default();
-    let waited = if task.started_at.is_some() {
-        started.millis_since(task.scheduled_at).max(0)
-    } else {
-        0
-    };
+    let waited =
+        if task.started_at.is_some() { started.millis_since(task.scheduled_at).max(0) } else { 0 };
     let facts = &execution.facts;
     api::Task {
         status: task.status,

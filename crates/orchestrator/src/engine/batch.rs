@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// How often a batch is decided again when others were faster, before its callers are told to retry.
 const TRIES_MAX: usize = 8;
+/// Most refused messages kept for the next batch; the others are found in the database again.
+const OWN_MESSAGES_MAX: usize = 4_096;
 /// How long the engine pauses after a database error, ms.
 const PAUSE_MS: u64 = 100;
 
@@ -35,13 +37,14 @@ impl Engine {
         let mut jobs = self.put_aside_suspended(jobs);
         let asked = jobs.len();
         let mut stale = HashSet::new();
+        let mut taken = HashMap::new();
         for _ in 0..TRIES_MAX {
-            // What an earlier try came up with (births, refusals) is decided anew with the rest.
-            jobs.truncate(asked);
-            let mut deciding = match self.decide_all(&mut jobs, &stale).await {
+            let mut deciding = match self.decide_all(&mut jobs, &stale, &taken).await {
                 Ok(deciding) => deciding,
                 Err(error) => return self.refuse_all(jobs, &error.into()).await,
             };
+            // What this try came up with (births, refusals) is decided anew in the next.
+            let born = jobs.split_off(asked);
             if !deciding.doubtful.is_empty() {
                 stale.extend(deciding.doubtful.iter().copied());
                 self.learn(&mut jobs, Conflict::default(), &mut stale).await;
@@ -55,22 +58,42 @@ impl Engine {
                 Ok(())
             };
             match outcome {
-                Ok(()) => return self.committed(jobs, deciding, prepared),
+                Ok(()) => {
+                    jobs.extend(born);
+                    return self.committed(jobs, deciding, prepared);
+                }
                 Err(CommitError::Conflict(conflict)) => {
                     Counters::add(&self.parts.counters.conflicts, 1);
                     self.dispatcher.undo();
+                    taken.extend(conflict.idempotency.iter().copied());
                     self.learn(&mut jobs, conflict, &mut stale).await;
                     self.restore(deciding);
                 }
                 Err(CommitError::Store(error)) => {
-                    tracing::warn!(%error, "a batch could not be committed");
                     self.take_back(&deciding);
-                    return self.refuse_all(jobs, &error.into()).await;
+                    return self.not_committed(jobs, error).await;
                 }
             }
         }
         let error = OrchestratorError::Unavailable("too many others were faster".into());
         self.refuse_all(jobs, &error).await;
+    }
+
+    /// The database failed. When it refused the batch for what is in it, that is one job's fault: each
+    /// is tried on its own, so that the others do not suffer from it.
+    async fn not_committed(&mut self, mut jobs: Vec<Job>, error: StoreError) {
+        tracing::warn!(%error, jobs = jobs.len(), "a batch could not be committed");
+        let is_for_its_content = match &error {
+            StoreError::Unavailable(_) => false,
+            StoreError::Corrupt(_) | StoreError::NotFound(_) | StoreError::AlreadyExists(_) => true,
+        };
+        if !is_for_its_content || jobs.len() == 1 {
+            return self.refuse_all(jobs, &error.into()).await;
+        }
+        self.learn(&mut jobs, Conflict::default(), &mut HashSet::new()).await;
+        for job in jobs {
+            Box::pin(self.run_batch(vec![job])).await;
+        }
     }
 
     /// Nothing was committed: the states from before are remembered again; stale ones catch up from
@@ -117,6 +140,7 @@ impl Engine {
         &mut self,
         jobs: &mut Vec<Job>,
         stale: &HashSet<ExecutionId>,
+        taken: &HashMap<ExecutionId, ExecutionId>,
     ) -> Result<Deciding, StoreError> {
         let mut deciding = Deciding {
             states: self.states(jobs, stale).await?,
@@ -128,6 +152,7 @@ impl Engine {
             waiting: Vec::new(),
             claims: Vec::new(),
             doubtful: HashSet::new(),
+            taken: taken.clone(),
         };
         let mut index = 0;
         while index < jobs.len() {
@@ -146,28 +171,36 @@ impl Engine {
                 }
             };
             note_doubt(&mut deciding, &jobs[index], answer.as_ref());
-            self.take_births(&mut deciding, jobs, index);
+            Self::take_births(&mut deciding, jobs, index, stale);
             if answer.is_some() {
                 deciding.delivered.extend(jobs[index].message);
             }
             deciding.answers.push(answer);
             index += 1;
-            self.load_passed(jobs, index, &mut deciding).await?;
+            self.load_passed(jobs, index, &mut deciding, stale).await?;
         }
         Ok(deciding)
     }
 
     /// Births that a decision asks for are decided in the same batch, so that nobody ever reads of an
     /// execution that is not there. (Where a database is distributed they travel as messages.)
-    fn take_births(&self, deciding: &mut Deciding, jobs: &mut Vec<Job>, index: usize) {
+    fn take_births(
+        deciding: &mut Deciding,
+        jobs: &mut Vec<Job>,
+        index: usize,
+        stale: &HashSet<ExecutionId>,
+    ) {
         let from = jobs[index].target;
         let Some(draft) = deciding.drafts.get_mut(&from) else { return };
-        let is_birth = |letter: &Letter| matches!(letter.news, News::Start(_) | News::StartFor { .. });
+        let is_birth =
+            |letter: &Letter| matches!(letter.news, News::Start(_) | News::StartFor { .. });
         let (births, others) = std::mem::take(&mut draft.letters).into_iter().partition(is_birth);
         draft.letters = others;
         let births: Vec<Letter> = births;
         for Letter { to, news } in births {
-            deciding.states.by_id.entry(to).or_insert(None);
+            if !stale.contains(&to) {
+                deciding.states.by_id.entry(to).or_insert(None);
+            }
             jobs.push(Job::child(to, from, news));
         }
     }
@@ -178,6 +211,7 @@ impl Engine {
         jobs: &[Job],
         from: usize,
         deciding: &mut Deciding,
+        stale: &HashSet<ExecutionId>,
     ) -> Result<(), StoreError> {
         let known = |id: &ExecutionId| {
             deciding.states.by_id.contains_key(id) || deciding.drafts.contains_key(id)
@@ -190,7 +224,7 @@ impl Engine {
             .filter(|job| !known(&job.target))
             .map(|job| Job::wake_up(job.target))
             .collect();
-        let loaded = self.states(&missing, &HashSet::new()).await?;
+        let loaded = self.states(&missing, stale).await?;
         deciding.states.by_id.extend(loaded.by_id);
         deciding.states.fresh.extend(loaded.fresh);
         Ok(())
@@ -201,7 +235,10 @@ impl Engine {
         let now = self.parts.clock.now();
         let mut held = Vec::new();
         for key in std::mem::take(&mut deciding.claims) {
+            // A later job of the batch may have ended it or taken it away.
             if let Some(draft) = deciding.drafts.get_mut(&key.task.execution())
+                && !draft.after.status.is_terminal()
+                && ready_key(&draft.after, key.task.seq()).as_ref() == Some(&key)
                 && !self.hand_over(draft, &key, now)
             {
                 held.push(key);
@@ -225,6 +262,7 @@ impl Engine {
                 self.pack(draft, now, &mut prepared);
             }
         }
+        deciding.mark_outdated();
         prepared
     }
 
@@ -233,7 +271,7 @@ impl Engine {
         let must_move = draft.before.as_ref().is_some_and(|cached| {
             cached.row_wake_at.is_some_and(|at| at <= now) && !draft.after.status.is_terminal()
         });
-        if draft.changes.is_empty() && !must_move {
+        if draft.changes.is_empty() && draft.letters.is_empty() && !must_move {
             prepared.cached.extend(draft.before.clone());
             return;
         }
@@ -304,7 +342,7 @@ impl Engine {
             let task = execution.task(seq)?;
             Some(Handed { task: view::task(execution, task), poll_count: task.poll_count })
         };
-        let lost = self.dispatcher.deliver(show);
+        let lost = self.dispatcher.deliver(show, self.handle.upgrade().as_ref());
         self.own.extend(lost.into_iter().map(|(task, count)| Job::give_back(task, count)));
         self.ring(&held);
         for key in &held {
@@ -318,6 +356,11 @@ impl Engine {
         for (id, state) in deciding.states.by_id {
             if let Some(cached) = state {
                 self.cache.insert(id, cached);
+            }
+        }
+        for (job, answer) in jobs.iter().zip(&deciding.answers) {
+            if let (What::Lease(key), Some(Err(_))) = (&job.what, answer) {
+                self.dispatcher.missed(&key.queue);
             }
         }
         self.answer(jobs, deciding.answers, deciding.waiting);
@@ -374,7 +417,8 @@ impl Engine {
     ) {
         stale.extend(conflict.versions);
         for (newborn, holder) in conflict.idempotency {
-            for job in jobs.iter_mut().filter(|job| job.target == newborn) {
+            let is_start = |job: &&mut Job| job.target == newborn && job.is_asked_start();
+            for job in jobs.iter_mut().filter(is_start) {
                 // The start is answered with the execution that holds the key; see `start_workflow`.
                 job.target = holder;
                 job.what = What::Command(Command::Look);
@@ -389,27 +433,46 @@ impl Engine {
         for job in jobs.iter_mut() {
             if let What::Resume(resumption) = &job.what
                 && resumption.decider.is_none()
+                && resumption.decided.is_none()
             {
                 job.what = resumption.origin.what();
             }
         }
+        // Who is answered with an execution of this batch must be decided after its birth.
+        jobs.sort_by_key(|job| matches!(job.what, What::Command(Command::Look)));
     }
 
-    /// Answers with an error. Tasks that must go back are tried again; what else nobody waits for is
+    /// Answers with an error. Messages and tasks that must go back are tried again; what else nobody waits for is
     /// found again in the database. Pauses, so that a database that is away is not hammered.
     async fn refuse_all(&mut self, jobs: Vec<Job>, error: &OrchestratorError) {
+        let is_away = matches!(error, OrchestratorError::Unavailable(_));
         for job in jobs {
-            match (&job.what, job.reply) {
-                (_, Some(reply)) => {
-                    let _ = reply.send(Err(error.clone()));
-                }
-                (What::Command(Command::ReturnTask { seq, poll_count }), None) => {
+            if let Some(reply) = job.reply {
+                let _ = reply.send(Err(error.clone()));
+                continue;
+            }
+            if !is_away {
+                continue;
+            }
+            match &job.what {
+                What::Command(Command::ReturnTask { seq, poll_count }) => {
                     self.own.push_back(Job::give_back(job.target.task(*seq), *poll_count));
                 }
-                (_, None) => {}
+                What::Message(_) if self.own.len() < OWN_MESSAGES_MAX => {
+                    self.own.push_back(Job { reply: None, ..job });
+                }
+                What::Start(_)
+                | What::Command(_)
+                | What::RestartOnLatest
+                | What::Lease(_)
+                | What::Child { .. }
+                | What::Message(_)
+                | What::Resume(_) => {}
             }
         }
-        tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
+        if is_away {
+            tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
+        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! Deciding the jobs of a batch, one after another, on drafts of the executions' next states.
-use super::jobs::{Birth, Definition, Job, Origin, Reply, ReplyTo, Resumption, What};
+use super::births::birth_letters;
+use super::jobs::{Job, Origin, Reply, ReplyTo, Resumption, What};
 use super::loading::States;
 use super::{Cached, Engine, Work};
 use crate::error::OrchestratorError;
 use crate::journal;
 use crate::library::{Frozen, Snapshot};
-use crate::view;
-use baton_common::{ExecutionId, Payload, TaskId};
+use baton_common::ExecutionId;
 use baton_decider::change::Change;
-use baton_decider::command::{ChildStart, Command, Letter, News, Rejection};
+use baton_decider::command::{Command, Letter, News, Rejection};
 use baton_decider::decide::{Context, Decider, Decision, Evaluations, Outcome, decide};
-use baton_decider::json;
-use baton_decider::state::{Execution, StartFacts};
+use baton_decider::state::Execution;
+use baton_expression::script::ScriptError;
 use baton_store::{Message, MessageId, ReadyKey, Version};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -51,6 +51,20 @@ pub(super) struct Deciding {
     /// Executions about which something was decided that changes nothing, on a state that may be out
     /// of date: no fence would notice.
     pub(super) doubtful: HashSet<ExecutionId>,
+    /// Newborns whose idempotency key another execution holds.
+    pub(super) taken: HashMap<ExecutionId, ExecutionId>,
+}
+
+impl Deciding {
+    /// Suspended decisions whose draft went on without them have lost their ground.
+    pub(super) fn mark_outdated(&mut self) {
+        for waiting in &mut self.waiting {
+            let draft = self.drafts.get(&waiting.target);
+            if draft.map_or(0, |draft| draft.changes.len()) != waiting.changes {
+                waiting.base = OUTDATED;
+            }
+        }
+    }
 }
 
 /// A decision that waits for scripts.
@@ -58,6 +72,9 @@ pub(super) struct Waiting {
     pub(super) target: ExecutionId,
     pub(super) decider: Box<Decider>,
     pub(super) base: Version,
+    /// How many changes its draft had then; with more of them at the commit the base is another.
+    pub(super) changes: usize,
+    pub(super) frozen: Option<Arc<Frozen>>,
     pub(super) origin: Origin,
     pub(super) job: usize,
 }
@@ -90,7 +107,7 @@ impl Engine {
             What::RestartOnLatest => self.restart_on_latest(batch, target, index),
             What::Lease(key) => {
                 let key = key.clone();
-                Self::answered(target, self.lease_ready(batch, &key))
+                Self::answered(target, Self::lease_ready(batch, &key))
             }
             What::Child { from, news } => {
                 let (from, news) = (*from, news.clone());
@@ -104,16 +121,16 @@ impl Engine {
         }
     }
 
-    fn answered(id: ExecutionId, result: Result<(), OrchestratorError>) -> Step {
+    pub(super) fn answered(id: ExecutionId, result: Result<(), OrchestratorError>) -> Step {
         Step::Answered(result.map(|()| Reply { id, task: None }))
     }
 
-    fn context(&self, batch: &Deciding) -> Context {
+    pub(super) fn context(&self, batch: &Deciding) -> Context {
         Context { now: self.parts.clock.now(), surroundings: batch.snapshot.clone() }
     }
 
     /// The draft of an execution, begun from its state when there is none yet.
-    fn draft<'a>(batch: &'a mut Deciding, id: ExecutionId) -> Option<&'a mut Draft> {
+    fn draft(batch: &mut Deciding, id: ExecutionId) -> Option<&mut Draft> {
         if !batch.drafts.contains_key(&id) {
             let cached = batch.states.by_id.get_mut(&id)?.take()?;
             let draft = Draft {
@@ -152,14 +169,21 @@ impl Engine {
             }
             Ok(Outcome::Suspended(decider)) => {
                 let base = draft.version() + i64::from(!draft.changes.is_empty());
-                batch.waiting.push(Waiting { target, decider, base, origin, job: index });
+                let (changes, frozen) = (draft.changes.len(), draft.frozen.clone());
+                unprepare(draft);
+                let job = index;
+                let waiting = Waiting { target, decider, base, changes, frozen, origin, job };
+                batch.waiting.push(waiting);
                 Step::Suspended
             }
             Err(Rejection::Late) => {
                 let task = seq.and_then(|seq| shown(&draft.after, seq));
                 Step::Answered(Ok(Reply { id: target, task }))
             }
-            Err(rejection) => Step::Answered(Err(rejection.into())),
+            Err(rejection) => {
+                unprepare(draft);
+                Step::Answered(Err(rejection.into()))
+            }
         }
     }
 
@@ -178,11 +202,15 @@ impl Engine {
             }
         }
         batch.read_definitions = true;
-        self.obey(batch, target, Command::Restart { workflow_version }, index)
+        let step = self.obey(batch, target, Command::Restart { workflow_version }, index);
+        if let Some(waiting) = batch.waiting.last_mut().filter(|waiting| waiting.job == index) {
+            waiting.origin = Origin::RestartOnLatest;
+        }
+        step
     }
 
     /// Gives a ready task to one of the waiting polls.
-    fn lease_ready(&self, batch: &mut Deciding, key: &ReadyKey) -> Result<(), OrchestratorError> {
+    fn lease_ready(batch: &mut Deciding, key: &ReadyKey) -> Result<(), OrchestratorError> {
         let (id, seq) = (key.task.execution(), key.task.seq());
         let draft = Self::draft(batch, id).ok_or_else(|| unknown(id))?;
         if draft.after.status.is_terminal() || draft.after.ready_since(seq) != Some(key.ready_at) {
@@ -193,102 +221,6 @@ impl Engine {
         Ok(())
     }
 
-    fn give_birth(
-        &self,
-        batch: &mut Deciding,
-        target: ExecutionId,
-        birth: &Arc<Birth>,
-        index: usize,
-    ) -> Step {
-        if batch.drafts.contains_key(&target)
-            || batch.states.by_id.get(&target).is_some_and(Option::is_some)
-        {
-            return Step::Answered(Ok(Reply { id: target, task: None }));
-        }
-        let Some(frozen) = self.definition_of(batch, &birth.definition) else {
-            return self.refuse_birth(target, birth);
-        };
-        let facts = facts_of(target, birth, &frozen, self.parts.clock.now());
-        let input = self.input_of(batch, birth, &frozen);
-        let execution = Execution::new(frozen.plan.clone(), facts.clone(), input);
-        let started = Change::ExecutionStarted(Box::new(facts));
-        let draft = Draft {
-            before: None,
-            after: execution,
-            frozen: Some(frozen),
-            changes: vec![started],
-            letters: birth_letters(target, birth),
-            new_input: true,
-            idempotency_key: birth.idempotency_key.clone(),
-        };
-        match decide(&draft.after, Command::Begin, self.context(batch)) {
-            Ok(Outcome::Decided(decision)) => {
-                let mut draft = draft;
-                absorb(&mut draft, *decision);
-                batch.drafts.insert(target, draft);
-                Step::Answered(Ok(Reply { id: target, task: None }))
-            }
-            Ok(Outcome::Suspended(decider)) => {
-                let origin = Origin::Start(birth.clone());
-                batch.waiting.push(Waiting { target, decider, base: 0, origin, job: index });
-                Step::Suspended
-            }
-            Err(rejection) => Step::Answered(Err(rejection.into())),
-        }
-    }
-
-    fn definition_of(&self, batch: &mut Deciding, wanted: &Definition) -> Option<Arc<Frozen>> {
-        match wanted {
-            Definition::Inline(frozen) => Some(frozen.clone()),
-            Definition::Registered(name, version) => {
-                batch.read_definitions = true;
-                self.parts.definitions.registered(&batch.snapshot, name, *version)
-            }
-        }
-    }
-
-    fn refuse_birth(&self, child: ExecutionId, birth: &Birth) -> Step {
-        let (name, version) = match &birth.definition {
-            Definition::Registered(name, version) => (name.clone(), *version),
-            Definition::Inline(_) => (String::new(), None),
-        };
-        let shown = version.map_or("null".to_owned(), |version| version.to_string());
-        let reason = format!("No such workflow defined. name={name}, version={shown}");
-        let waiting = birth.parent.map(|parent| parent.task).or(birth.starter);
-        match (waiting, birth.failed) {
-            (Some(task), _) => {
-                let news = News::ChildRefused { task, reason };
-                Step::Passed { from: child, to: task.execution(), news }
-            }
-            (None, Some(to)) => {
-                let news = News::FailureRefused { name, reason };
-                Step::Passed { from: child, to, news }
-            }
-            (None, None) => Step::Answered(Err(OrchestratorError::NotFound(reason))),
-        }
-    }
-
-    /// The input with the definition's defaults, and for a failure workflow the failed execution.
-    fn input_of(&self, batch: &Deciding, birth: &Birth, frozen: &Frozen) -> Payload {
-        let template = &frozen.plan.definition.input_template;
-        let mut members = json::members(&json::put_absent(&birth.input, template));
-        let mut is_changed = !template.is_empty_object();
-        for (key, value) in json::members(template) {
-            if members.get(&key).is_some_and(Payload::is_null) {
-                members.insert(key, value);
-            }
-        }
-        if let Some(failed) = birth.failed {
-            let drafted = batch.drafts.get(&failed).map(|draft| &draft.after);
-            let stored = batch.states.by_id.get(&failed).and_then(Option::as_ref);
-            if let Some(failed) = drafted.or(stored.map(|cached| &cached.execution)) {
-                members.insert("failedWorkflow".into(), json::payload(&view::workflow(failed)));
-                is_changed = true;
-            }
-        }
-        if is_changed { json::payload(&members) } else { birth.input.clone() }
-    }
-
     /// Goes on with a decision whose scripts are evaluated, unless the execution has moved on.
     fn go_on(
         &self,
@@ -297,27 +229,35 @@ impl Engine {
         resumption: &mut Resumption,
         index: usize,
     ) -> Step {
-        let now_at = match batch.drafts.get(&target) {
-            Some(draft) => if draft.changes.is_empty() { draft.version() } else { MOVED_ON },
-            None => {
-                let state = batch.states.by_id.get(&target).and_then(Option::as_ref);
-                state.map_or(0, |cached| cached.version)
-            }
+        let now_at = if let Some(draft) = batch.drafts.get(&target) {
+            if draft.changes.is_empty() { draft.version() } else { MOVED_ON }
+        } else {
+            let state = batch.states.by_id.get(&target).and_then(Option::as_ref);
+            state.map_or(0, |cached| cached.version)
         };
         let origin = resumption.origin.clone();
-        let decider = resumption.decider.take().filter(|_| now_at == resumption.base);
-        let Some(decider) = decider else {
+        let is_based = now_at == resumption.base;
+        if let Some(decided) = resumption.decided.as_ref().filter(|_| is_based) {
+            return Self::finish_resumed(batch, target, resumption, copy_of(decided));
+        }
+        let Some(decider) = resumption.decider.take().filter(|_| is_based) else {
             return match origin {
                 Origin::Start(birth) => self.give_birth(batch, target, &birth, index),
                 Origin::Command(command) => self.obey(batch, target, command, index),
+                Origin::RestartOnLatest => self.restart_on_latest(batch, target, index),
             };
         };
         let evaluations = std::mem::take(&mut resumption.evaluations);
         match decider.resume(evaluations) {
-            Ok(Outcome::Decided(decision)) => self.finish_resumed(batch, target, &origin, *decision),
+            Ok(Outcome::Decided(decision)) => {
+                resumption.decided = Some(Box::new(copy_of(&decision)));
+                Self::finish_resumed(batch, target, resumption, *decision)
+            }
             Ok(Outcome::Suspended(decider)) => {
-                let base = resumption.base;
-                batch.waiting.push(Waiting { target, decider, base, origin, job: index });
+                let (base, frozen) = (resumption.base, resumption.frozen.clone());
+                let (changes, job) = (0, index);
+                let waiting = Waiting { target, decider, base, changes, frozen, origin, job };
+                batch.waiting.push(waiting);
                 Step::Suspended
             }
             Err(rejection) => Step::Answered(Err(rejection.into())),
@@ -325,22 +265,18 @@ impl Engine {
     }
 
     fn finish_resumed(
-        &self,
         batch: &mut Deciding,
         target: ExecutionId,
-        origin: &Origin,
+        resumption: &Resumption,
         decision: Decision,
     ) -> Step {
-        let seq = match origin {
+        let seq = match &resumption.origin {
             Origin::Start(birth) => {
-                let Some(frozen) = self.definition_of(batch, &birth.definition) else {
-                    return self.refuse_birth(target, birth);
-                };
                 let facts = (*decision.execution.facts).clone();
                 let draft = Draft {
                     before: None,
                     after: decision.execution.clone(),
-                    frozen: Some(frozen),
+                    frozen: resumption.frozen.clone(),
                     changes: vec![Change::ExecutionStarted(Box::new(facts))],
                     letters: birth_letters(target, birth),
                     new_input: true,
@@ -350,10 +286,17 @@ impl Engine {
                 None
             }
             Origin::Command(command) => task_of(command),
+            Origin::RestartOnLatest => None,
         };
         let Some(draft) = Self::draft(batch, target) else {
             return Step::Answered(Err(unknown(target)));
         };
+        if let Origin::Command(command) = &resumption.origin {
+            prepare(draft, command);
+        }
+        if resumption.frozen.is_some() {
+            draft.frozen.clone_from(&resumption.frozen);
+        }
         absorb(draft, decision);
         let task = seq.and_then(|seq| shown(&draft.after, seq));
         Step::Answered(Ok(Reply { id: target, task }))
@@ -386,150 +329,58 @@ impl Engine {
         }
     }
 
-    /// A birth that another execution of this batch asks for: both are committed together.
-    fn bear_child(
-        &self,
-        batch: &mut Deciding,
-        target: ExecutionId,
-        from: ExecutionId,
-        news: News,
-    ) -> Step {
-        let (start, starter) = match news {
-            News::Start(start) => (start, None),
-            News::StartFor { task, start } => (start, Some(task)),
-            News::Started { .. }
-            | News::ChildEnded { .. }
-            | News::ChildRefused { .. }
-            | News::FailureRefused { .. }
-            | News::ChildReopened { .. }
-            | News::ParentEnded { .. }
-            | News::ParentRetried => return Self::answered(target, Ok(())),
-        };
-        match self.birth_of(batch, *start, from, starter) {
-            Ok(birth) => self.bear(batch, target, &birth),
-            Err(error) => Step::Answered(Err(error)),
-        }
-    }
-
-    /// Brings an execution into being without its first decision, which follows as a command: it
-    /// must be there even if that has to wait for a script.
-    fn bear(&self, batch: &mut Deciding, target: ExecutionId, birth: &Birth) -> Step {
-        let is_known = batch.states.by_id.get(&target).is_some_and(Option::is_some);
-        if is_known || batch.drafts.contains_key(&target) {
-            return Self::answered(target, Ok(()));
-        }
-        let Some(frozen) = self.definition_of(batch, &birth.definition) else {
-            return self.refuse_birth(target, birth);
-        };
-        let facts = facts_of(target, birth, &frozen, self.parts.clock.now());
-        let input = self.input_of(batch, birth, &frozen);
-        let draft = Draft {
-            before: None,
-            after: Execution::new(frozen.plan.clone(), facts.clone(), input),
-            frozen: Some(frozen),
-            changes: vec![Change::ExecutionStarted(Box::new(facts))],
-            letters: birth_letters(target, birth),
-            new_input: true,
-            idempotency_key: birth.idempotency_key.clone(),
-        };
-        batch.drafts.insert(target, draft);
-        Step::Born
-    }
-
-    fn birth_of(
-        &self,
-        batch: &Deciding,
-        start: ChildStart,
-        from: ExecutionId,
-        starter: Option<TaskId>,
-    ) -> Result<Birth, OrchestratorError> {
-        let definition = match &start.definition {
-            None => Definition::Registered(start.name, start.version),
-            Some(body) => {
-                let definition = serde_json::from_str(body.get())
-                    .map_err(|error| OrchestratorError::Invalid(error.to_string()))?;
-                Definition::Inline(self.parts.definitions.inline(&batch.snapshot, definition))
-            }
-        };
-        let is_failure_workflow = start.parent.is_none()
-            && starter.is_none()
-            && json::members(&start.input).contains_key("failedWorkflow");
-        Ok(Birth {
-            definition,
-            input: start.input,
-            correlation_id: start.correlation_id,
-            priority: start.priority,
-            task_to_domain: start.task_to_domain,
-            parent: start.parent,
-            created_by: None,
-            idempotency_key: start.idempotency_key,
-            failed: is_failure_workflow.then_some(from),
-            starter,
-        })
-    }
-
     /// Lets a decision's scripts be evaluated on other threads; it comes back as a job.
     pub(super) fn evaluate(&self, waiting: Waiting, reply: ReplyTo, message: Option<MessageId>) {
-        let Waiting { target, decider, base, origin, .. } = waiting;
+        let Waiting { target, decider, base, frozen, origin, .. } = waiting;
         let (evaluate, handle) = (self.parts.evaluate.clone(), self.handle.clone());
         let scripts = decider.wanted().to_vec();
         tokio::spawn(async move {
             let mut evaluations = Evaluations::new();
             let runs = scripts.into_iter().map(|script| {
-                let evaluate = evaluate.clone();
-                tokio::task::spawn_blocking(move || {
-                    let result = evaluate(&script);
-                    (script, result)
-                })
+                let (evaluate, wanted) = (evaluate.clone(), script.clone());
+                (wanted, tokio::task::spawn_blocking(move || evaluate(&script)))
             });
-            for run in runs.collect::<Vec<_>>() {
-                if let Ok((script, result)) = run.await {
-                    evaluations.insert(script, result);
-                }
+            for (script, run) in runs.collect::<Vec<_>>() {
+                // A decision must never wait for a result that does not come.
+                let lost = |error: tokio::task::JoinError| {
+                    Err(ScriptError::EngineLost { message: error.to_string() })
+                };
+                evaluations.insert(script, run.await.unwrap_or_else(lost));
             }
             let decider = Some(decider);
-            let resumption = Resumption { decider, evaluations, base, origin };
+            let resumption =
+                Resumption { decider, evaluations, decided: None, base, frozen, origin };
             let what = What::Resume(Box::new(resumption));
             let job = Job { message, ..Job::new(target, what, reply) };
-            let _ = handle.send(Work::Job(Box::new(job))).await;
+            if let Some(handle) = handle.upgrade() {
+                let _ = handle.send(Work::Job(Box::new(job))).await;
+            }
         });
     }
 }
 
 /// The version of a draft that has changed already: no suspended decision is based on it.
 const MOVED_ON: Version = -1;
+/// The base of a suspended decision whose draft has changed since: no draft is at it.
+const OUTDATED: Version = -2;
 
-/// News that goes out with a birth.
-fn birth_letters(child: ExecutionId, birth: &Birth) -> Vec<Letter> {
-    let letter = |task: TaskId| Letter { to: task.execution(), news: News::Started { task, child } };
-    birth.starter.map(letter).into_iter().collect()
+fn copy_of(decision: &Decision) -> Decision {
+    let Decision { execution, changes, letters } = decision;
+    Decision { execution: execution.clone(), changes: changes.clone(), letters: letters.clone() }
 }
 
-fn facts_of(
-    id: ExecutionId,
-    birth: &Birth,
-    frozen: &Frozen,
-    at: baton_common::Timestamp,
-) -> StartFacts {
-    let definition = &frozen.plan.definition;
-    StartFacts {
-        id,
-        workflow_name: definition.name.as_deref().unwrap_or_default().into(),
-        workflow_version: definition.version,
-        correlation_id: birth.correlation_id.clone(),
-        priority: birth.priority,
-        task_to_domain: birth.task_to_domain.clone(),
-        parent: birth.parent,
-        variables: definition.variables.clone(),
-        event: None,
-        created_by: birth.created_by.clone(),
-        idempotency_key: birth.idempotency_key.clone(),
-        at,
+/// Takes back what was exchanged in a draft for a command that changed nothing (yet).
+fn unprepare(draft: &mut Draft) {
+    let is_prepared = draft.new_input || draft.frozen.is_some();
+    if let Some(before) = draft.before.as_ref().filter(|_| draft.changes.is_empty() && is_prepared)
+    {
+        draft.after = before.execution.clone();
+        (draft.frozen, draft.new_input) = (None, false);
     }
 }
 
 /// Adds a decision to its draft.
-fn absorb(draft: &mut Draft, decision: Decision) {
+pub(super) fn absorb(draft: &mut Draft, decision: Decision) {
     draft.after = decision.execution;
     draft.changes.extend(decision.changes);
     draft.letters.extend(decision.letters);

@@ -1,5 +1,5 @@
 //! Who waits for which queue, and which ready tasks this node knows of.
-use super::PollWork;
+use super::{EngineHandle, Offer, PollWork, Receipt};
 use baton_common::{ExecutionId, TaskId, api};
 use baton_store::{QueueDemand, ReadyKey};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -25,7 +25,7 @@ struct Waiter {
     worker: Option<Arc<str>>,
     count: usize,
     taken: Vec<(ExecutionId, u32)>,
-    reply: oneshot::Sender<Vec<Handed>>,
+    reply: oneshot::Sender<Offer>,
 }
 
 /// What is known of one queue.
@@ -82,6 +82,7 @@ impl Dispatcher {
         });
     }
 
+    #[expect(clippy::option_option, reason = "a poll may or may not name its worker")]
     /// The worker of a poll that waits for this queue, and has room: it gets the task if the batch
     /// commits.
     pub(crate) fn take(
@@ -116,6 +117,7 @@ impl Dispatcher {
     pub(crate) fn deliver(
         &mut self,
         show: impl Fn(ExecutionId, u32) -> Option<Handed>,
+        engine: Option<&EngineHandle>,
     ) -> Vec<(TaskId, u32)> {
         let mut lost = Vec::new();
         for name in self.served.drain() {
@@ -126,9 +128,12 @@ impl Dispatcher {
                     waiting.push_back(waiter);
                     continue;
                 }
-                let tasks = waiter.taken.iter().filter_map(|(id, seq)| show(*id, *seq)).collect();
-                if let Err(tasks) = waiter.reply.send(tasks) {
-                    lost.extend(tasks.iter().map(|handed| (handed.task.task_id, handed.poll_count)));
+                let tasks: Vec<Handed> =
+                    waiter.taken.iter().filter_map(|(id, seq)| show(*id, *seq)).collect();
+                let leases = tasks.iter().map(|handed| (handed.task.task_id, handed.poll_count));
+                let receipt = Receipt { tasks: leases.collect(), engine: engine.cloned() };
+                if let Err(mut offer) = waiter.reply.send(Offer { tasks, receipt }) {
+                    lost.extend(offer.receipt.settle());
                 }
             }
             queue.waiters = waiting;
@@ -175,6 +180,19 @@ impl Dispatcher {
         }
     }
 
+    /// A known task of this queue was not to be had: its waiters look on.
+    pub(crate) fn missed(&mut self, name: &str) {
+        if self.queues.get(name).is_some_and(|queue| queue.wanted() > 0) {
+            self.hungry.insert(name.to_owned());
+        }
+    }
+
+    /// Whether known tasks can be claimed for waiting polls at once.
+    pub(crate) fn has_claims(&self) -> bool {
+        let is_ready = |queue: &Queue| !queue.held.is_empty() && queue.wanted() > 0;
+        self.hungry.iter().any(|name| self.queues.get(name).is_some_and(is_ready))
+    }
+
     /// Held tasks for waiting polls, to be leased in the next batch.
     pub(crate) fn claims(&mut self) -> Vec<ReadyKey> {
         let mut claims = Vec::new();
@@ -185,7 +203,7 @@ impl Dispatcher {
                 && let Some(place) = queue.held.pop_first()
             {
                 wanted -= 1;
-                claims.push(key(name, place));
+                claims.push(key(name, &place));
             }
         }
         self.hungry.retain(|name| {
@@ -236,6 +254,6 @@ fn place(key: &ReadyKey) -> Place {
     Place(99_u8.saturating_sub(key.priority), key.ready_at, key.task, key.priority)
 }
 
-fn key(queue: &str, place: Place) -> ReadyKey {
+fn key(queue: &str, place: &Place) -> ReadyKey {
     ReadyKey { queue: queue.to_owned(), priority: place.3, ready_at: place.1, task: place.2 }
 }

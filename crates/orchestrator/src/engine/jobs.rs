@@ -3,7 +3,7 @@ use crate::error::OrchestratorError;
 use crate::library::Frozen;
 use baton_common::{ExecutionId, Payload, TaskId};
 use baton_decider::command::{Command, News};
-use baton_decider::decide::{Decider, Evaluations};
+use baton_decider::decide::{Decider, Decision, Evaluations};
 use baton_decider::state::{Parent, Task};
 use baton_store::{Message, MessageId, ReadyKey, Version};
 use indexmap::IndexMap;
@@ -60,8 +60,12 @@ pub(crate) struct Resumption {
     pub(crate) decider: Option<Box<Decider>>,
     /// What it waited for.
     pub(crate) evaluations: Evaluations,
+    /// What it came to, for another try after the commit lost a race.
+    pub(crate) decided: Option<Box<Decision>>,
     /// The version its state is based on.
     pub(crate) base: Version,
+    /// The definition of a newborn, or the one that takes the place of the old.
+    pub(crate) frozen: Option<Arc<Frozen>>,
     /// What to decide from the beginning if the execution has moved on.
     pub(crate) origin: Origin,
 }
@@ -71,6 +75,7 @@ pub(crate) struct Resumption {
 pub(crate) enum Origin {
     Start(Arc<Birth>),
     Command(Command),
+    RestartOnLatest,
 }
 
 impl Origin {
@@ -78,6 +83,7 @@ impl Origin {
         match self {
             Self::Start(birth) => What::Start(birth.clone()),
             Self::Command(command) => What::Command(command.clone()),
+            Self::RestartOnLatest => What::RestartOnLatest,
         }
     }
 }
@@ -137,6 +143,11 @@ impl Job {
     pub(super) fn message(message: Message) -> Self {
         let id = message.id;
         Self { message: Some(id), ..Self::new(message.to, What::Message(message), None) }
+    }
+
+    /// Whether it is a start that a caller asked for.
+    pub(super) fn is_asked_start(&self) -> bool {
+        matches!(self.what, What::Start(_) | What::Resume(_)) && self.is_birth()
     }
 
     /// Whether it is about an execution that need not exist.

@@ -59,8 +59,15 @@ impl Engine {
                 Ok(cached) => {
                     states.by_id.insert(id, Some(cached));
                 }
-                Err(error @ StoreError::Corrupt(_)) => tracing::error!(%error, "an execution stops"),
-                Err(error) => return Err(error),
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                // That one stops; the batch's others have nothing to do with it.
+                Err(
+                    error @ (StoreError::Corrupt(_)
+                    | StoreError::NotFound(_)
+                    | StoreError::AlreadyExists(_)),
+                ) => {
+                    tracing::error!(workflow.id = %id, %error, "an execution stops");
+                }
             }
         }
         Ok(states)
@@ -75,6 +82,8 @@ impl Engine {
         let (version, row_wake_at, plan) = (row.version, row.wake_at, row.index.plan);
         if let Some(mut cached) = old.filter(|cached| cached.plan == plan) {
             if journal::catch_up(&mut cached.execution, &loaded)? {
+                // A rerun's new input is in the row, not in the journal.
+                cached.execution.input = loaded.row.input;
                 return Ok(Cached { version, row_wake_at, ..cached });
             }
         } else if loaded.journal.first().is_some_and(|(version, _)| *version == 1) {
@@ -87,7 +96,12 @@ impl Engine {
         let whole = whole.ok_or_else(|| StoreError::NotFound(id.to_string()))?;
         let execution = journal::fold(&whole, &self.parts.definitions).await?;
         let row = whole.row;
-        Ok(Cached { execution, version: row.version, row_wake_at: row.wake_at, plan: row.index.plan })
+        Ok(Cached {
+            execution,
+            version: row.version,
+            row_wake_at: row.wake_at,
+            plan: row.index.plan,
+        })
     }
 }
 

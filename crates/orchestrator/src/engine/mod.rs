@@ -3,6 +3,7 @@
 //! There is one loop. It owns the cached states, the dispatcher and the timers, so nothing is locked
 //! while a batch is decided and committed; whatever arrives meanwhile makes the next batch.
 mod batch;
+mod births;
 mod claims;
 mod deciding;
 mod dispatch;
@@ -17,7 +18,6 @@ pub(crate) use jobs::{Birth, Definition, Job, Reply, What};
 use crate::clock::Clock;
 use crate::error::OrchestratorError;
 use crate::library::Definitions;
-use crate::polls::Polls;
 use crate::watchers::Watchers;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_decider::state::Execution;
@@ -38,6 +38,8 @@ pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send +
 const BATCH_WORKS_MAX: usize = 512;
 /// Works that may wait for the engine before senders have to.
 const INBOX_CAPACITY: usize = 8_192;
+/// Most turns after the last handle is gone: a few seconds if the database is away.
+const CLOSING_TURNS_MAX: usize = 50;
 /// Memory for cached states, bytes.
 const CACHE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// States the cache is laid out for.
@@ -70,7 +72,36 @@ pub(crate) struct PollWork {
     pub(crate) queue: String,
     pub(crate) worker: Option<Arc<str>>,
     pub(crate) count: usize,
-    pub(crate) reply: oneshot::Sender<Vec<Handed>>,
+    pub(crate) reply: oneshot::Sender<Offer>,
+}
+
+/// Tasks on their way to a poller. Dropped before they have arrived, they go back to their queue.
+pub(crate) struct Offer {
+    pub(crate) tasks: Vec<Handed>,
+    pub(crate) receipt: Receipt,
+}
+
+/// Gives tasks back when dropped, unless they have arrived.
+#[derive(Default)]
+pub(crate) struct Receipt {
+    pub(crate) engine: Option<EngineHandle>,
+    pub(crate) tasks: Vec<(TaskId, u32)>,
+}
+
+impl Receipt {
+    /// They are somebody else's to give back now.
+    pub(crate) fn settle(&mut self) -> Vec<(TaskId, u32)> {
+        std::mem::take(&mut self.tasks)
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        let tasks = self.settle();
+        if let Some(engine) = &self.engine {
+            engine.give_back(tasks);
+        }
+    }
 }
 
 /// A way to reach the engine.
@@ -79,7 +110,29 @@ pub(crate) struct EngineHandle {
     sender: mpsc::Sender<Work>,
 }
 
+/// The engine's way to reach itself; does not keep it alive.
+#[derive(Clone)]
+pub(crate) struct OwnHandle(mpsc::WeakSender<Work>);
+
+impl OwnHandle {
+    /// `None` when nobody else can reach the engine any more.
+    pub(crate) fn upgrade(&self) -> Option<EngineHandle> {
+        self.0.upgrade().map(|sender| EngineHandle { sender })
+    }
+}
+
 impl EngineHandle {
+    /// Whether the engine runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    /// Comes back when the engine has ended, which happens before its last handle is gone only by a
+    /// fault.
+    pub(crate) async fn ended(&self) {
+        self.sender.closed().await;
+    }
+
     /// Hands work to the engine; waits while too much is waiting already.
     pub(crate) async fn send(&self, work: Work) -> Result<(), OrchestratorError> {
         let gone = |_| OrchestratorError::Unavailable("the engine is shutting down".into());
@@ -132,7 +185,6 @@ pub(crate) struct EngineParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) definitions: Arc<Definitions>,
-    pub(crate) polls: Arc<Polls>,
     pub(crate) evaluate: Evaluate,
     pub(crate) counters: Arc<Counters>,
     pub(crate) watchers: Arc<Watchers>,
@@ -162,7 +214,7 @@ pub(crate) struct Engine {
     parts: EngineParts,
     lane: Box<dyn CommitLane>,
     inbox: mpsc::Receiver<Work>,
-    handle: EngineHandle,
+    handle: OwnHandle,
     cache: quick_cache::unsync::Cache<ExecutionId, Cached, Weighter>,
     dispatcher: Dispatcher,
     timers: Timers,
@@ -171,6 +223,8 @@ pub(crate) struct Engine {
     /// Executions whose decision waits for a script, with the jobs that wait for it.
     suspended: HashMap<ExecutionId, Vec<Job>>,
     reserving: bool,
+    /// Turns since every handle was gone; `None` while there is one.
+    closing: Option<usize>,
 }
 
 /// Starts the engine on a thread of its own; it ends when every handle is gone.
@@ -180,7 +234,7 @@ pub(crate) struct Engine {
 pub(crate) async fn spawn(parts: EngineParts) -> Result<EngineHandle, OrchestratorError> {
     let (sender, inbox) = mpsc::channel(INBOX_CAPACITY);
     let handle = EngineHandle { sender };
-    let own_handle = handle.clone();
+    let own_handle = OwnHandle(handle.sender.downgrade());
     let (ready, started) = oneshot::channel();
     let body = move || {
         // The engine's thread ends with its last handle; nothing of it needs to outlive the process.
@@ -202,7 +256,7 @@ pub(crate) async fn spawn(parts: EngineParts) -> Result<EngineHandle, Orchestrat
 async fn run(
     parts: EngineParts,
     inbox: mpsc::Receiver<Work>,
-    handle: EngineHandle,
+    handle: OwnHandle,
     ready: oneshot::Sender<Result<(), OrchestratorError>>,
 ) {
     let lane = match parts.store.open_lane().await {
@@ -224,22 +278,32 @@ async fn run(
         own: VecDeque::new(),
         suspended: HashMap::new(),
         reserving: false,
+        closing: None,
     };
-    while !engine.inbox.is_closed() {
+    while !engine.is_over() {
         let works = engine.next_works().await;
         engine.process(works).await;
     }
 }
 
 impl Engine {
+    /// Whether nobody can ask any more and what was asked is done, or cannot be done.
+    fn is_over(&mut self) -> bool {
+        let Some(turns) = &mut self.closing else { return false };
+        *turns += 1;
+        self.own.is_empty() || *turns > CLOSING_TURNS_MAX
+    }
+
     /// Waits until there is something to do, then takes all that is waiting, up to a bound.
     async fn next_works(&mut self) -> Vec<Work> {
         let mut works = Vec::new();
-        if self.own.is_empty() {
+        if self.own.is_empty() && !self.dispatcher.has_claims() {
             let wait = self.timers.wait_ms(self.parts.clock.now());
             let wait = Duration::from_millis(wait);
-            if let Ok(Some(work)) = tokio::time::timeout(wait, self.inbox.recv()).await {
-                works.push(work);
+            match tokio::time::timeout(wait, self.inbox.recv()).await {
+                Ok(Some(work)) => works.push(work),
+                Ok(None) => self.closing = self.closing.or(Some(0)),
+                Err(_) => {}
             }
         } else {
             // Lets connections and claims on this thread move before the next batch.
@@ -255,11 +319,13 @@ impl Engine {
 
     /// One turn of the loop.
     async fn process(&mut self, works: Vec<Work>) {
-        let mut jobs: Vec<Job> = self.own.drain(..).collect();
+        let own = self.own.len().min(BATCH_WORKS_MAX);
+        let mut jobs: Vec<Job> = self.own.drain(..own).collect();
         for work in works {
             self.sort_in(work, &mut jobs);
         }
-        jobs.extend(self.timers.due(self.parts.clock.now()).into_iter().map(Job::wake_up));
+        let due = self.timers.due(self.parts.clock.now(), BATCH_WORKS_MAX);
+        jobs.extend(due.into_iter().map(Job::wake_up));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
         self.reserve();
         if !jobs.is_empty() {
@@ -288,7 +354,9 @@ impl Engine {
             Work::Forget(id) => {
                 self.cache.remove(&id);
             }
-            Work::Undelivered(messages) => jobs.extend(messages.into_iter().map(Job::message)),
+            Work::Undelivered(messages) => {
+                self.own.extend(messages.into_iter().map(Job::message));
+            }
         }
     }
 }

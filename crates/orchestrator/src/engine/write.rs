@@ -4,9 +4,7 @@ use crate::journal::{self, Overview};
 use baton_common::Timestamp;
 use baton_decider::change::Change;
 use baton_decider::state::Execution;
-use baton_store::{
-    ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey, Waits,
-};
+use baton_store::{ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey, Waits};
 use std::collections::BTreeSet;
 
 /// The write of a draft, and the wake-up time that its row has afterwards.

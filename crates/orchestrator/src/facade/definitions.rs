@@ -54,11 +54,14 @@ impl Orchestrator {
         let mut faults = Vec::new();
         for (index, definition) in definitions.iter().enumerate() {
             let prefix = format!("updateWorkflowDef.arg0[{index}]");
-            if let Err(OrchestratorError::Faulty(found)) = self.check_workflow(definition, &prefix) {
-                faults.extend(found.into_iter().map(|fault| Fault {
-                    pointer: format!("/{index}{}", fault.pointer),
-                    ..fault
-                }));
+            if let Err(OrchestratorError::Faulty(found)) = self.check_workflow(definition, &prefix)
+            {
+                faults.extend(
+                    found.into_iter().map(|fault| Fault {
+                        pointer: format!("/{index}{}", fault.pointer),
+                        ..fault
+                    }),
+                );
             }
         }
         if !faults.is_empty() {
@@ -154,10 +157,8 @@ impl Orchestrator {
     /// NotFound.
     pub async fn delete_workflow(&self, name: &str, version: i32) -> Answer<()> {
         let write = DefinitionWrite::DeleteWorkflow { name: name.to_owned(), version };
-        self.delete(write, || {
-            format!("No such workflow definition: {name} version: {version}")
-        })
-        .await
+        self.delete(write, || format!("No such workflow definition: {name} version: {version}"))
+            .await
     }
 
     async fn delete(&self, write: DefinitionWrite, missing: impl Fn() -> String) -> Answer<()> {
@@ -181,10 +182,12 @@ impl Orchestrator {
             let found = validation::validate_task_def(definition);
             let prefix = format!("registerTaskDef.arg0[{index}]");
             if let Err(OrchestratorError::Faulty(found)) = faulty(found, &prefix) {
-                faults.extend(found.into_iter().map(|fault| Fault {
-                    pointer: format!("/{index}{}", fault.pointer),
-                    ..fault
-                }));
+                faults.extend(
+                    found.into_iter().map(|fault| Fault {
+                        pointer: format!("/{index}{}", fault.pointer),
+                        ..fault
+                    }),
+                );
             }
         }
         if !faults.is_empty() {

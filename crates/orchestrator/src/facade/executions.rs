@@ -72,8 +72,7 @@ impl Orchestrator {
             let message = "Workflow name cannot be null or empty";
             return Err(OrchestratorError::Invalid(message.into()));
         }
-        let definition =
-            self.definition_for(name, request.version, request.workflow_def).await?;
+        let definition = self.definition_for(name, request.version, request.workflow_def).await?;
         Ok(Birth {
             definition,
             input,

@@ -8,14 +8,14 @@ mod waiting;
 
 use crate::background;
 use crate::clock::Clock;
-use crate::engine::{self, Counters, EngineHandle, EngineParts, Evaluate};
+use crate::engine::{self, Counters, EngineHandle, EngineParts, Evaluate, Receipt};
 use crate::error::OrchestratorError;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
 use crate::watchers::Watchers;
+use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
-use baton_common::{ExecutionId, TaskId};
 use baton_decider::state::Execution;
 use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Store};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -67,22 +67,10 @@ pub struct PolledTasks {
     pub(crate) receipt: Receipt,
 }
 
-/// Gives tasks back when dropped, unless they have arrived.
-pub(crate) struct Receipt {
-    pub(crate) engine: EngineHandle,
-    pub(crate) tasks: Vec<(TaskId, u32)>,
-}
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        self.engine.give_back(std::mem::take(&mut self.tasks));
-    }
-}
-
 impl PolledTasks {
     /// The answer has been written: the worker has them.
     pub fn delivered(mut self) {
-        self.receipt.tasks.clear();
+        self.receipt.settle();
     }
 }
 
@@ -150,7 +138,6 @@ impl Orchestrator {
             store: store.clone(),
             clock: clock.clone(),
             definitions: definitions.clone(),
-            polls: polls.clone(),
             evaluate,
             counters: counters.clone(),
             watchers: watchers.clone(),
@@ -184,9 +171,15 @@ impl Orchestrator {
         }
     }
 
-    /// Whether the database answers.
+    /// Whether the engine runs and the database answers.
     pub async fn is_healthy(&self) -> bool {
-        self.inner.store.now().await.is_ok()
+        self.inner.engine.is_alive() && self.inner.store.now().await.is_ok()
+    }
+
+    /// Comes back only if the engine has ended by a fault of its own: nothing can be done any more,
+    /// and the process should end.
+    pub async fn ended(&self) {
+        self.inner.engine.ended().await;
     }
 
     /// A fresh id; no two are alike.

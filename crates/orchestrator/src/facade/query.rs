@@ -10,8 +10,7 @@ pub(super) fn parse(text: &str) -> Answer<SearchQuery> {
     let mut query = SearchQuery::default();
     for condition in conditions(text) {
         let (field, operator, values) = read(condition)?;
-        add(&mut query, field, operator, values)
-            .ok_or_else(|| malformed(condition))?;
+        add(&mut query, field, operator, values).ok_or_else(|| malformed(condition))?;
     }
     Ok(query)
 }

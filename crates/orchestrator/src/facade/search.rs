@@ -90,10 +90,7 @@ impl Orchestrator {
         query::add_free_text(&mut query, request.free_text.as_deref().unwrap_or("*"));
         let page: SearchPage = self.inner.store.search(&query).await?;
         let results = page.executions.iter().map(summary).collect::<Answer<Vec<_>>>()?;
-        Ok(SearchResult {
-            total_hits: i64::try_from(page.total_hits).unwrap_or(i64::MAX),
-            results,
-        })
+        Ok(SearchResult { total_hits: i64::try_from(page.total_hits).unwrap_or(i64::MAX), results })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What workers and others do with tasks.
-use super::{Answer, Orchestrator, PollRequest, PolledTasks, Receipt, execution_id};
-use crate::engine::{Handed, PollWork, Reply, What, Work};
+use super::{Answer, Orchestrator, PollRequest, PolledTasks, execution_id};
+use crate::engine::{Offer, PollWork, Receipt, Reply, What, Work};
 use crate::error::OrchestratorError;
 use crate::view;
 use baton_common::api::{PollData, Task, TaskExecLog, TaskResult};
@@ -48,21 +48,18 @@ impl Orchestrator {
         let count = count.clamp(1, POLL_COUNT_MAX);
         let poll = PollWork { queue, worker, count, reply };
         self.inner.engine.send(Work::Poll(poll)).await?;
-        let handed = match tokio::time::timeout(timeout, &mut receiver).await {
-            Ok(handed) => handed.unwrap_or_default(),
-            Err(_) => {
-                // Tasks that were sent in this very moment still count.
-                receiver.close();
-                receiver.try_recv().unwrap_or_default()
-            }
+        let waited = tokio::time::timeout(timeout, &mut receiver).await;
+        let offer = if let Ok(offer) = waited {
+            offer.ok()
+        } else {
+            // Tasks that were sent in this very moment still count.
+            receiver.close();
+            receiver.try_recv().ok()
         };
-        Ok(self.polled(handed))
-    }
-
-    fn polled(&self, handed: Vec<Handed>) -> PolledTasks {
-        let leases = handed.iter().map(|handed| (handed.task.task_id, handed.poll_count));
-        let receipt = Receipt { engine: self.inner.engine.clone(), tasks: leases.collect() };
-        PolledTasks { tasks: handed.into_iter().map(|handed| handed.task).collect(), receipt }
+        Ok(offer.map_or_else(nothing, |Offer { tasks, receipt }| PolledTasks {
+            tasks: tasks.into_iter().map(|handed| handed.task).collect(),
+            receipt,
+        }))
     }
 
     /// Gives a leased task back unfinished: it is ready again at once. A later lease is not touched.
@@ -95,7 +92,7 @@ impl Orchestrator {
         let (_, reply) = self.apply_result(result).await?;
         let queue = reply.task.filter(|(task, _)| task.status.is_terminal() && !extends);
         match queue {
-            None => Ok(self.polled(Vec::new())),
+            None => Ok(nothing()),
             Some((_, queue)) => {
                 let wait = Duration::from_millis(NEXT_TASK_WAIT_MS);
                 self.poll_queue(queue, worker.map(Arc::from), 1, wait).await
@@ -151,6 +148,7 @@ impl Orchestrator {
     ///
     /// # Errors
     /// Unavailable.
+    #[expect(clippy::too_many_arguments, reason = "they are the endpoint's own")]
     pub async fn update_task_by_reference(
         &self,
         id: &str,
@@ -230,8 +228,7 @@ impl Orchestrator {
     /// # Errors
     /// NotFound, Unavailable.
     pub async fn task(&self, id: &str) -> Answer<Task> {
-        let missing =
-            || OrchestratorError::NotFound(format!("Task not found for taskId: {id}"));
+        let missing = || OrchestratorError::NotFound(format!("Task not found for taskId: {id}"));
         let task: TaskId = id.parse().map_err(|_| missing())?;
         let execution = match self.state(task.execution()).await {
             Err(OrchestratorError::NotFound(_)) => return Err(missing()),
@@ -300,6 +297,10 @@ pub(super) fn open_wait(execution: &Execution) -> Option<TaskId> {
     let is_wait = |kind: &Kind| matches!(kind, Kind::Wait);
     let mut waits = execution.open_tasks().filter(|task| is_wait(&execution.node_of(task).kind));
     waits.next().map(|task| execution.id().task(task.seq))
+}
+
+fn nothing() -> PolledTasks {
+    PolledTasks { tasks: Vec::new(), receipt: Receipt::default() }
 }
 
 fn no_task(id: &str) -> OrchestratorError {

@@ -39,6 +39,7 @@ impl Orchestrator {
     ///
     /// # Errors
     /// NotFound (no such execution, or it has no open WAIT), Unavailable.
+    #[expect(clippy::too_many_arguments, reason = "they are the endpoint's own")]
     pub async fn signal_and_wait(
         &self,
         id: &str,

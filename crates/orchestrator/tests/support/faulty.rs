@@ -1,0 +1,162 @@
+//! A store whose n-th call fails, once.
+use async_trait::async_trait;
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use baton_store::memory::MemoryStore;
+use baton_store::{
+    Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
+    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage,
+    SearchQuery, Store, StoreError, TaskLog,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use tokio::sync::{broadcast, watch};
+
+/// The model, with a fault to come.
+#[derive(Clone)]
+pub(crate) struct Faulty {
+    pub(crate) inner: MemoryStore,
+    left: Arc<AtomicI64>,
+    away: Arc<AtomicBool>,
+    watched: Option<Arc<watch::Receiver<()>>>,
+}
+
+impl Faulty {
+    pub(crate) fn new(inner: MemoryStore) -> Self {
+        Self { inner, left: Arc::default(), away: Arc::default(), watched: None }
+    }
+
+    /// Tells when the store and its lanes are gone.
+    pub(crate) fn watch_lane(&mut self) -> watch::Sender<()> {
+        let (sender, receiver) = watch::channel(());
+        self.watched = Some(Arc::new(receiver));
+        sender
+    }
+
+    /// The n-th call from now on fails. A commit counts twice: it may fail before or after it took
+    /// effect.
+    pub(crate) fn fail_at(&self, n: i64) {
+        self.left.store(n, Ordering::SeqCst);
+    }
+
+    /// Every call fails from now on, or none.
+    pub(crate) fn set_away(&self, is_away: bool) {
+        self.away.store(is_away, Ordering::SeqCst);
+    }
+
+    fn hit(&self) -> Result<(), StoreError> {
+        let is_away = self.away.load(Ordering::SeqCst);
+        if is_away || self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            return Err(StoreError::Unavailable("a fault of the test".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl CommitLane for Faulty {
+    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        self.hit()?;
+        self.inner.commit(batch).await?;
+        Ok(self.hit()?)
+    }
+}
+
+#[async_trait]
+impl Store for Faulty {
+    async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.inner.now().await
+    }
+
+    async fn load(
+        &self,
+        requests: &[LoadRequest],
+    ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
+        self.hit()?;
+        self.inner.load(requests).await
+    }
+
+    async fn reserve_ready(
+        &self,
+        demands: &[QueueDemand],
+        reserve_ms: u32,
+    ) -> Result<Vec<ReadyKey>, StoreError> {
+        self.hit()?;
+        self.inner.reserve_ready(demands, reserve_ms).await
+    }
+
+    async fn due_wake_ups(
+        &self,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError> {
+        self.hit()?;
+        self.inner.due_wake_ups(until, limit).await
+    }
+
+    async fn undelivered(
+        &self,
+        sent_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        self.hit()?;
+        self.inner.undelivered(sent_before, limit).await
+    }
+
+    async fn write_definitions(&self, writes: &[DefinitionWrite]) -> Result<Revision, StoreError> {
+        self.inner.write_definitions(writes).await
+    }
+
+    async fn read_definitions(&self, since: Revision) -> Result<DefinitionChanges, StoreError> {
+        self.hit()?;
+        self.inner.read_definitions(since).await
+    }
+
+    async fn load_plan(&self, hash: PlanHash) -> Result<Payload, StoreError> {
+        self.hit()?;
+        self.inner.load_plan(hash).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.inner.search(query).await
+    }
+
+    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.inner.queue_sizes().await
+    }
+
+    async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {
+        self.inner.append_task_logs(lines).await
+    }
+
+    async fn task_logs(&self, task: TaskId, limit: u32) -> Result<Vec<TaskLog>, StoreError> {
+        self.inner.task_logs(task, limit).await
+    }
+
+    async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError> {
+        self.inner.record_polls(polls).await
+    }
+
+    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
+        self.inner.polls(task_type).await
+    }
+
+    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
+        self.inner.remove(ids).await
+    }
+
+    async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+        self.inner.dead_waits(limit).await
+    }
+
+    async fn ring(&self, queues: &[String]) {
+        self.inner.ring(queues).await;
+    }
+
+    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.inner.rings()
+    }
+}
