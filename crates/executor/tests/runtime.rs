@@ -161,7 +161,7 @@ async fn no_more_tasks_run_at_once_than_there_are_slots() {
         let (count, peak) = (Arc::clone(&count), Arc::clone(&peak));
         async move {
             peak.fetch_max(count.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            work_for(Duration::from_millis(50)).await;
             count.fetch_sub(1, Ordering::SeqCst);
             TaskOutcome::completed(Payload::empty_object())
         }
@@ -177,7 +177,7 @@ async fn no_more_tasks_run_at_once_than_there_are_slots() {
 async fn a_long_task_sends_heartbeats_at_a_third_of_its_response_timeout() {
     let (engine, mut told) = Engine::new([task(1)]);
     let slow = FnTask::new("work", |_| async {
-        tokio::time::sleep(Duration::from_secs(35)).await;
+        work_for(Duration::from_secs(35)).await;
         TaskOutcome::completed(Payload::empty_object())
     });
     let (_stop, _worker) = start(&engine, Registry::new().with(slow, 1));
@@ -261,7 +261,7 @@ async fn a_task_in_hand_may_finish_within_the_drain_time() {
     let slow = FnTask::new("work", move |_| {
         entered.lock().unwrap().take().unwrap().send(()).unwrap();
         async {
-            tokio::time::sleep(Duration::from_secs(8)).await;
+            work_for(Duration::from_secs(8)).await;
             TaskOutcome::completed(Payload::empty_object())
         }
     });
@@ -314,4 +314,9 @@ fn settings_that_cannot_work_are_refused() {
         refused(Registry::new().with(done(), 0), config()),
         Some(ExecutorError::NoSlots("work".to_owned()))
     );
+}
+
+/// Stands for work that takes its time, on the paused clock of the test.
+async fn work_for(time: Duration) {
+    let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
 }

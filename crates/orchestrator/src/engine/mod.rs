@@ -247,7 +247,11 @@ pub(crate) async fn spawn(parts: EngineParts) -> Result<EngineHandle, Orchestrat
         }
     };
     let unavailable = |error: std::io::Error| OrchestratorError::Unavailable(error.to_string());
-    std::thread::Builder::new().name("engine".into()).spawn(body).map_err(unavailable)?;
+    std::thread::Builder::new()
+        .name("engine".into())
+        .stack_size(baton_common::limits::READER_STACK_BYTES)
+        .spawn(body)
+        .map_err(unavailable)?;
     let died = |_| OrchestratorError::Unavailable("the engine died at its start".into());
     started.await.map_err(died)??;
     Ok(handle)

@@ -87,8 +87,14 @@ impl Orchestrator {
         if request.top_level_only {
             query.parent = Some(ParentFilter::None);
         }
-        query::add_free_text(&mut query, request.free_text.as_deref().unwrap_or("*"));
-        let page: SearchPage = self.inner.store.search(&query).await?;
+        let words = request.free_text.as_deref().unwrap_or("*");
+        let mut by_name = query.clone();
+        query::add_free_text(&mut by_name, words);
+        let mut page: SearchPage = self.inner.store.search(&by_name).await?;
+        if page.total_hits == 0 && by_name != query && query.correlation_ids.is_empty() {
+            query.correlation_ids = vec![format!("*{}*", words.trim())];
+            page = self.inner.store.search(&query).await?;
+        }
         let results = page.executions.iter().map(summary).collect::<Answer<Vec<_>>>()?;
         Ok(SearchResult { total_hits: i64::try_from(page.total_hits).unwrap_or(i64::MAX), results })
     }
