@@ -2,7 +2,7 @@
 //!
 //! The rules and their words are Conductor's (**Source**: conductor-rest-api §3), who looks into
 //! branches but not into loop bodies. Beyond them stand the limits of [`baton_common::limits`] and a
-//! few faults that Conductor only meets when an execution is stuck ([`structure`]).
+//! few faults that Conductor only meets when an execution is stuck (`structure`).
 //! Nothing here asks whether the workflows and tasks that a definition names are registered.
 mod references;
 mod steps;
