@@ -19,6 +19,7 @@ CLIENT_SECONDS = 180
 RUST_CRATE, RUST_VERSION = "conductor-sdk", "0.2.0"
 RUST_TESTS = ("worker_tests", "workflow_client_tests", "task_client_tests", "integration_tests")
 RUST_BUILD_SECONDS = 1200
+EXECUTIONS = "executions: "
 
 
 def run_python(setting, results):
@@ -62,16 +63,18 @@ def judge_rust(test, passed, words, listed, store, results):
 
 
 def run_client(command, server_url, folder):
-    """Runs a client program to its end; the execution ids that it printed last."""
+    """Runs a client program to its end; the execution ids on its line `executions: [...]`.
+
+    The SDKs write lines of their own to stdout, before it and after it."""
     environment = {**os.environ, "CONDUCTOR_SERVER_URL": server_url}
     done = subprocess.run(
         [str(word) for word in command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=CLIENT_SECONDS, check=False)
     said = f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     assert done.returncode == 0, f"the client ended with {done.returncode}:\n{said}"
-    lines = done.stdout.strip().splitlines()
-    assert lines and lines[-1].startswith("["), f"the client named no executions:\n{said}"
-    return json.loads(lines[-1])
+    named = [line.removeprefix(EXECUTIONS) for line in done.stdout.splitlines() if line.startswith(EXECUTIONS)]
+    assert len(named) == 1, f"the client named no executions:\n{said}"
+    return json.loads(named[0])
 
 
 def check_orders(client, ids, prefix):

@@ -1,5 +1,5 @@
 // An order in five steps by the published JavaScript SDK; the card is refused once.
-// Prints one line of JSON: the ids of the executions. Environment: CONDUCTOR_SERVER_URL (without /api).
+// Prints the line `executions: [...]`: the ids of the executions. Environment: CONDUCTOR_SERVER_URL (without /api).
 import { ConductorWorkflow, OrkesClients, TaskManager, simpleTask } from "@io-orkes/conductor-javascript";
 
 const STEPS = ["js_check", "js_reserve", "js_charge", "js_pack", "js_ship"];
@@ -50,7 +50,7 @@ async function main() {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   await manager.stopPolling();
-  console.log(JSON.stringify(ids));
+  console.log(`executions: ${JSON.stringify(ids)}`);
 }
 
 await main();

@@ -1,6 +1,6 @@
 """An order in five steps by the published Python SDK; the card is refused once.
 
-Prints one line of JSON: the ids of the executions. Environment: CONDUCTOR_SERVER_URL (with /api).
+Prints the line `executions: [...]`: the ids of the executions. Environment: CONDUCTOR_SERVER_URL (with /api).
 """
 import json
 import time
@@ -75,7 +75,7 @@ def main():
             if all(workflows.get_workflow_status(one, include_output=True).status not in ("RUNNING", "PAUSED") for one in ids):
                 break
             time.sleep(0.2)
-    print(json.dumps(ids), flush=True)
+    print("executions: " + json.dumps(ids), flush=True)
 
 
 if __name__ == "__main__":
