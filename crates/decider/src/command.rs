@@ -1,6 +1,6 @@
 //! What an execution can be asked to do, what it tells others, and why it may refuse.
 use crate::state::Parent;
-use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, WorkflowStatus};
+use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, Timestamp, WorkflowStatus};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -30,6 +30,9 @@ pub enum Command {
         seq: u32,
         /// How often it had been handed out then; a later lease is not touched.
         poll_count: u32,
+        /// When it was leased, where it is not known whose lease was committed: only the lease of
+        /// that moment is touched, and only if nothing has happened to the task since.
+        leased_at: Option<Timestamp>,
     },
     /// Look whether a deadline has passed.
     WakeUp,

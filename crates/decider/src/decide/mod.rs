@@ -225,7 +225,9 @@ impl Decider {
             Command::UpdateTask(update) => self.update_task(&update),
             Command::RenewLease { seq } => self.renew_lease(seq),
             Command::LeaseTask { seq, worker } => self.lease_task(seq, worker),
-            Command::ReturnTask { seq, poll_count } => self.return_task(seq, poll_count),
+            Command::ReturnTask { seq, poll_count, leased_at } => {
+                self.return_task(seq, poll_count, leased_at)
+            }
             Command::WakeUp if self.is_unbegun() => self.begin(),
             Command::WakeUp => {
                 self.check_deadlines();

@@ -7,7 +7,7 @@ use crate::json;
 use crate::plan::{Kind, Node};
 use crate::state::{Delivery, Task};
 use baton_common::limits::{REASON_CHARS_MAX, TASK_PAYLOAD_BYTES_MAX};
-use baton_common::{Payload, TaskStatus};
+use baton_common::{Payload, TaskStatus, Timestamp};
 use std::sync::Arc;
 
 impl Decider {
@@ -91,9 +91,17 @@ impl Decider {
         Ok(())
     }
 
-    pub(super) fn return_task(&mut self, seq: u32, poll_count: u32) -> Result<(), Rejection> {
+    pub(super) fn return_task(
+        &mut self,
+        seq: u32,
+        poll_count: u32,
+        leased_at: Option<Timestamp>,
+    ) -> Result<(), Rejection> {
         let task = self.open_task(seq)?;
-        if task.delivery != Delivery::Leased || task.poll_count != poll_count {
+        let is_that_lease = task.delivery == Delivery::Leased
+            && task.poll_count == poll_count
+            && leased_at.is_none_or(|at| at == task.updated_at);
+        if !is_that_lease {
             return Err(Rejection::NotReady);
         }
         let (delivery, at) = (Delivery::Ready(self.now()), self.now());

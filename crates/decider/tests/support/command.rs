@@ -90,7 +90,9 @@ pub(crate) fn read(text: &str, execution: &Execution, version: i64) -> Command {
             let seq = seq(&mut words);
             let now = execution.task(seq).map_or(0, |task| task.poll_count);
             let poll_count = if words.take("poll") { words.word().parse().unwrap() } else { now };
-            Command::ReturnTask { seq, poll_count }
+            let leased_at =
+                words.take("leased at").then(|| execution.facts.at.plus_millis(words.millis()));
+            Command::ReturnTask { seq, poll_count, leased_at }
         }
         "renew" => Command::RenewLease { seq: seq(&mut words) },
         "wake" => Command::WakeUp,

@@ -19,6 +19,8 @@ use std::time::Duration;
 const TRIES_MAX: usize = 8;
 /// Most refused messages kept for the next batch; the others are found in the database again.
 const OWN_MESSAGES_MAX: usize = 4_096;
+/// Most jobs that wait for one execution's script; what a patient caller can have in flight.
+const SUSPENDED_JOBS_MAX: usize = 4_096;
 /// How long the engine pauses after a database error, ms.
 const PAUSE_MS: u64 = 100;
 
@@ -114,7 +116,8 @@ impl Engine {
         for (id, seq) in self.dispatcher.undo() {
             let task = deciding.drafts.get(&id).and_then(|draft| draft.after.task(seq));
             if let Some(task) = task {
-                self.own.push_back(Job::give_back(id.task(seq), task.poll_count));
+                let (poll_count, leased_at) = (task.poll_count, Some(task.updated_at));
+                self.own.push_back(Job::take_back(id.task(seq), poll_count, leased_at));
             }
         }
     }
@@ -130,7 +133,9 @@ impl Engine {
                     now.extend(waiting);
                 }
                 (What::Lease(_), Some(_)) | (_, None) => now.push(job),
-                (_, Some(waiting)) => waiting.push(job),
+                (_, Some(waiting)) if waiting.len() < SUSPENDED_JOBS_MAX => waiting.push(job),
+                // A message is found again in the database, and so is a wake-up.
+                (_, Some(_)) => job.refuse(too_many_wait()),
             }
         }
         now
@@ -455,8 +460,9 @@ impl Engine {
                 continue;
             }
             match &job.what {
-                What::Command(Command::ReturnTask { seq, poll_count }) => {
-                    self.own.push_back(Job::give_back(job.target.task(*seq), *poll_count));
+                What::Command(Command::ReturnTask { seq, poll_count, leased_at }) => {
+                    let task = job.target.task(*seq);
+                    self.own.push_back(Job::take_back(task, *poll_count, *leased_at));
                 }
                 What::Message(_) if self.own.len() < OWN_MESSAGES_MAX => {
                     self.own.push_back(Job { reply: None, ..job });
@@ -495,4 +501,9 @@ fn note_doubt(
 /// Whether there is anything to commit.
 fn is_needed(batch: &Batch) -> bool {
     !batch.writes.is_empty() || !batch.delivered.is_empty()
+}
+
+fn too_many_wait() -> OrchestratorError {
+    let cause = "the workflow waits for a script, and too many requests wait for the workflow";
+    OrchestratorError::Unavailable(cause.into())
 }

@@ -1,7 +1,7 @@
 //! What can be decided about one execution, and who wants to know.
 use crate::error::OrchestratorError;
 use crate::library::Frozen;
-use baton_common::{ExecutionId, Payload, TaskId};
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_decider::command::{Command, News};
 use baton_decider::decide::{Decider, Decision, Evaluations};
 use baton_decider::state::{Parent, Task};
@@ -128,8 +128,20 @@ impl Job {
     }
 
     pub(super) fn give_back(task: TaskId, poll_count: u32) -> Self {
-        let command = Command::ReturnTask { seq: task.seq(), poll_count };
+        Self::take_back(task, poll_count, None)
+    }
+
+    /// Gives back a task that was leased at that moment, if it was: the commit's fate is not known.
+    pub(super) fn take_back(task: TaskId, poll_count: u32, leased_at: Option<Timestamp>) -> Self {
+        let command = Command::ReturnTask { seq: task.seq(), poll_count, leased_at };
         Self::new(task.execution(), What::Command(command), None)
+    }
+
+    /// Answers with an error, if anybody waits.
+    pub(super) fn refuse(self, error: OrchestratorError) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(Err(error));
+        }
     }
 
     pub(super) fn child(target: ExecutionId, from: ExecutionId, news: News) -> Self {

@@ -69,7 +69,7 @@ impl Orchestrator {
     pub async fn return_task(&self, task: &Task) -> Answer<()> {
         let id = task.task_id;
         let poll_count = u32::try_from(task.poll_count).unwrap_or(0);
-        let command = Command::ReturnTask { seq: id.seq(), poll_count };
+        let command = Command::ReturnTask { seq: id.seq(), poll_count, leased_at: None };
         self.inner.engine.ask(id.execution(), What::Command(command)).await.map(|_| ())
     }
 

@@ -14,6 +14,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -33,9 +34,16 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let executor = spawn_executor(config, &orchestrator, &stop)?;
     let gateway = router(orchestrator, gateway_options());
-    let stopping = stop.clone();
+    let (stopping, engine) = (stop.clone(), orchestrator.clone());
+    let (lost, engine_lost) = oneshot::channel();
     serve(listener, gateway, async move {
-        super::requested().await;
+        tokio::select! {
+            () = super::requested() => {}
+            () = engine.ended() => {
+                tracing::error!("the engine has ended by a fault of its own; so does this process");
+                let _ = lost.send(());
+            }
+        }
         stopping.cancel();
     })
     .await;
@@ -43,7 +51,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         executor.await.map_err(|error| Failure::new(Exit::Defect, error.to_string()))?;
     }
     tracing::info!("stopped");
-    Ok(())
+    let lost = engine_lost.await.map(|()| "the engine has ended by a fault of its own");
+    lost.map_or(Ok(()), |cause| Err(Failure::new(Exit::Defect, cause)))
 }
 
 /// Says where to find this process and its data: a line for people, or a log line for programs.
