@@ -33,8 +33,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     announce(config, listener.local_addr()?)?;
     let stop = CancellationToken::new();
     let executor = spawn_executor(config, &orchestrator, &stop)?;
-    let gateway = router(orchestrator, gateway_options());
     let (stopping, engine) = (stop.clone(), orchestrator.clone());
+    let gateway = router(orchestrator, gateway_options());
     let (lost, engine_lost) = oneshot::channel();
     serve(listener, gateway, async move {
         tokio::select! {
