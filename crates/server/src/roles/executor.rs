@@ -19,8 +19,8 @@ const COMMAND_STDOUT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let client = client(config)?;
     let registry = registry(&config.worker);
-    let types: Vec<&str> = registry.names().collect();
-    tracing::info!(server = client.base_url(), ?types, "executor started");
+    let types: Vec<String> = registry.names().map(str::to_owned).collect();
+    let server = client.base_url().to_owned();
     let source = Arc::new(HttpSource::new(client));
     let executor = Executor::new(source, registry, executor_config(config)).map_err(|error| {
         Failure::new(Exit::Config, error.to_string())
@@ -31,6 +31,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         Some(address) => Some(serve_metrics(address, &executor, &stop).await?),
         None => None,
     };
+    tracing::info!(server, ?types, "executor started");
     let drained = executor.run(super::requested()).await;
     stop.cancel();
     if let Some(metrics) = metrics {
