@@ -10,6 +10,7 @@ mod facade;
 mod journal;
 mod library;
 mod polls;
+mod trace;
 mod view;
 mod watchers;
 
@@ -18,3 +19,4 @@ pub use error::{Fault, OrchestratorError};
 pub use facade::{
     EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,
 };
+pub use trace::{Span, Spans, Subject, Tracer};

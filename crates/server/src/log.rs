@@ -10,10 +10,11 @@ pub(crate) fn start(config: &Config, no_color: bool) -> Result<(), Failure> {
         Failure::new(Exit::Config, format!("log = `{}`: {error}", config.log))
             .fix("write a level such as info, or a filter such as info,baton_executor=debug")
     })?;
+    let is_terminal = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && !no_color);
+        .with_ansi(is_terminal && !no_color);
     match config.log_format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -21,7 +21,7 @@ impl Server {
         let database = format!("sqlite:{}", folder.join("baton.db").display());
         let mut process = Command::new(BATON)
             .args(["server", "--listen", "127.0.0.1:0", "--samples", "true"])
-            .args(["--database-url", &database])
+            .args(["--database-url", &database, "--log-format", "text"])
             .env_clear()
             .stderr(Stdio::piped())
             .spawn()

@@ -1,5 +1,6 @@
 //! The request that an HTTP task's input describes.
 use baton_common::Payload;
+use baton_common::api::Task;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -8,6 +9,9 @@ use std::time::Duration;
 
 /// Time to open a connection, and time without a byte, where the input names none.
 const TIMEOUT_DEFAULT_MS: u64 = 3000;
+/// The headers of W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The methods that exist, by their exact names.
 const METHODS: [Method; 8] = [
     Method::GET,
@@ -90,6 +94,22 @@ impl Request {
             read_timeout: timeout_of("readTimeOut", fields.read_time_out.as_ref())?,
             async_complete: outer.async_complete.is_some_and(|flag| is_true(&flag)),
         })
+    }
+}
+
+impl Request {
+    /// In the trace of the task, unless the definition names one of its own.
+    pub(super) fn within_trace_of(mut self, task: &Task) -> Self {
+        if self.headers.contains_key(TRACEPARENT) {
+            return self;
+        }
+        let traced = [(TRACEPARENT, &task.traceparent), (TRACESTATE, &task.tracestate)];
+        for (name, value) in traced {
+            if let Some(value) = value.as_deref().and_then(|value| value.parse().ok()) {
+                self.headers.insert(name, value);
+            }
+        }
+        self
     }
 }
 

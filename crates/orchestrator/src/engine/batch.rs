@@ -345,8 +345,11 @@ impl Engine {
         let show = |id: ExecutionId, seq: u32| {
             let execution = &states.get(&id)?.execution;
             let task = execution.task(seq)?;
-            Some(Handed { task: view::task(execution, task), poll_count: task.poll_count })
+            Some(Handed { task: view::polled(execution, task), poll_count: task.poll_count })
         };
+        for draft in deciding.drafts.values() {
+            self.parts.tracer.committed(&draft.after, &draft.changes, draft.version() + 1);
+        }
         let lost = self.dispatcher.deliver(show, self.handle.upgrade().as_ref());
         self.own.extend(lost.into_iter().map(|(task, count)| Job::give_back(task, count)));
         self.ring(&held);

@@ -18,6 +18,7 @@ pub(crate) use jobs::{Birth, Definition, Job, Reply, What};
 use crate::clock::Clock;
 use crate::error::OrchestratorError;
 use crate::library::Definitions;
+use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_decider::state::Execution;
@@ -188,6 +189,7 @@ pub(crate) struct EngineParts {
     pub(crate) evaluate: Evaluate,
     pub(crate) counters: Arc<Counters>,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) tracer: Tracer,
 }
 
 /// A state in memory, as of a version.

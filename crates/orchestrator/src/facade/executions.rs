@@ -25,7 +25,7 @@ impl Orchestrator {
         let strategy = request.idempotency_strategy;
         let has_key = request.idempotency_key.is_some();
         let id = self.new_id();
-        let birth = self.birth_of(request).await?;
+        let birth = self.birth_of(id, request).await?;
         let reply = self.inner.engine.ask(id, What::Start(Arc::new(birth))).await?;
         if has_key && reply.id != id {
             self.check_holder(reply.id, strategy).await?;
@@ -51,7 +51,7 @@ impl Orchestrator {
         Ok(())
     }
 
-    async fn birth_of(&self, request: StartWorkflowRequest) -> Answer<Birth> {
+    async fn birth_of(&self, id: ExecutionId, request: StartWorkflowRequest) -> Answer<Birth> {
         let Some(input) = request.input else {
             let message = "NULL input passed when starting workflow";
             return Err(OrchestratorError::Invalid(message.into()));
@@ -82,6 +82,7 @@ impl Orchestrator {
             parent: None,
             created_by: request.created_by,
             idempotency_key: request.idempotency_key,
+            trace: self.inner.tracer.trace_of(id, request.trace),
             failed: None,
             starter: None,
         })

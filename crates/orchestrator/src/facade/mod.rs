@@ -13,6 +13,7 @@ use crate::error::OrchestratorError;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
+use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) engine: EngineHandle,
     pub(crate) counters: Arc<Counters>,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) tracer: Tracer,
     random: RandomState,
     births: AtomicU64,
 }
@@ -127,6 +129,18 @@ impl Orchestrator {
     /// # Errors
     /// [`OrchestratorError::Unavailable`] when the database cannot be reached.
     pub async fn start(store: Arc<dyn Store>, evaluate: Evaluate) -> Answer<Self> {
+        Self::start_traced(store, evaluate, Tracer::off()).await
+    }
+
+    /// As [`Self::start`], and tells of spans.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_traced(
+        store: Arc<dyn Store>,
+        evaluate: Evaluate,
+        tracer: Tracer,
+    ) -> Answer<Self> {
         let clock = Arc::new(Clock::default());
         clock.adjust(store.now().await?);
         let polls = Arc::new(Polls::new(clock.clone()));
@@ -141,6 +155,7 @@ impl Orchestrator {
             evaluate,
             counters: counters.clone(),
             watchers: watchers.clone(),
+            tracer: tracer.clone(),
         })
         .await?;
         let inner = Arc::new(Inner {
@@ -151,6 +166,7 @@ impl Orchestrator {
             engine,
             counters,
             watchers,
+            tracer,
             random: RandomState::new(),
             births: AtomicU64::new(0),
         });

@@ -8,6 +8,7 @@ pub(crate) use sources::{Given, Sources};
 
 use baton_executor::http::Reach;
 use std::fmt::{self, Display};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -110,9 +111,11 @@ impl Reader<'_> {
             drain: self.millis("drain-ms", 0..=600_000),
             log: self.text("log"),
             log_format: self.value("log-format", LogFormat::Text, |text| match text {
+                "auto" if std::io::stderr().is_terminal() => Ok(LogFormat::Text),
+                "auto" => Ok(LogFormat::Json),
                 "text" => Ok(LogFormat::Text),
                 "json" => Ok(LogFormat::Json),
-                _ => Err("must be text or json".to_owned()),
+                _ => Err("must be auto, text or json".to_owned()),
             }),
         }
     }

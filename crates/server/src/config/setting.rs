@@ -184,7 +184,14 @@ pub(crate) const SETTINGS: [Setting; 21] = [
         Scope::All,
         "What is logged: error, warn, info, debug, trace, or a filter such as info,baton_executor=debug",
     ),
-    setting("log-format", "text", "FORMAT", Scope::All, "text for people, json for machines"),
+    setting(
+        "log-format",
+        "auto",
+        "FORMAT",
+        Scope::All,
+        "text for people, json (one object a line) for machines; auto is text on a terminal, json \
+         elsewhere",
+    ),
 ];
 
 /// The setting of this key.
