@@ -6,6 +6,7 @@ mod failure;
 mod log;
 mod output;
 mod roles;
+mod spans;
 
 use baton_common::limits::READER_STACK_BYTES;
 use cli::{Cli, Command, ConfigCommand};

@@ -69,11 +69,19 @@ pub(crate) struct WorkerConfig {
     pub(crate) poll_timeout: Duration,
 }
 
+/// Settings of traces.
+#[derive(Clone, Debug)]
+pub(crate) struct TraceConfig {
+    pub(crate) endpoint: Option<String>,
+    pub(crate) share: f64,
+}
+
 /// Everything that can be set. Each member is documented in [`setting::SETTINGS`].
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) engine: EngineConfig,
     pub(crate) worker: WorkerConfig,
+    pub(crate) traces: TraceConfig,
     pub(crate) server_url: String,
     pub(crate) token: Option<String>,
     pub(crate) drain: Duration,
@@ -106,6 +114,7 @@ impl Reader<'_> {
         Config {
             engine: self.engine(),
             worker: self.worker(),
+            traces: self.traces(),
             server_url: self.text("server-url"),
             token: self.optional("token"),
             drain: self.millis("drain-ms", 0..=600_000),
@@ -130,6 +139,22 @@ impl Reader<'_> {
             database_pool_size: self.count("database-pool-size", 1..=1000),
             evaluators: self.count("evaluators", 1..=64),
             task_workers: self.truth("task-workers"),
+        }
+    }
+
+    fn traces(&mut self) -> TraceConfig {
+        TraceConfig {
+            endpoint: self.value("otlp-endpoint", None, |text| match text {
+                "" => Ok(None),
+                text if text.starts_with("http://") || text.starts_with("https://") => {
+                    Ok(Some(text.to_owned()))
+                }
+                _ => Err("must begin with http:// or https://".to_owned()),
+            }),
+            share: self.value("trace-share", 0.0, |text| match text.parse() {
+                Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+                _ => Err("must be a number from 0 to 1".to_owned()),
+            }),
         }
     }
 

@@ -48,7 +48,7 @@ const fn setting(
 }
 
 /// Every setting, in the order of the documentation; all since 0.1.0.
-pub(crate) const SETTINGS: [Setting; 21] = [
+pub(crate) const SETTINGS: [Setting; 23] = [
     setting(
         "listen",
         "127.0.0.1:8080",
@@ -85,6 +85,22 @@ pub(crate) const SETTINGS: [Setting; 21] = [
         "BOOL",
         Scope::Engine,
         "Whether `server` runs the built-in task types itself. Turn it off where executors do",
+    ),
+    setting(
+        "otlp-endpoint",
+        "",
+        "URL",
+        Scope::Engine,
+        "Collector that spans are sent to, as OTLP over HTTP: http://127.0.0.1:4318. The default is \
+         none: nothing is recorded, and a caller's trace is only passed on",
+    ),
+    setting(
+        "trace-share",
+        "1",
+        "SHARE",
+        Scope::Engine,
+        "Share of the executions that are traced, 0 to 1, where the caller's own trace does not say \
+         whether. Large on a busy server: many spans, of which the slowest collector drops some",
     ),
     setting(
         "server-url",

@@ -2,6 +2,7 @@
 use super::local_source::LocalSource;
 use crate::config::{Config, Database, EngineConfig, LogFormat};
 use crate::failure::{Exit, Failure};
+use crate::spans::Export;
 use baton_api_gateway::{GatewayOptions, router, serve};
 use baton_executor::Executor;
 use baton_expression::script::{EvaluatorPool, ScriptLimits};
@@ -22,7 +23,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Serves until the process is asked to stop.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let store = open_store(&config.engine).await?;
-    let orchestrator = Orchestrator::start(store, evaluator(&config.engine)?)
+    let (tracer, export) = Export::start(&config.traces)?;
+    let orchestrator = Orchestrator::start_traced(store, evaluator(&config.engine)?, tracer)
         .await
         .map_err(|error| unavailable(&error.to_string()))?;
     let listener = TcpListener::bind(config.engine.listen).await.map_err(|error| {
@@ -49,6 +51,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     .await;
     if let Some(executor) = executor {
         executor.await.map_err(|error| Failure::new(Exit::Defect, error.to_string()))?;
+    }
+    if let Some(export) = export {
+        export.finish().await;
     }
     tracing::info!("stopped");
     let lost = engine_lost.await.map(|()| "the engine has ended by a fault of its own");
