@@ -1,9 +1,11 @@
 //! The settings of the process, assembled once and checked before any port opens.
 mod mask;
+mod page;
 pub(crate) mod setting;
 mod sources;
 
 pub(crate) use mask::{mask_url, masked};
+pub(crate) use page::page;
 pub(crate) use sources::{Given, Sources};
 
 use baton_executor::http::Reach;

@@ -3,6 +3,8 @@
 /// Where a setting matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
+    /// Whatever opens the database: `server`, `gateway`, `migrate`, `backup`, `restore`.
+    Database,
     /// Roles that keep executions: `server`, `gateway`, `migrate`.
     Engine,
     /// Roles that run tasks: `server`, `executor`.
@@ -61,7 +63,7 @@ pub(crate) const SETTINGS: [Setting; 23] = [
         "database-url",
         "sqlite:baton.db",
         "URL",
-        Scope::Engine,
+        Scope::Database,
         "Where executions are kept: sqlite:<file> for one machine, postgres://user:password@host/name \
          for any number. Roles of one installation name the same PostgreSQL",
     ),
