@@ -9,11 +9,13 @@ import os
 import shutil
 import sys
 
+import backup
 import conformance
 import faults
 import first_run
 import real_clients
 import self_test
+import upgrade
 from harness import places, report, setting
 
 # Suite -> (what runs it, on which stores).
@@ -26,6 +28,8 @@ SUITES = {
     "javascript": (real_clients.run_javascript, setting.STORES),
     "rust": (real_clients.run_rust, ("postgres",)),
     "faults": (faults.run, ("postgres",)),
+    "backup": (backup.run, ("postgres",)),
+    "upgrade": (upgrade.run, ("postgres",)),
 }
 
 

@@ -41,7 +41,7 @@ fn section(page: &mut String, setting: &Setting) {
     let _ = write!(
         page,
         "\n## {key}\n\n{}\n\nFlag `--{key} {}`, variable `{variable}`, default {default}{secret}.\nRead by {}.\n",
-        one_sentence_a_line(setting.doc),
+        one_sentence_a_line(&setting.doc.replace('<', "\\<")),
         setting.value_name,
         readers(setting.scope),
     );
