@@ -2,9 +2,9 @@
 use crate::error::{ApiError, Refusal};
 use crate::extract::{Caller, Json, JsonObject, Params, Segments, version};
 use crate::respond::{self, Answer};
+use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::routing::post;
-use axum::Router;
 use baton_common::Payload;
 use baton_common::api::StartWorkflowRequest;
 use baton_orchestrator::{ExecuteRequest, Orchestrator, OrchestratorError};
@@ -45,8 +45,7 @@ pub(crate) async fn start_workflow_by_name(
     caller: Caller,
     JsonObject(input): JsonObject,
 ) -> Answer {
-    let request =
-        StartWorkflowRequest { trace: caller.trace, ..named(&name, &params, input)? };
+    let request = StartWorkflowRequest { trace: caller.trace, ..named(&name, &params, input)? };
     let version = request.version;
     let started = orchestrator.start_workflow(request).await;
     Ok(respond::text(started.map_err(|error| unknown_by_name(error, &name, version))?))

@@ -84,6 +84,7 @@ impl SpanId {
     }
 
     /// The span of the same thing after it was begun anew, where `version` tells its ends apart.
+    #[must_use]
     pub fn again(self, version: i64) -> Self {
         let step = version.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self(self.0.rotate_left(23).wrapping_add(step).max(1))

@@ -68,8 +68,7 @@ impl Overview {
     }
 
     pub(crate) fn read(row: &ExecutionRow) -> Result<Self, StoreError> {
-        serde_json::from_slice(&row.overview)
-            .map_err(|error| corrupt(row, &fault_in_json(&error)))
+        serde_json::from_slice(&row.overview).map_err(|error| corrupt(row, &fault_in_json(&error)))
     }
 }
 
@@ -150,8 +149,8 @@ pub(crate) fn catch_up(
     loaded: &LoadedExecution,
 ) -> Result<bool, StoreError> {
     for (_, body) in &loaded.journal {
-        let entry: Vec<Change> =
-            serde_json::from_slice(body).map_err(|error| corrupt(&loaded.row, &fault_in_json(&error)))?;
+        let entry: Vec<Change> = serde_json::from_slice(body)
+            .map_err(|error| corrupt(&loaded.row, &fault_in_json(&error)))?;
         for change in &entry {
             if matches!(change, Change::ExecutionRestarted(_)) {
                 return Ok(false);

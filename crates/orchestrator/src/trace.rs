@@ -256,3 +256,64 @@ fn blank(execution: &Execution, trace: &Trace, subject: Subject) -> Span {
         subject,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0";
+
+    fn id() -> ExecutionId {
+        ExecutionId::new(Timestamp::from_millis(1_795_329_039_876), 7)
+    }
+
+    fn span() -> Span {
+        let trace = Trace::begun_by(id());
+        Span {
+            trace,
+            id: SpanId::of_execution(id()),
+            parent: None,
+            repeats: None,
+            start: Timestamp::default(),
+            end: Timestamp::default(),
+            workflow_id: id(),
+            workflow_name: "order".into(),
+            workflow_version: 1,
+            subject: Subject::Execution { status: WorkflowStatus::Completed },
+        }
+    }
+
+    #[test]
+    fn the_caller_decides_what_is_recorded_and_the_share_where_it_says_nothing() {
+        let caller = |flag| Trace::from_headers(&format!("{PARENT}{flag}"), None);
+        let recorded = |tracer: &Tracer, caller| {
+            tracer.trace_of(id(), caller).map(|trace: Trace| trace.recorded)
+        };
+        let (all, _all) = Tracer::on(1.0);
+        let (none, _none) = Tracer::on(0.0);
+        for tracer in [&all, &none] {
+            assert_eq!(recorded(tracer, caller(1)), Some(true));
+            assert_eq!(recorded(tracer, caller(0)), Some(false));
+        }
+        assert_eq!((recorded(&all, None), recorded(&none, None)), (Some(true), None));
+        assert_eq!(recorded(&Tracer::off(), caller(1)), Some(false));
+        assert_eq!(recorded(&Tracer::off(), None), None);
+    }
+
+    /// Nobody takes spans out: the engine goes on, and what was lost is known.
+    #[tokio::test]
+    async fn a_full_queue_drops_spans_and_counts_them() {
+        let (Tracer(on), mut spans) = Tracer::on(1.0);
+        let on = on.unwrap();
+        for _ in 0..SPANS_WAITING_MAX + 3 {
+            on.tell(span());
+        }
+        assert_eq!((spans.take_dropped(), spans.take_dropped()), (3, 0));
+        let mut taken = Vec::new();
+        assert!(spans.take(&mut taken, 10).await);
+        spans.take_waiting(&mut taken, SPANS_WAITING_MAX * 2);
+        assert_eq!(taken.len(), SPANS_WAITING_MAX);
+        drop(on);
+        assert!(!spans.take(&mut taken, 10).await);
+    }
+}

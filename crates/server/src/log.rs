@@ -1,5 +1,5 @@
 //! Log lines, on standard error.
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
@@ -15,9 +15,10 @@ pub(crate) fn start(config: &Config, no_color: bool) -> Result<(), Failure> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal && !no_color);
-    match config.log_format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+    if config.log_format.is_json(is_terminal) {
+        lines.json().flatten_event(true).init();
+    } else {
+        lines.init();
     }
     Ok(())
 }

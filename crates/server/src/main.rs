@@ -54,7 +54,7 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
     let runtime = runtime(&cli.command)?;
     match cli.command {
         Command::Config(ConfigCommand::Show) => commands::config::show(&given, output),
-        Command::Config(ConfigCommand::Describe) => output.text(&config::page()),
+        Command::Config(ConfigCommand::Describe) => output::text(&config::page()),
         Command::Definition(command) => {
             runtime.block_on(commands::definition::run(command, &config, output))
         }

@@ -40,11 +40,6 @@ impl Output {
         }
     }
 
-    /// Prints a text that ends its own lines, whatever the format.
-    pub(crate) fn text(self, text: &str) -> Result<(), Failure> {
-        print(text.trim_end())
-    }
-
     /// Prints rows below their headings, or `value` as JSON if that was asked for.
     pub(crate) fn rows<T: Serialize + ?Sized>(
         self,
@@ -72,6 +67,11 @@ impl Output {
             None => Cell::new(text),
         }
     }
+}
+
+/// Prints a text that ends its own lines, whatever the format.
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    print(text.trim_end())
 }
 
 /// Prints a value as JSON.

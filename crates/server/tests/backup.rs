@@ -56,7 +56,8 @@ async fn a_copy_taken_from_a_running_server_can_be_put_back() {
     let (code, said) = baton(&["restore", copy_name, "--force"], &database);
     assert_eq!(code, 0, "{said}");
     let server = Server::start(folder.path(), &[]);
-    let (status, _) = server.call(&format!("GET /api/workflow/{}", later.as_str().unwrap()), "").await;
+    let (status, _) =
+        server.call(&format!("GET /api/workflow/{}", later.as_str().unwrap()), "").await;
     assert_eq!(status, 404);
     let again = server.poll("step").await;
     assert_eq!(again["workflowInstanceId"], id);

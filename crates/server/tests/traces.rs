@@ -14,7 +14,6 @@ use prost::Message;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use support::{PATIENCE, Server};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -80,7 +79,8 @@ fn names(spans: &[Span]) -> Vec<&str> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn attribute(span: &Span, key: &str) -> String {
@@ -139,7 +139,9 @@ fn by_subject(spans: &[Span]) -> HashMap<String, Vec<&Span>> {
         };
         found.entry(subject).or_default().push(span);
     }
-    found.values_mut().for_each(|spans| spans.sort_by_key(|span| span.end_time_unix_nano));
+    for spans in found.values_mut() {
+        spans.sort_by_key(|span| span.end_time_unix_nano);
+    }
     found
 }
 
@@ -149,7 +151,7 @@ fn is_below(span: &Span, parent: &Span) -> bool {
 
 /// Goal: one trace for an execution, whatever happens to it. Method: an execution starts in a
 /// caller's trace, its first attempt fails, the server is stopped and another goes on, a child runs,
-/// all completes, and a person restarts the whole; then the collector has one tree.
+/// all completes, a person restarts the whole and then reruns a part; the collector has one tree.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_execution_is_one_trace_across_retries_restarts_and_sub_workflows() {
     let folder = tempfile::tempdir().unwrap();
@@ -164,7 +166,7 @@ async fn an_execution_is_one_trace_across_retries_restarts_and_sub_workflows() {
 
     let server = Server::start(folder.path(), &flags);
     finish(&server, &id).await;
-    let (before, after) = (7, 13);
+    let (before, restarted, after) = (7, 13, 17);
     let spans = collector.spans(before).await;
     assert_eq!(spans.len(), before, "{:?}", names(&spans));
     check_tree(&spans, &id);
@@ -178,8 +180,19 @@ async fn an_execution_is_one_trace_across_retries_restarts_and_sub_workflows() {
 
     server.ok(&format!("POST /api/workflow/{id}/restart"), "").await;
     finish(&server, &id).await;
+    check_tree(&collector.spans(restarted).await, &id);
+
+    let execution = server.until(&id, "COMPLETED").await;
+    let child = execution["tasks"].as_array().unwrap().last().unwrap();
+    assert_eq!(child["referenceTaskName"], "child");
+    let from = json!({ "reRunFromTaskId": child["taskId"] }).to_string();
+    server.ok(&format!("POST /api/workflow/{id}/rerun"), &from).await;
+    let task = server.poll("inner_step").await;
+    server.report(&task, "COMPLETED").await;
     let spans = collector.spans(after).await;
     check_tree(&spans, &id);
+    let again = by_subject(&spans)["child"][2];
+    assert_eq!(again.links[0].span_id, by_subject(&spans)["child"][1].span_id);
     assert_eq!(server.stop().0.code(), Some(0));
     assert_eq!(collector.spans.lock().unwrap().len(), after);
     let told = format!("{spans:?}");
@@ -195,13 +208,16 @@ fn check_tree(spans: &[Span], id: &str) {
     assert_eq!(roots.len(), 1, "{:?}", names(spans));
     let root = roots[0];
     assert_eq!(hex(&root.parent_span_id), CALLER);
-    assert_eq!((root.name.as_str(), attribute(root, "workflow.id").as_str()), ("workflow outer", id));
+    assert_eq!(
+        (root.name.as_str(), attribute(root, "workflow.id").as_str()),
+        ("workflow outer", id)
+    );
     let found = by_subject(spans);
     for reference in ["step", "call", "child"] {
         assert!(found[reference].iter().all(|span| is_below(span, root)), "{reference}");
     }
-    for (child, task) in found["workflow inner"].iter().zip(&found["child"]) {
-        assert!(is_below(child, task));
+    for child in &found["workflow inner"] {
+        assert!(found["child"].iter().any(|task| is_below(child, task)));
     }
     for (step, child) in found["inner_step"].iter().zip(&found["workflow inner"]) {
         assert!(is_below(step, child));
@@ -256,7 +272,7 @@ async fn a_collector_that_is_away_holds_nothing_up() {
     server.report(&task, "FAILED_WITH_TERMINAL_ERROR").await;
     server.until(&id, "FAILED").await;
     let stopped = tokio::task::spawn_blocking(|| server.stop());
-    let (status, log) = tokio::time::timeout(Duration::from_secs(60), stopped).await.unwrap().unwrap();
+    let (status, log) = tokio::time::timeout(PATIENCE, stopped).await.unwrap().unwrap();
     assert_eq!(status.code(), Some(0));
     let dropped = log.iter().find(|line| line["level"] == "WARN").unwrap();
     assert_eq!(dropped["message"], "spans are dropped: the collector refuses them");

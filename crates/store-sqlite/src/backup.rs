@@ -11,10 +11,13 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Pages (of 4 KiB) copied at a time: short enough that nobody notices on a shared disk.
 const STEP_PAGES: std::ffi::c_int = 1_024;
+
+/// Pause before a step is tried again that found the file locked.
+const LOCKED_PAUSE: Duration = Duration::from_millis(10);
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,12 +110,17 @@ fn copy_pages(source: &Connection, target: &mut Connection) -> Result<(), StoreE
     let copy = Backup::new(source, target).map_err(store_error)?;
     let mut moved = Instant::now();
     loop {
-        match copy.step(STEP_PAGES).map_err(store_error)? {
-            StepResult::Done => return Ok(()),
-            StepResult::More => moved = Instant::now(),
+        let step = copy.step(STEP_PAGES).map_err(store_error)?;
+        if step == StepResult::Done {
+            return Ok(());
+        }
+        if step == StepResult::More {
+            moved = Instant::now();
+        } else if moved.elapsed() < BUSY_TIMEOUT {
             // Somebody has the file locked for a moment, as at the end of a log.
-            _ if moved.elapsed() < BUSY_TIMEOUT => std::thread::yield_now(),
-            _ => return Err(StoreError::Unavailable("the database stays locked".to_owned())),
+            std::thread::sleep(LOCKED_PAUSE);
+        } else {
+            return Err(StoreError::Unavailable("the database stays locked".to_owned()));
         }
     }
 }

@@ -41,10 +41,7 @@ pub(crate) fn run(
 ///
 /// # Errors
 /// As [`run`]; nothing is changed.
-pub(crate) fn check(
-    connection: &Connection,
-    migrations: &[Migration],
-) -> Result<i64, StoreError> {
+pub(crate) fn check(connection: &Connection, migrations: &[Migration]) -> Result<i64, StoreError> {
     let applied = known_ones(connection, migrations)?;
     Ok(applied.last().map_or(0, |(number, ..)| *number))
 }

@@ -221,6 +221,7 @@ fn timeout_of(name: &str, value: Option<&Value>) -> Result<Duration, RequestFaul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use baton_common::{ExecutionId, Timestamp};
 
     fn parse(json: &str) -> Result<Request, RequestFault> {
         Request::parse(&Payload::parse(json.to_owned()).unwrap())
@@ -283,6 +284,26 @@ mod tests {
         assert!(!request.headers.contains_key("x-other"));
         assert_eq!(request.headers[CONTENT_TYPE], "text/xml");
         assert_eq!(request.headers[ACCEPT], "text/plain, text/html");
+    }
+
+    #[test]
+    fn a_request_is_in_the_trace_of_its_task_unless_it_names_another() {
+        let id = ExecutionId::new(Timestamp::from_millis(1_795_329_039_876), 1).task(1);
+        let task = Task {
+            traceparent: Some("00-ours".into()),
+            tracestate: Some("a=1".into()),
+            ..Task::scheduled(id, "HTTP".into())
+        };
+        let plain = || parse(r#"{"uri":"http://h","method":"GET"}"#).unwrap();
+        let traced = plain().within_trace_of(&task);
+        assert_eq!(traced.headers["traceparent"], "00-ours");
+        assert_eq!(traced.headers["tracestate"], "a=1");
+        let own = r#"{"uri":"http://h","method":"GET","headers":{"Traceparent":"00-own"}}"#;
+        let own = parse(own).unwrap().within_trace_of(&task);
+        assert_eq!(own.headers["traceparent"], "00-own");
+        assert!(!own.headers.contains_key("tracestate"));
+        let outside = plain().within_trace_of(&Task::scheduled(id, "HTTP".into()));
+        assert!(!outside.headers.contains_key("traceparent"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) fn backup(
     output: Output,
 ) -> Result<(), Failure> {
     let copied = baton_store_sqlite::backup(database(config)?, &options.file)
-        .map_err(|error| failed(error, "name a file that is not there yet"))?;
+        .map_err(|error| failed(&error, "name a file that is not there yet"))?;
     say(copied, &options.file, output)
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn restore(
 ) -> Result<(), Failure> {
     let database = database(config)?;
     let copied = baton_store_sqlite::restore(&options.file, database, options.force)
-        .map_err(|error| failed(error, "--force replaces it"))?;
+        .map_err(|error| failed(&error, "--force replaces it"))?;
     say(copied, database, output)
 }
 
@@ -56,7 +56,7 @@ fn database(config: &Config) -> Result<&Path, Failure> {
     }
 }
 
-fn failed(error: StoreError, place_taken: &str) -> Failure {
+fn failed(error: &StoreError, place_taken: &str) -> Failure {
     let cause = error.to_string();
     match error {
         StoreError::AlreadyExists(_) => Failure::new(Exit::Refused, cause).fix(place_taken),

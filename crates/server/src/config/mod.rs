@@ -10,7 +10,6 @@ pub(crate) use sources::{Given, Sources};
 
 use baton_executor::http::Reach;
 use std::fmt::{self, Display};
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -20,10 +19,23 @@ use std::time::Duration;
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
+    /// For people on a terminal, JSON elsewhere.
+    Auto,
     /// For people.
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl LogFormat {
+    /// Whether lines are JSON, given whether they go to a terminal.
+    pub(crate) fn is_json(self, is_terminal: bool) -> bool {
+        match self {
+            Self::Auto => !is_terminal,
+            Self::Text => false,
+            Self::Json => true,
+        }
+    }
 }
 
 /// What executions are kept in.
@@ -122,8 +134,7 @@ impl Reader<'_> {
             drain: self.millis("drain-ms", 0..=600_000),
             log: self.text("log"),
             log_format: self.value("log-format", LogFormat::Text, |text| match text {
-                "auto" if std::io::stderr().is_terminal() => Ok(LogFormat::Text),
-                "auto" => Ok(LogFormat::Json),
+                "auto" => Ok(LogFormat::Auto),
                 "text" => Ok(LogFormat::Text),
                 "json" => Ok(LogFormat::Json),
                 _ => Err("must be auto, text or json".to_owned()),

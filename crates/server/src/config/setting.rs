@@ -102,7 +102,7 @@ pub(crate) const SETTINGS: [Setting; 23] = [
         "SHARE",
         Scope::Engine,
         "Share of the executions that are traced, 0 to 1, where the caller's own trace does not say \
-         whether. Large on a busy server: many spans, of which the slowest collector drops some",
+         whether. Too large for the collector: spans are dropped, and the log says how many",
     ),
     setting(
         "server-url",

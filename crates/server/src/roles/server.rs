@@ -1,6 +1,6 @@
 //! `baton server`: store, orchestrator, gateway and executor in one process.
 use super::local_source::LocalSource;
-use crate::config::{Config, Database, EngineConfig, LogFormat};
+use crate::config::{Config, Database, EngineConfig};
 use crate::failure::{Exit, Failure};
 use crate::spans::Export;
 use baton_api_gateway::{GatewayOptions, router, serve};
@@ -11,7 +11,7 @@ use baton_store::Store;
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_store_sqlite::{Durability, Options, SqliteStore};
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -63,12 +63,11 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
 /// Says where to find this process and its data: a line for people, or a log line for programs.
 fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
     let (url, database) = (format!("http://{address}"), config.engine.database.to_string());
-    match config.log_format {
-        LogFormat::Text => {
-            let line = format!("baton {VERSION} serves {url}, database {database}");
-            writeln!(std::io::stderr().lock(), "{line}")?;
-        }
-        LogFormat::Json => tracing::info!(url, database, version = VERSION, "serving"),
+    if config.log_format.is_json(std::io::stderr().is_terminal()) {
+        tracing::info!(url, database, version = VERSION, "serving");
+    } else {
+        let line = format!("baton {VERSION} serves {url}, database {database}");
+        writeln!(std::io::stderr().lock(), "{line}")?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) const BATON: &str = env!("CARGO_BIN_EXE_baton");
 /// Longest wait for what must happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that is killed when the test fails before it has stopped it.
 pub(crate) struct Server {
