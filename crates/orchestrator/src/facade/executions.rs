@@ -20,12 +20,13 @@ impl Orchestrator {
     ///
     /// # Errors
     /// NotFound (no such definition), Invalid, Faulty (a definition in the request), TooLarge,
-    /// Conflict (the key is used and the strategy refuses that), Unavailable.
+    /// Conflict (the key is used and the strategy refuses that), Overloaded, Unavailable.
     pub async fn start_workflow(&self, request: StartWorkflowRequest) -> Answer<String> {
         let strategy = request.idempotency_strategy;
         let has_key = request.idempotency_key.is_some();
         let id = self.new_id();
         let birth = self.birth_of(request).await?;
+        let _place = self.inner.admission.enter().await?;
         let reply = self.inner.engine.ask(id, What::Start(Arc::new(birth))).await?;
         if has_key && reply.id != id {
             self.check_holder(reply.id, strategy).await?;

@@ -6,6 +6,7 @@ mod search;
 mod tasks;
 mod waiting;
 
+use crate::admission::Admission;
 use crate::background;
 use crate::clock::Clock;
 use crate::engine::{self, Counters, EngineHandle, EngineParts, Evaluate, Receipt};
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) engine: EngineHandle,
     pub(crate) counters: Arc<Counters>,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) admission: Admission,
     random: RandomState,
     births: AtomicU64,
 }
@@ -151,6 +153,7 @@ impl Orchestrator {
             engine,
             counters,
             watchers,
+            admission: Admission::default(),
             random: RandomState::new(),
             births: AtomicU64::new(0),
         });
