@@ -37,7 +37,11 @@ async fn a_task_without_a_poll_waits_in_its_queue() {
     let engine = engine_on(store.clone()).await;
     define(&engine, "w", &[simple("a")]).await;
     start(&engine, "w").await;
-    assert_eq!(store.queue_sizes().await.unwrap(), [("work".to_owned(), 1)]);
+    let sizes = store.queue_sizes().await.unwrap();
+    assert_eq!(
+        sizes.iter().map(|size| (&*size.queue, size.ready)).collect::<Vec<_>>(),
+        [("work", 1)]
+    );
     assert_eq!((engine.counts().handed_over, engine.counts().queued), (0, 1));
     let task = take(&engine).await;
     assert_eq!(store.queue_sizes().await.unwrap(), []);

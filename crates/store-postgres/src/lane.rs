@@ -3,10 +3,12 @@ use crate::batch::{Columns, Fences, Keys};
 use crate::database::deadline;
 use crate::error::{is_lost_race, store_error, too_late, unavailable};
 use crate::rows::execution_id;
+use crate::rows_written::rows_written;
 use async_trait::async_trait;
 use baton_common::ExecutionId;
 use baton_store::error::Conflict;
 use baton_store::{Batch, CommitError, CommitLane, StoreError};
+use baton_telemetry::StoreMetrics;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
@@ -19,6 +21,7 @@ const ATTEMPTS: u32 = 3;
 pub(crate) struct Lane {
     config: Config,
     deadline: Duration,
+    metrics: StoreMetrics,
     link: Option<Link>,
 }
 
@@ -55,6 +58,7 @@ impl CommitLane for Lane {
         }
         for _ in 0..ATTEMPTS {
             if Keys::of(&batch.writes).doubled.is_empty() && self.try_commit(batch).await? {
+                self.metrics.rows_written.inc_by(rows_written(batch));
                 return Ok(());
             }
             let conflict = self.conflict(batch).await?;
@@ -67,14 +71,19 @@ impl CommitLane for Lane {
 }
 
 impl Lane {
-    pub(crate) async fn open(config: Config, timeout_ms: u32) -> Result<Self, StoreError> {
-        let mut lane = Self { config, deadline: deadline(timeout_ms), link: None };
+    pub(crate) async fn open(
+        config: Config,
+        timeout_ms: u32,
+        metrics: StoreMetrics,
+    ) -> Result<Self, StoreError> {
+        let mut lane = Self { config, deadline: deadline(timeout_ms), metrics, link: None };
         lane.link().await?;
         Ok(lane)
     }
 
     /// Sends the batch; false = somebody was faster.
     async fn try_commit(&mut self, batch: &Batch) -> Result<bool, StoreError> {
+        self.metrics.round_trips.inc();
         let limit = self.deadline;
         let link = self.link().await?;
         let columns = Columns::of(batch);
@@ -90,6 +99,7 @@ impl Lane {
 
     /// Who was faster, by name.
     async fn conflict(&mut self, batch: &Batch) -> Result<Conflict, StoreError> {
+        self.metrics.round_trips.inc();
         let limit = self.deadline;
         let link = self.link().await?;
         let fences = Fences::of(batch);

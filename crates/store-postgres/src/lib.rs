@@ -15,6 +15,7 @@ mod error;
 mod lane;
 mod migrate;
 mod rows;
+mod rows_written;
 mod search;
 mod store;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 use crate::batch::{Column, seq, shard};
 use crate::bell::Bell;
 use crate::config::PostgresConfig;
-use crate::database::Database;
+use crate::database::{Database, PoolMeter};
 use crate::definitions::{self, Definitions};
 use crate::lane::Lane;
 use crate::migrate::{self, MIGRATIONS, MigrationReport};
@@ -13,9 +13,10 @@ use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest, LoadedExecution, Message,
-    MessageId, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage, SearchQuery,
-    Store, StoreError, TaskLog,
+    MessageId, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
+    SearchQuery, Store, StoreError, TaskLog,
 };
+use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub struct PostgresStore {
     engine: Database,
     searches: Database,
     bell: Bell,
+    metrics: PostgresMetrics,
 }
 
 impl PostgresStore {
@@ -39,12 +41,25 @@ impl PostgresStore {
     pub async fn connect(config: PostgresConfig) -> Result<Self, StoreError> {
         let PostgresConfig { pool_size, search_pool_size, pool_wait_ms, .. } = config;
         let (timeout, search_timeout) = (config.statement_timeout_ms, config.search_timeout_ms);
-        let engine = Database::new(config.engine()?, pool_size, pool_wait_ms, timeout)?;
-        let searches =
-            Database::new(config.searches()?, search_pool_size, pool_wait_ms, search_timeout)?;
+        let metrics = PostgresMetrics::default();
+        let [engine, searches] =
+            ["engine", "search"].map(|pool| PoolMeter::new(&metrics.store, pool));
+        let engine = Database::new(config.engine()?, pool_size, pool_wait_ms, timeout, engine)?;
+        let searches = Database::new(
+            config.searches()?,
+            search_pool_size,
+            pool_wait_ms,
+            search_timeout,
+            searches,
+        )?;
         check_schema(&searches).await?;
         let bell = Bell::hang_up(config.engine()?).await?;
-        Ok(Self { config, engine, searches, bell })
+        Ok(Self { config, engine, searches, bell, metrics })
+    }
+
+    /// What this store records of itself.
+    pub fn metrics(&self) -> &PostgresMetrics {
+        &self.metrics
     }
 
     /// Brings the database at `url` to the schema of this build; safe to call from many processes
@@ -78,13 +93,15 @@ async fn check_schema(database: &Database) -> Result<(), StoreError> {
 #[async_trait]
 impl Store for PostgresStore {
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
-        let lane = Lane::open(self.config.engine()?, self.config.statement_timeout_ms).await?;
+        let (timeout, metrics) = (self.config.statement_timeout_ms, self.metrics.store.clone());
+        let lane = Lane::open(self.config.engine()?, timeout, metrics).await?;
         Ok(Box::new(lane))
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
         let rows = self.engine.query(include_str!("sql/now.sql"), &[]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Corrupt("no clock".into()))?;
+        self.metrics.wal_is_at(get::<i64>(row, "wal_bytes")?.unsigned_abs());
         Ok(Timestamp::from_millis(row.get(0)))
     }
 
@@ -162,10 +179,13 @@ impl Store for PostgresStore {
         search::search(&self.searches, query).await
     }
 
-    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+    async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         let rows = self.searches.query(include_str!("sql/queue_sizes.sql"), &[]).await?;
-        let size =
-            |row: &Row| Ok((text_of(row, "queue")?, get::<i64>(row, "count")?.unsigned_abs()));
+        let size = |row: &Row| {
+            let oldest = Timestamp::from_millis(get(row, "oldest")?);
+            let ready = get::<i64>(row, "count")?.unsigned_abs();
+            Ok(QueueSize { queue: text_of(row, "queue")?, ready, oldest })
+        };
         rows.iter().map(size).collect()
     }
 

@@ -100,11 +100,12 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError>;
 
-    /// Ready tasks by queue, reserved ones included; queues without any are left out.
+    /// Ready tasks by queue, reserved ones included, and since when the oldest is ready; queues
+    /// without any are left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError>;
+    async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError>;
 
     /// Adds log lines to tasks. A line may be lost when the process dies before this returns.
     ///

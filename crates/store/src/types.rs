@@ -121,6 +121,17 @@ pub struct QueueDemand {
     pub count: u32,
 }
 
+/// What waits in a queue.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueSize {
+    /// The queue.
+    pub queue: String,
+    /// Ready tasks, from 1.
+    pub ready: u64,
+    /// Since when the oldest of them is ready.
+    pub oldest: Timestamp,
+}
+
 /// Names a message by its sender's commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId {

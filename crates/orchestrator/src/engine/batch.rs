@@ -2,7 +2,7 @@
 use super::deciding::{Deciding, Draft, Step, unknown};
 use super::jobs::{Job, What};
 use super::write::{ready_key, touched, write_of};
-use super::{Cached, Counters, Engine, Handed};
+use super::{Cached, Engine, Handed};
 use crate::error::OrchestratorError;
 use crate::library::Frozen;
 use crate::view;
@@ -13,7 +13,7 @@ use baton_store::{Batch, CommitError, Conflict, Message, ReadyKey, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a batch is decided again when others were faster, before its callers are told to retry.
 const TRIES_MAX: usize = 8;
@@ -65,7 +65,6 @@ impl Engine {
                     return self.committed(jobs, deciding, prepared);
                 }
                 Err(CommitError::Conflict(conflict)) => {
-                    Counters::add(&self.parts.counters.conflicts, 1);
                     self.dispatcher.undo();
                     taken.extend(conflict.idempotency.iter().copied());
                     self.learn(&mut jobs, conflict, &mut stale).await;
@@ -159,6 +158,7 @@ impl Engine {
             doubtful: HashSet::new(),
             taken: taken.clone(),
         };
+        let began = Instant::now();
         let mut index = 0;
         while index < jobs.len() {
             let step = self.decide_job(&mut deciding, &mut jobs[index], index);
@@ -184,6 +184,7 @@ impl Engine {
             index += 1;
             self.load_passed(jobs, index, &mut deciding, stale).await?;
         }
+        self.parts.metrics.decide_duration.observe(began.elapsed());
         Ok(deciding)
     }
 
@@ -320,10 +321,7 @@ impl Engine {
         };
         let keys: Vec<ReadyKey> = touched(draft).into_iter().filter_map(new_key).collect();
         for key in keys {
-            if self.hand_over(draft, &key, now) {
-                Counters::add(&self.parts.counters.handed_over, 1);
-            } else {
-                Counters::add(&self.parts.counters.queued, 1);
+            if !self.hand_over(draft, &key, now) {
                 held.push(key);
             }
         }
@@ -332,10 +330,6 @@ impl Engine {
     /// Everything is durable: remembers, delivers, answers.
     fn committed(&mut self, jobs: Vec<Job>, deciding: Deciding, prepared: Prepared) {
         let Prepared { batch, cached, held, messages, plans } = prepared;
-        if is_needed(&batch) {
-            Counters::add(&self.parts.counters.commits, 1);
-            Counters::add(&self.parts.counters.writes, batch.writes.len());
-        }
         for frozen in plans {
             frozen.is_stored.store(true, Ordering::Relaxed);
         }
@@ -347,6 +341,7 @@ impl Engine {
             Some(Handed { task: view::task(execution, task), poll_count: task.poll_count })
         };
         let lost = self.dispatcher.deliver(show, self.handle.upgrade().as_ref());
+        self.meter.committed(deciding.drafts.values(), &batch, self.parts.clock.now());
         self.own.extend(lost.into_iter().map(|(task, count)| Job::give_back(task, count)));
         self.ring(&held);
         for key in &held {

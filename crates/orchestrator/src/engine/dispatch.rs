@@ -180,6 +180,12 @@ impl Dispatcher {
         }
     }
 
+    /// Queues with polls that wait, and how many.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&str, usize)> {
+        let waiting = self.queues.iter().filter(|(_, queue)| !queue.waiters.is_empty());
+        waiting.map(|(name, queue)| (name.as_str(), queue.waiters.len()))
+    }
+
     /// A known task of this queue was not to be had: its waiters look on.
     pub(crate) fn missed(&mut self, name: &str) {
         if self.queues.get(name).is_some_and(|queue| queue.wanted() > 0) {

@@ -1,6 +1,6 @@
 //! Ready tasks: named in order, hidden while reserved, gone when removed.
-use super::bench::{Bench, batch, birth, ready, update};
-use crate::{ExecutionWrite, QueueDemand, ReadyKey, Store};
+use super::bench::{Bench, batch, birth, noon, ready, sizes, update};
+use crate::{ExecutionWrite, QueueDemand, QueueSize, ReadyKey, Store};
 
 /// Longer than any test.
 const LONG_MS: u32 = 3_600_000;
@@ -76,7 +76,7 @@ pub(super) async fn removed_tasks_are_not_named(store: &dyn Store) {
     let mut left: Vec<_> = keys.into_iter().filter(|key| !gone.contains(key)).collect();
     left.sort();
     assert_eq!(reserve(store, "q", 9, LONG_MS).await, left);
-    assert_eq!(store.queue_sizes().await.unwrap(), [("q".to_owned(), 2)]);
+    assert_eq!(sizes(store).await, [("q".to_owned(), 2)]);
 }
 
 /// A reservation belongs to the row and goes with it.
@@ -108,11 +108,16 @@ pub(super) async fn callers_at_once_get_different_tasks(store: &dyn Store) {
 
 pub(super) async fn queues_are_counted_with_reserved_tasks(store: &dyn Store) {
     assert_eq!(store.queue_sizes().await.unwrap(), []);
-    let keys = [("b", 1), ("a", 1), ("b", 2), ("b", 3)].map(|(queue, n)| ready(queue, 0, 0, n));
+    let keys = [("b", 1_u64), ("a", 1), ("b", 2), ("b", 3)];
+    let keys = keys.map(|(queue, n)| ready(queue, u8::from(n == 2), 10 - n.cast_signed(), n));
     let added = batch(vec![holding(1, keys[..2].to_vec()), holding(2, keys[2..].to_vec())]);
     Bench::new(store).await.lane.commit(&added).await.unwrap();
     assert_eq!(reserve(store, "b", 1, LONG_MS).await.len(), 1);
     let mut sizes = store.queue_sizes().await.unwrap();
     sizes.sort();
-    assert_eq!(sizes, [("a".to_owned(), 1), ("b".to_owned(), 3)]);
+    let size = |queue: &str, ready, oldest| {
+        let (queue, oldest) = (queue.to_owned(), noon(oldest));
+        QueueSize { queue, ready, oldest }
+    };
+    assert_eq!(sizes, [size("a", 1, 9), size("b", 3, 7)]);
 }
