@@ -61,8 +61,9 @@ impl Meter {
 
     /// Wake-ups whose time has come are looked at now.
     pub(super) fn woke(&self, due: &[(Timestamp, baton_common::ExecutionId)], now: Timestamp) {
-        due.iter()
-            .for_each(|(at, _)| self.metrics.timer_lateness.observe_ms(now.millis_since(*at)));
+        for (at, _) in due {
+            self.metrics.timer_lateness.observe_ms(now.millis_since(*at));
+        }
     }
 
     /// Who waits for tasks at this moment.
@@ -143,12 +144,11 @@ impl Meter {
             let metrics = self.task_types.get(&execution.node_of(task).task_type);
             metrics.schedule_to_start.observe_ms(waited_ms);
         }
-        match was_ready {
-            Some(ready_at) => self.metrics.step_latency.observe_ms(now.millis_since(ready_at)),
-            None => {
-                self.metrics.tasks_handed_over.inc();
-                self.metrics.step_latency.observe(self.began.elapsed());
-            }
+        if let Some(ready_at) = was_ready {
+            self.metrics.step_latency.observe_ms(now.millis_since(ready_at));
+        } else {
+            self.metrics.tasks_handed_over.inc();
+            self.metrics.step_latency.observe(self.began.elapsed());
         }
     }
 
