@@ -10,6 +10,7 @@ use baton_common::TaskStatus;
 use baton_common::api::{Task, TaskResultStatus};
 use baton_orchestrator::{Orchestrator, OrchestratorError};
 use baton_store::{Scope, SearchQuery, Store};
+use futures::StreamExt;
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::faulty::Faulty;
@@ -242,4 +243,31 @@ async fn nothing_is_acknowledged_while_the_database_is_away() {
     let workflow = support::until(&engine, &id, "COMPLETED").await;
     assert_eq!(workflow.tasks[0].status, TaskStatus::Completed);
     assert_eq!(faulty.search(&everything()).await.unwrap().total_hits, 1);
+}
+
+/// While the database hangs, starts beyond the limit are refused by name, and nothing is lost: those
+/// within it are carried out afterwards, and so are reports all the while.
+#[tokio::test]
+async fn starts_beyond_the_limit_are_refused_and_the_others_are_carried_out() {
+    const STARTS: usize = 300;
+    let faulty = Faulty::new(store());
+    let engine = engine_on(faulty.clone()).await;
+    define(&engine, "w", &[simple("a")]).await;
+    faulty.set_gate(false);
+    let start = |_| {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.start_workflow(support::request("w")).await })
+    };
+    let mut starts: futures::stream::FuturesUnordered<_> = (0..STARTS).map(start).collect();
+    let first = starts.next().await.unwrap().unwrap();
+    assert!(matches!(first, Err(OrchestratorError::Overloaded(_))), "{first:?}");
+    faulty.set_gate(true);
+    let mut started = 0;
+    while let Some(outcome) = starts.next().await {
+        started += usize::from(outcome.unwrap().is_ok());
+    }
+    assert!((256..STARTS).contains(&started), "{started} started");
+    let page = faulty.inner.search(&SearchQuery { size: 1, ..SearchQuery::default() }).await;
+    assert_eq!(page.unwrap().total_hits, started as u64);
+    assert!(engine.start_workflow(support::request("w")).await.is_ok());
 }

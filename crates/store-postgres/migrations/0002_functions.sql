@@ -77,7 +77,8 @@ begin
             wake_at = step.wake_at,
             wake_hint = case
                 when step.wake_at is null and step.ended_at is not null then null
-                when e.wake_hint is null or step.wake_at < e.wake_hint then step.wake_at
+                when e.wake_hint is null or step.wake_at < e.wake_hint or e.wake_hint <= p_at
+                    then step.wake_at
                 else e.wake_hint
             end,
             ended_at = step.ended_at,

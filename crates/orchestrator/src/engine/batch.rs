@@ -160,6 +160,8 @@ impl Engine {
     ) -> Result<Deciding, StoreError> {
         let mut deciding = Deciding {
             states: self.states(jobs, stale).await?,
+            drafts: HashMap::with_capacity(jobs.len()),
+            answers: Vec::with_capacity(jobs.len()),
             taken: taken.clone(),
             ..Deciding::new(self.parts.definitions.surroundings())
         };
@@ -313,13 +315,12 @@ impl Engine {
         if draft.changes.is_empty() || draft.after.status.is_terminal() {
             return;
         }
-        let before = draft.before.as_ref().map(|cached| cached.execution.clone());
-        for seq in touched(draft) {
-            let was_ready = before.as_ref().and_then(|old| ready_key(old, seq));
-            let Some(key) = ready_key(&draft.after, seq) else { continue };
-            if was_ready.as_ref() == Some(&key) {
-                continue;
-            }
+        let new_key = |seq: u32| {
+            let before = draft.before.as_ref().and_then(|cached| ready_key(&cached.execution, seq));
+            ready_key(&draft.after, seq).filter(|key| before.as_ref() != Some(key))
+        };
+        let keys: Vec<ReadyKey> = touched(draft).into_iter().filter_map(new_key).collect();
+        for key in keys {
             if self.hand_over(draft, &key, now) {
                 Counters::add(&self.parts.counters.handed_over, 1);
             } else {

@@ -21,12 +21,13 @@ impl Orchestrator {
     ///
     /// # Errors
     /// NotFound (no such definition), Invalid, Faulty (a definition in the request), TooLarge,
-    /// Conflict (the key is used and the strategy refuses that), Unavailable.
+    /// Conflict (the key is used and the strategy refuses that), Overloaded, Unavailable.
     pub async fn start_workflow(&self, request: StartWorkflowRequest) -> Answer<String> {
         let strategy = request.idempotency_strategy;
         let birth = self.birth_of(request).await?;
         let has_key = birth.idempotency_key.is_some();
         let id = self.id_of(&birth);
+        let _place = self.inner.admission.enter().await?;
         let reply = self.inner.engine.ask(id, What::Start(Arc::new(birth))).await?;
         if has_key && reply.id != id {
             self.check_holder(reply.id, strategy).await?;

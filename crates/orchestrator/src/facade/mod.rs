@@ -7,6 +7,7 @@ mod search;
 mod tasks;
 mod waiting;
 
+use crate::admission::Admission;
 use crate::background;
 use crate::clock::Clock;
 use crate::engine::{self, Counters, EngineHandle, EngineParts, Evaluate, Receipt};
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) engine: EngineHandle,
     pub(crate) counters: Arc<Counters>,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) admission: Admission,
     random: RandomState,
     births: AtomicU64,
 }
@@ -152,6 +154,7 @@ impl Orchestrator {
             engine,
             counters,
             watchers,
+            admission: Admission::default(),
             random: RandomState::new(),
             births: AtomicU64::new(0),
         });

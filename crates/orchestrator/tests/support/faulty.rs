@@ -18,11 +18,18 @@ pub(crate) struct Faulty {
     left: Arc<AtomicI64>,
     away: Arc<AtomicBool>,
     watched: Option<Arc<watch::Receiver<()>>>,
+    gate: Arc<watch::Sender<bool>>,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: MemoryStore) -> Self {
-        Self { inner, left: Arc::default(), away: Arc::default(), watched: None }
+        Self {
+            inner,
+            left: Arc::default(),
+            away: Arc::default(),
+            watched: None,
+            gate: Arc::new(watch::Sender::new(true)),
+        }
     }
 
     /// Tells when the store and its lanes are gone.
@@ -43,6 +50,11 @@ impl Faulty {
         self.away.store(is_away, Ordering::SeqCst);
     }
 
+    /// Commits wait while the gate is closed.
+    pub(crate) fn set_gate(&self, is_open: bool) {
+        self.gate.send_replace(is_open);
+    }
+
     fn hit(&self) -> Result<(), StoreError> {
         let is_away = self.away.load(Ordering::SeqCst);
         if is_away || self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -55,6 +67,7 @@ impl Faulty {
 #[async_trait]
 impl CommitLane for Faulty {
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        let _ = self.gate.subscribe().wait_for(|is_open| *is_open).await;
         self.hit()?;
         self.inner.commit(batch).await?;
         Ok(self.hit()?)
