@@ -16,8 +16,8 @@ create table execution (
     -- When it must be looked at, exactly; moves at each lease, so no index covers it.
     wake_at bigint,
     -- At or before wake_at, indexed. Stays behind when wake_at moves to a later time (which keeps
-    -- the update HOT) until it has passed; where nothing happened at its time, baton_due_wake_ups lifts
-    -- it. Null only without a wake-up.
+    -- the update HOT) until it has passed; where nothing happened at its time, baton_due_wake_ups
+    -- lifts it. Null only without a wake-up.
     wake_hint bigint,
     ended_at bigint,
     status smallint not null,
