@@ -1,4 +1,5 @@
 //! The real server on a SQLite file, from its first line to its orderly end.
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests unwrap as tests do")]
 use prom_text_format_parser::{Sample, Scrape, Type, ValueType};
 use std::io::{BufRead, BufReader, Read, Write};

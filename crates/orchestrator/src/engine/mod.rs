@@ -7,6 +7,7 @@ mod births;
 mod claims;
 mod deciding;
 mod dispatch;
+mod groups;
 mod jobs;
 mod loading;
 mod measure;

@@ -5,7 +5,7 @@ use baton_store::memory::MemoryStore;
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    SearchPage, SearchQuery, Store, StoreError, TaskLog,
+    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -78,6 +78,10 @@ impl CommitLane for Faulty {
 impl Store for Faulty {
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn scope(&self) -> Scope {
+        self.inner.scope()
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
