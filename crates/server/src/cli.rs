@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs everything in one process: API, engine, UI and built-in task types
+    /// Runs everything in one process: API, engine and built-in task types
     Server,
     /// Runs API and engine; as many as wanted against one PostgreSQL
     Gateway,
@@ -69,11 +69,21 @@ pub(crate) enum ConfigCommand {
 const FLAGS: [(&str, &[Scope]); 9] = [
     ("server", &[Scope::Database, Scope::Engine, Scope::Worker, Scope::All]),
     ("gateway", &[Scope::Database, Scope::Engine, Scope::All]),
-    ("executor", &[Scope::Worker, Scope::Caller, Scope::All]),
+    ("executor", &[Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
     ("migrate", &[Scope::Database, Scope::Engine, Scope::All]),
     ("backup", &[Scope::Database]),
     ("restore", &[Scope::Database]),
-    ("config", &[Scope::Database, Scope::Engine, Scope::Worker, Scope::Caller, Scope::All]),
+    (
+        "config",
+        &[
+            Scope::Database,
+            Scope::Engine,
+            Scope::Worker,
+            Scope::Executor,
+            Scope::Caller,
+            Scope::All,
+        ],
+    ),
     ("definition", &[Scope::Caller]),
     ("workflow", &[Scope::Caller]),
 ];

@@ -7,8 +7,10 @@ mod births;
 mod claims;
 mod deciding;
 mod dispatch;
+mod groups;
 mod jobs;
 mod loading;
+mod measure;
 mod timers;
 mod write;
 
@@ -24,10 +26,11 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_decider::state::Execution;
 use baton_expression::script::{Script, ScriptError};
 use baton_store::{CommitLane, Message, PlanHash, QueueDemand, ReadyKey, Store, Version};
+use baton_telemetry::EngineMetrics;
 use dispatch::Dispatcher;
+use measure::{MeasuredLane, Meter};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use timers::Timers;
 use tokio::sync::{mpsc, oneshot};
@@ -37,6 +40,8 @@ pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send +
 
 /// Most works taken into one batch: enough to keep the commit's fixed cost small.
 const BATCH_WORKS_MAX: usize = 512;
+/// Starts taken into a batch whatever else is in it, so that none waits for ever.
+const BATCH_STARTS_LEAST: usize = 8;
 /// Works that may wait for the engine before senders have to.
 const INBOX_CAPACITY: usize = 8_192;
 /// Most turns after the last handle is gone: a few seconds if the database is away.
@@ -165,29 +170,13 @@ impl EngineHandle {
     }
 }
 
-/// What the engine has done since it began.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) commits: AtomicU64,
-    pub(crate) writes: AtomicU64,
-    pub(crate) handed_over: AtomicU64,
-    pub(crate) queued: AtomicU64,
-    pub(crate) conflicts: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn add(counter: &AtomicU64, by: usize) {
-        counter.fetch_add(by as u64, Ordering::Relaxed);
-    }
-}
-
 /// What the engine needs from outside.
 pub(crate) struct EngineParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) evaluate: Evaluate,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) tracer: Tracer,
 }
@@ -220,8 +209,11 @@ pub(crate) struct Engine {
     cache: quick_cache::unsync::Cache<ExecutionId, Cached, Weighter>,
     dispatcher: Dispatcher,
     timers: Timers,
+    meter: Meter,
     /// Jobs that this engine makes for itself, next in line.
     own: VecDeque<Job>,
+    /// Starts that wait for their share of a batch; admission bounds them.
+    starts: VecDeque<Job>,
     /// Executions whose decision waits for a script, with the jobs that wait for it.
     suspended: HashMap<ExecutionId, Vec<Job>>,
     reserving: bool,
@@ -266,7 +258,7 @@ async fn run(
     ready: oneshot::Sender<Result<(), OrchestratorError>>,
 ) {
     let lane = match parts.store.open_lane().await {
-        Ok(lane) => lane,
+        Ok(lane) => Box::new(MeasuredLane { lane, metrics: parts.metrics.clone() }),
         Err(error) => {
             let _ = ready.send(Err(error.into()));
             return;
@@ -275,6 +267,7 @@ async fn run(
     let _ = ready.send(Ok(()));
     let mut engine = Engine {
         cache: quick_cache::unsync::Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES_MAX, Weighter),
+        meter: Meter::new(parts.metrics.clone()),
         parts,
         lane,
         inbox,
@@ -282,6 +275,7 @@ async fn run(
         dispatcher: Dispatcher::default(),
         timers: Timers::default(),
         own: VecDeque::new(),
+        starts: VecDeque::new(),
         suspended: HashMap::new(),
         reserving: false,
         closing: None,
@@ -297,13 +291,14 @@ impl Engine {
     fn is_over(&mut self) -> bool {
         let Some(turns) = &mut self.closing else { return false };
         *turns += 1;
-        self.own.is_empty() || *turns > CLOSING_TURNS_MAX
+        self.own.is_empty() && self.starts.is_empty() || *turns > CLOSING_TURNS_MAX
     }
 
     /// Waits until there is something to do, then takes all that is waiting, up to a bound.
     async fn next_works(&mut self) -> Vec<Work> {
         let mut works = Vec::new();
-        if self.own.is_empty() && !self.dispatcher.has_claims() {
+        let has_own = !self.own.is_empty() || !self.starts.is_empty();
+        if !has_own && !self.dispatcher.has_claims() {
             let wait = self.timers.wait_ms(self.parts.clock.now());
             let wait = Duration::from_millis(wait);
             match tokio::time::timeout(wait, self.inbox.recv()).await {
@@ -330,17 +325,23 @@ impl Engine {
         for work in works {
             self.sort_in(work, &mut jobs);
         }
-        let due = self.timers.due(self.parts.clock.now(), BATCH_WORKS_MAX);
-        jobs.extend(due.into_iter().map(Job::wake_up));
+        let now = self.parts.clock.now();
+        let due = self.timers.due(now, BATCH_WORKS_MAX);
+        self.meter.woke(&due, now);
+        jobs.extend(due.into_iter().map(|(_, id)| Job::wake_up(id)));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
+        let share = starts_beside(jobs.len()).min(self.starts.len());
+        jobs.extend(self.starts.drain(..share));
         self.reserve();
         if !jobs.is_empty() {
+            self.meter.begin();
             self.run_batch(jobs).await;
         }
     }
 
     fn sort_in(&mut self, work: Work, jobs: &mut Vec<Job>) {
         match work {
+            Work::Job(job) if matches!(job.what, What::Start(_)) => self.starts.push_back(*job),
             Work::Job(job) => jobs.push(*job),
             Work::Poll(poll) => self.dispatcher.register(poll),
             Work::Return(tasks) => {
@@ -351,7 +352,10 @@ impl Engine {
                 self.dispatcher.found(&demands, keys);
             }
             Work::Rung(queues) => self.dispatcher.suspect(&queues),
-            Work::Tick => self.dispatcher.suspect_all(),
+            Work::Tick => {
+                self.dispatcher.suspect_all();
+                self.meter.look_at(&self.dispatcher);
+            }
             Work::WakeUps(wake_ups) => {
                 for (id, at) in wake_ups {
                     self.timers.add(id, at);
@@ -364,5 +368,22 @@ impl Engine {
                 self.own.extend(messages.into_iter().map(Job::message));
             }
         }
+    }
+}
+
+/// How many starts are decided together with that many other jobs. What runs comes first: under an
+/// overload of starts these get no more than a third of the batch, a little above their share in
+/// executions of a few steps, so that the reports of workers keep most of the engine.
+fn starts_beside(others: usize) -> usize {
+    if others == 0 { BATCH_WORKS_MAX } else { (others / 2).max(BATCH_STARTS_LEAST) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_take_a_third_of_a_batch_at_most_and_the_whole_of_an_idle_one() {
+        assert_eq!([0, 1, 16, 64, 300].map(starts_beside), [512, 8, 8, 32, 150]);
     }
 }

@@ -63,6 +63,7 @@ fn readers(scope: Scope) -> &'static str {
         Scope::Database => "`server`, `gateway`, `migrate`, `backup` and `restore`",
         Scope::Engine => "`server`, `gateway` and `migrate`",
         Scope::Worker => "`server` and `executor`",
+        Scope::Executor => "`executor`",
         Scope::Caller => "`executor`, `definition` and `workflow`",
         Scope::All => "`server`, `gateway`, `executor` and `migrate`",
     }
