@@ -1,5 +1,5 @@
 //! The store's methods: parameters in, one statement, rows out.
-use crate::batch::{Column, seq, shard};
+use crate::batch::{Column, Requests, seq, shard};
 use crate::bell::Bell;
 use crate::config::PostgresConfig;
 use crate::database::Database;
@@ -9,12 +9,13 @@ use crate::migrate::{self, MIGRATIONS, MigrationReport};
 use crate::rows::{execution_id, get, loaded_executions, payload, ready_key, text_of};
 use crate::search;
 use crate::text::text;
+use crate::waits;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest, LoadedExecution, Message,
     MessageId, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage, SearchQuery,
-    Store, StoreError, TaskLog,
+    Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -92,11 +93,8 @@ impl Store for PostgresStore {
         &self,
         requests: &[LoadRequest],
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
-        let shards: Vec<i16> = requests.iter().map(|request| shard(request.id)).collect();
-        let ids: Vec<_> = requests.iter().map(|request| request.id.uuid()).collect();
-        let after: Vec<_> = requests.iter().map(|request| request.journal_after).collect();
-        let rows =
-            self.engine.query(include_str!("sql/load.sql"), &[&shards, &ids, &after]).await?;
+        let wanted = Requests::of(requests);
+        let rows = self.engine.query(include_str!("sql/load.sql"), &wanted.params()).await?;
         loaded_executions(requests, &rows)
     }
 
@@ -219,6 +217,10 @@ impl Store for PostgresStore {
         rows.iter().map(poll).collect()
     }
 
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        waits::load(&self.searches, query).await
+    }
+
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
         let mut ids = ids.to_vec();
         ids.sort_unstable_by_key(|id| (id.shard(), *id));
@@ -253,7 +255,7 @@ fn message(row: &Row) -> Result<Message, StoreError> {
     Ok(Message { id, to: execution_id(get(row, "to_id")?)?, body })
 }
 
-fn poll(row: &Row) -> Result<PollRecord, StoreError> {
+pub(crate) fn poll(row: &Row) -> Result<PollRecord, StoreError> {
     Ok(PollRecord {
         task_type: text_of(row, "task_type")?,
         domain: text_of(row, "domain")?,

@@ -5,12 +5,14 @@ use baton_test_support::Postgres;
 use std::path::Path;
 use tokio_postgres::{Client, NoTls};
 
-/// Read by the engine's own connections: each must find its rows by an index, in any table.
+/// Read by the engine's own connections, or while a person waits: each must find its rows by an
+/// index, in any table.
 const ENGINE: &[&str] = &[
     "commit_losers",
     "due_wake_ups",
     "load",
     "load_plan",
+    "load_waits",
     "reserve_ready",
     "task_logs",
     "undelivered",

@@ -1,6 +1,7 @@
 //! What the gateway may ask of the engine.
 mod definitions;
 mod executions;
+mod explain;
 mod query;
 mod search;
 mod tasks;
@@ -11,6 +12,7 @@ use crate::background;
 use crate::clock::Clock;
 use crate::engine::{self, Counters, EngineHandle, EngineParts, Evaluate, Receipt};
 use crate::error::OrchestratorError;
+use crate::handed_out::HandedOut;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
@@ -38,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<Clock>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) polls: Arc<Polls>,
+    pub(crate) handed_out: HandedOut,
     pub(crate) engine: EngineHandle,
     pub(crate) counters: Arc<Counters>,
     pub(crate) watchers: Arc<Watchers>,
@@ -146,6 +149,7 @@ impl Orchestrator {
         })
         .await?;
         let inner = Arc::new(Inner {
+            handed_out: HandedOut::new(clock.clone()),
             store,
             clock,
             definitions,

@@ -5,7 +5,7 @@ use baton_store::memory::MemoryStore;
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage,
-    SearchQuery, Store, StoreError, TaskLog,
+    SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -155,6 +155,11 @@ impl Store for Faulty {
 
     async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
         self.inner.polls(task_type).await
+    }
+
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        self.hit()?;
+        self.inner.load_waits(query).await
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
