@@ -198,7 +198,7 @@ fn worker(reason: WaitReason, ready: &Ready) -> String {
     let least = if place.at_least { "at least " } else { "" };
     let others = counted(place.ahead, "other task");
     let drain = ready.handed_out.filter(|rate| *rate > 0).map(|rate| {
-        let seconds = place.ahead * 60 / u64::from(rate);
+        let seconds = (place.ahead * 60).div_ceil(u64::from(rate));
         format!(", {rate} of which this process hands out a minute: in about {}", span(seconds))
     });
     let drain = drain.unwrap_or_default();
@@ -384,3 +384,6 @@ fn lowered(clause: &str) -> String {
     let first = letters.next().map(|letter| letter.to_lowercase().to_string());
     first.unwrap_or_default() + letters.as_str()
 }
+
+#[cfg(test)]
+mod tests;
