@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What is counted together, ms.
 const SLOT_MS: i64 = 10_000;
 /// Slots of a minute.
-const SLOTS: usize = 6;
+const SLOTS: u8 = 6;
 /// Most queues remembered; the tasks of further ones are not counted.
 const QUEUES_MAX: usize = 20_000;
+
+type Slots = [Slot; SLOTS as usize];
 
 /// Counts by queue, each of the last minute.
 pub(crate) struct HandedOut {
     clock: Arc<Clock>,
-    queues: Mutex<HashMap<String, [Slot; SLOTS]>>,
+    queues: Mutex<HashMap<String, Slots>>,
 }
 
 /// The tasks of one stretch of time, which its number names.
@@ -42,7 +44,7 @@ impl HandedOut {
             }
         }
         let slots = queues.entry(queue.to_owned()).or_default();
-        let place = usize::try_from(now.rem_euclid(SLOTS as i64)).unwrap_or(0);
+        let place = usize::try_from(now.rem_euclid(SLOTS.into())).unwrap_or(0);
         let slot = &mut slots[place];
         if slot.number != now {
             *slot = Slot { number: now, count: 0 };
@@ -62,8 +64,8 @@ fn number(at: Timestamp) -> i64 {
     at.millis().div_euclid(SLOT_MS)
 }
 
-fn last_minute(slots: &[Slot; SLOTS], now: i64) -> u32 {
-    let recent = slots.iter().filter(|slot| now - slot.number < SLOTS as i64);
+fn last_minute(slots: &Slots, now: i64) -> u32 {
+    let recent = slots.iter().filter(|slot| now - slot.number < SLOTS.into());
     recent.map(|slot| slot.count).fold(0, u32::saturating_add)
 }
 
@@ -71,7 +73,7 @@ fn last_minute(slots: &[Slot; SLOTS], now: i64) -> u32 {
 mod tests {
     use super::*;
 
-    fn slots(numbers: [i64; SLOTS]) -> [Slot; SLOTS] {
+    fn slots(numbers: [i64; SLOTS as usize]) -> Slots {
         numbers.map(|number| Slot { number, count: 1 })
     }
 

@@ -1,5 +1,9 @@
 //! Why executions and tasks are where they are, over stores and with children.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests are not seen as tests"
+)]
 mod support;
 
 use baton_common::api::{
@@ -196,7 +200,7 @@ async fn what_is_not_there_is_not_explained() {
     let engine = engine().await;
     define(&engine, "w", &[simple("a")]).await;
     let id = start(&engine, "w").await;
-    for unknown in ["nobody".to_owned(), id.replace("0", "f")] {
+    for unknown in ["nobody".to_owned(), id.replace('0', "f")] {
         let refused = engine.explain_workflow(&unknown).await;
         assert!(matches!(refused, Err(OrchestratorError::NotFound(_))), "{refused:?}");
         let refused = engine.explain_task(&unknown).await;

@@ -9,7 +9,7 @@ mod wait;
 #[cfg(test)]
 mod tests;
 
-pub use wait::{Ready, TaskWait, Wait};
+pub use wait::{Outsider, Ready, TaskWait, Wait};
 
 use crate::state::{Execution, Task};
 use baton_common::api::{LastPoll, WaitReason};

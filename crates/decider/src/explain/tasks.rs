@@ -65,7 +65,7 @@ fn reason_of_type(node: &Node, task: &Task) -> WaitReason {
 }
 
 /// Whether its queue is known not to have been polled lately.
-fn lacks_worker(node: &Node, task: &Task, now: Timestamp, known: &Known) -> bool {
+pub(super) fn lacks_worker(node: &Node, task: &Task, now: Timestamp, known: &Known) -> bool {
     let polls = known.polls.get(&node.task_type);
     polls.is_some_and(|polls| {
         let mut own = polls.iter().filter(|poll| poll.domain == task.domain);

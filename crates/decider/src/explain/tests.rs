@@ -1,3 +1,4 @@
+//! Each reason by itself, and a walk over all of them.
 use super::*;
 use crate::plan::Plan;
 use crate::state::StartFacts;
@@ -88,7 +89,7 @@ fn explained(task_type: &str, members: &Value, known: &Known) -> TaskWait {
 
 fn waiting(task_type: &str, members: &Value) -> (WaitReason, Wait) {
     let wait = explained(task_type, members, &Known::default());
-    (wait.reason, wait.wait)
+    (wait.wait.reason(), wait.wait)
 }
 
 fn polled(polls: Vec<LastPoll>) -> Known {
@@ -100,11 +101,10 @@ fn poll(domain: Option<&str>, time: Timestamp) -> LastPoll {
 }
 
 fn ready(members: &Value, known: &Known) -> (WaitReason, Ready) {
-    let wait = explained("SIMPLE", members, known);
-    match wait.wait {
-        Wait::Worker(ready) => (wait.reason, *ready),
-        other => panic!("{other:?}"),
-    }
+    let wait = explained("SIMPLE", members, known).wait;
+    let reason = wait.reason();
+    let Wait::Worker(ready) = wait else { panic!("{wait:?}") };
+    (reason, *ready)
 }
 
 /// Goal: no waiting state is without an explanation. Method: a task of every status, type and place
@@ -157,9 +157,8 @@ fn deliveries() -> [Value; 4] {
 fn reason_of(execution: &Execution, seq: u32) -> WaitReason {
     let explained = explain(execution, Scope::Task(seq), noon(10), &Known::default());
     let first = &explained.groups[0].first[0];
-    assert_eq!(first.reason, explained.groups[0].reason);
-    assert_eq!(matches!(first.wait, Wait::Nothing { .. }), first.reason == WaitReason::Ended);
-    first.reason
+    assert_eq!(first.wait.reason(), explained.groups[0].reason, "counted as it is read");
+    first.wait.reason()
 }
 
 fn check_bits(execution: &Execution, reason: WaitReason) {
@@ -206,10 +205,10 @@ fn a_ready_task_shows_its_queue_its_place_and_the_polls_of_its_own_domain_first(
 #[test]
 fn a_leased_task_names_its_worker_and_the_end_of_its_lease() {
     let members = json!({"delivery": "Leased", "worker": "w1", "updated_at": NOON + 5_000});
-    let wait = explained("SIMPLE", &members, &Known::default());
+    let task = explained("SIMPLE", &members, &Known::default());
     let worker = Some("w1".into());
-    assert_eq!(wait.wait, Wait::Lease { worker, since: noon(0), until: noon(35) });
-    assert_eq!((wait.reason, wait.timeout_at), (WaitReason::Leased, Some(noon(35))));
+    assert_eq!(task.wait, Wait::Lease { worker, since: noon(0), until: noon(35) });
+    assert_eq!((task.wait.reason(), task.timeout_at), (WaitReason::Leased, Some(noon(35))));
 }
 
 #[test]
@@ -246,10 +245,11 @@ fn delays_differ_by_who_asked_for_them() {
 #[test]
 fn waits_for_somebody_outside_or_for_a_time_say_since_or_until_when() {
     let since = noon(0);
+    let outside = |whom| Wait::Outside { whom, since };
     for (task_type, members, reason, wait) in [
-        ("HUMAN", json!({}), WaitReason::Person, Wait::Outside { since }),
-        ("WAIT", json!({}), WaitReason::Signal, Wait::Outside { since }),
-        ("HTTP", json!({"is_external": true}), WaitReason::External, Wait::Outside { since }),
+        ("HUMAN", json!({}), WaitReason::Person, outside(Outsider::Person)),
+        ("WAIT", json!({}), WaitReason::Signal, outside(Outsider::Signal)),
+        ("HTTP", json!({"is_external": true}), WaitReason::External, outside(Outsider::Action)),
         (
             "WAIT",
             json!({"wait_until": NOON + 60_000}),

@@ -13,8 +13,6 @@ pub struct TaskWait {
     /// The task.
     pub seq: u32,
     /// Why it is where it is.
-    pub reason: WaitReason,
-    /// What the reason rests on.
     pub wait: Wait,
     /// When its task definition times it out, or its lease ends.
     pub timeout_at: Option<Timestamp>,
@@ -62,8 +60,10 @@ pub enum Wait {
         /// When.
         until: Timestamp,
     },
-    /// Somebody outside: a person, a signal, or what its action has begun.
+    /// Somebody outside.
     Outside {
+        /// Who.
+        whom: Outsider,
         /// Since when.
         since: Timestamp,
     },
@@ -112,7 +112,45 @@ pub enum Wait {
         at: Timestamp,
         /// Why.
         why: Option<Arc<str>>,
+        /// Whether what follows waits for the execution to be resumed.
+        holds_up: bool,
     },
+}
+
+/// Whom outside the engine a task can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outsider {
+    /// A person.
+    Person,
+    /// Whoever sends the signal.
+    Signal,
+    /// Whoever ends the action that it has begun.
+    Action,
+}
+
+impl Wait {
+    /// The reason, by name.
+    pub fn reason(&self) -> WaitReason {
+        match self {
+            Self::Worker(ready) if ready.lacks_worker => WaitReason::NoWorker,
+            Self::Worker(_) => WaitReason::InQueue,
+            Self::Lease { .. } => WaitReason::Leased,
+            Self::Backoff { .. } => WaitReason::Backoff,
+            Self::Callback { .. } => WaitReason::Callback,
+            Self::StartDelay { .. } => WaitReason::StartDelay,
+            Self::Timer { .. } => WaitReason::Timer,
+            Self::Outside { whom: Outsider::Person, .. } => WaitReason::Person,
+            Self::Outside { whom: Outsider::Signal, .. } => WaitReason::Signal,
+            Self::Outside { whom: Outsider::Action, .. } => WaitReason::External,
+            Self::Child { .. } => WaitReason::Child,
+            Self::Birth { .. } => WaitReason::Birth,
+            Self::Engine { .. } => WaitReason::Engine,
+            Self::Loop { .. } => WaitReason::Loop,
+            Self::Join { .. } => WaitReason::Join,
+            Self::Nothing { holds_up: true, .. } => WaitReason::Resume,
+            Self::Nothing { holds_up: false, .. } => WaitReason::Ended,
+        }
+    }
 }
 
 /// A task that any worker of its queue may take.
@@ -126,6 +164,8 @@ pub struct Ready {
     pub queue: String,
     /// Since when.
     pub since: Timestamp,
+    /// Whether its queue is known not to have been polled lately.
+    pub lacks_worker: bool,
     /// Its place in the queue, where asked for.
     pub place: Option<Place>,
     /// The last polls of the task type: its own domain's first, then the newest.
@@ -136,21 +176,34 @@ pub struct Ready {
 
 impl TaskWait {
     pub(super) fn of(execution: &Execution, task: &Task, now: Timestamp, known: &Known) -> Self {
-        let reason = tasks::reason(execution, task, now, known);
         let timeout_at = deadline::next_timeout(execution.node_of(task), task).map(|(at, _)| at);
-        Self { seq: task.seq, reason, wait: wait(execution, task, known), timeout_at }
+        let wait = if task.status.is_terminal() {
+            ended(execution, task)
+        } else {
+            wait(execution, task, now, known)
+        };
+        Self { seq: task.seq, wait, timeout_at }
     }
 }
 
-fn wait(execution: &Execution, task: &Task, known: &Known) -> Wait {
-    let node = execution.node_of(task);
-    if task.status.is_terminal() {
-        let (status, why) = (task.status, task.reason.clone());
-        return Wait::Nothing { status, at: task.ended_at.unwrap_or(task.updated_at), why };
+fn ended(execution: &Execution, task: &Task) -> Wait {
+    Wait::Nothing {
+        status: task.status,
+        at: task.ended_at.unwrap_or(task.updated_at),
+        why: task.reason.clone(),
+        holds_up: execution.unsettled.contains(&task.seq),
     }
+}
+
+fn wait(execution: &Execution, task: &Task, now: Timestamp, known: &Known) -> Wait {
+    let node = execution.node_of(task);
     match task.delivery {
         Delivery::Leased => lease(node, task),
-        Delivery::Ready(since) => Wait::Worker(Box::new(ready(execution, task, since, known))),
+        Delivery::Ready(since) => {
+            let lacks_worker = tasks::lacks_worker(node, task, now, known);
+            let ready = ready(execution, task, since, known);
+            Wait::Worker(Box::new(Ready { lacks_worker, ..ready }))
+        }
         Delivery::Delayed(until) if task.poll_count > 0 => {
             Wait::Callback { until, worker: task.worker.clone() }
         }
@@ -178,11 +231,13 @@ fn wait_of_type(execution: &Execution, node: &Node, task: &Task) -> Wait {
         Kind::StartWorkflow => Wait::Birth { since },
         Kind::Wait => match task.wait_until {
             Some(until) => Wait::Timer { until },
-            None => Wait::Outside { since },
+            None => Wait::Outside { whom: Outsider::Signal, since },
         },
         // When its action began, rather than when a worker first got it.
-        Kind::Worker | Kind::Dynamic { .. } => Wait::Outside { since: task.updated_at },
-        Kind::Human => Wait::Outside { since },
+        Kind::Worker | Kind::Dynamic { .. } => {
+            Wait::Outside { whom: Outsider::Action, since: task.updated_at }
+        }
+        Kind::Human => Wait::Outside { whom: Outsider::Person, since },
         Kind::Join => join(execution, task, false),
         Kind::ExclusiveJoin => join(execution, task, true),
         Kind::DoWhile { .. } => iteration(execution, task),
@@ -224,6 +279,7 @@ fn ready(execution: &Execution, task: &Task, since: Timestamp, known: &Known) ->
         task_type,
         queue,
         since,
+        lacks_worker: false,
         polls,
     }
 }

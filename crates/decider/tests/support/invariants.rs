@@ -1,6 +1,6 @@
 //! What must hold after every decision, whatever it was.
 use super::seen::Seen;
-use baton_common::api::WaitReason;
+use baton_common::api::WaitReason as R;
 use baton_common::{TaskStatus, WorkflowStatus};
 use baton_decider::change::Change;
 use baton_decider::explain::{Known, Scope, Standing, explain};
@@ -62,10 +62,7 @@ pub(super) fn check_explained(execution: &Execution) {
     let counted: u32 = explained.groups.iter().map(|group| group.count).sum();
     let open = execution.open_tasks().count();
     assert_eq!((counted as usize, explained.open as usize), (open + unsettled, open));
-    let has = |reasons: &[WaitReason]| {
-        explained.groups.iter().any(|group| reasons.contains(&group.reason))
-    };
-    use WaitReason as R;
+    let has = |reasons: &[R]| explained.groups.iter().any(|group| reasons.contains(&group.reason));
     let bits = [
         has(&[R::Leased]),
         has(&[R::InQueue]),

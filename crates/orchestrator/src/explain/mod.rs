@@ -81,7 +81,7 @@ impl View<'_> {
             task_type: self.execution.node_of(task).task_type.clone(),
             status: task.status,
             as_of: self.now,
-            reason: wait.reason,
+            reason: wait.wait.reason(),
             sentence,
             remedy,
             evidence,
@@ -110,7 +110,7 @@ fn evidence(wait: &TaskWait) -> Evidence {
         Wait::StartDelay { until } | Wait::Timer { until } => {
             Evidence { until: Some(until), ..known }
         }
-        Wait::Outside { since } | Wait::Birth { since } | Wait::Engine { since } => {
+        Wait::Outside { since, .. } | Wait::Birth { since } | Wait::Engine { since } => {
             Evidence { since: Some(since), ..known }
         }
         Wait::Child { child, since } => {

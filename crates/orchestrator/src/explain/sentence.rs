@@ -3,7 +3,9 @@ use baton_common::api::{
     Awaited, IsoTimestamp, LastPoll, TaskExplanation, WaitGroup, WaitReason, WorkflowExplanation,
 };
 use baton_common::{Timestamp, WorkflowStatus};
-use baton_decider::explain::{Explained, Group, POLLED_MS, Ready, Standing, TaskWait, Wait};
+use baton_decider::explain::{
+    Explained, Group, Outsider, POLLED_MS, Ready, Standing, TaskWait, Wait,
+};
 use baton_decider::state::{Execution, Task};
 use std::sync::Arc;
 
@@ -30,7 +32,8 @@ pub(super) fn workflow(execution: &Execution, explained: &Explained, waits: &[Wa
             words(sentence, &resume(execution))
         }
         Standing::Ended { status, at: moment, why } => {
-            let sentence = format!("It ended as {status} at {}{}.", at(*moment), because(why));
+            let sentence =
+                format!("It ended as {status} at {}{}.", at(*moment), because(why.as_deref()));
             Words { sentence, remedy: None }
         }
         Standing::Waits { .. } => match waits.first() {
@@ -68,7 +71,7 @@ pub(super) fn group(group: &Group, tasks: &[TaskExplanation]) -> Words {
 /// What is true of all tasks of a reason.
 fn plural(reason: WaitReason, first: &Wait) -> String {
     let fixed = match reason {
-        WaitReason::NoWorker | WaitReason::InQueue => return plural_ready(reason, first),
+        WaitReason::NoWorker | WaitReason::InQueue => return plural_ready(first),
         WaitReason::Person => "wait for a person",
         WaitReason::Signal => "wait for a signal",
         WaitReason::External => "wait for outside calls that end their actions",
@@ -88,9 +91,9 @@ fn plural(reason: WaitReason, first: &Wait) -> String {
     fixed.to_owned()
 }
 
-fn plural_ready(reason: WaitReason, first: &Wait) -> String {
+fn plural_ready(first: &Wait) -> String {
     let Wait::Worker(ready) = first else { return "are ready".into() };
-    if reason == WaitReason::NoWorker {
+    if ready.lacks_worker {
         return format!("are ready, but {}", no_poll(ready));
     }
     let size = ready.place.map(|place| {
@@ -107,7 +110,7 @@ pub(super) fn task(
     wait: &TaskWait,
     (now, child): (Timestamp, Option<&WorkflowExplanation>),
 ) -> Words {
-    let predicate = predicate(wait, now, child);
+    let predicate = predicate(&wait.wait, now, child);
     let is_held = execution.status == WorkflowStatus::Paused && needs_engine(&wait.wait, now);
     Words {
         sentence: format!("Task `{}` {predicate}.", task.reference),
@@ -119,9 +122,9 @@ pub(super) fn task(
     }
 }
 
-fn predicate(wait: &TaskWait, now: Timestamp, child: Option<&WorkflowExplanation>) -> String {
-    match &wait.wait {
-        Wait::Worker(ready) => worker(wait.reason, ready),
+fn predicate(wait: &Wait, now: Timestamp, child: Option<&WorkflowExplanation>) -> String {
+    match wait {
+        Wait::Worker(ready) => worker(ready),
         Wait::Lease { worker, since, until } if *until <= now => {
             let (worker, since) = (named(worker.as_ref()), at(*since));
             format!("was leased by {worker} at {since}, and that lease ended at {}", at(*until))
@@ -146,7 +149,15 @@ fn predicate(wait: &TaskWait, now: Timestamp, child: Option<&WorkflowExplanation
             format!("is held back until {} by its step's start delay", at(*until))
         }
         Wait::Timer { until } => format!("waits for a time, {}", at(*until)),
-        Wait::Outside { since } => outside(wait.reason, *since),
+        Wait::Outside { whom: Outsider::Person, since } => {
+            format!("has waited for a person since {}", at(*since))
+        }
+        Wait::Outside { whom: Outsider::Signal, since } => {
+            format!("has waited for a signal since {}", at(*since))
+        }
+        Wait::Outside { whom: Outsider::Action, since } => {
+            format!("has waited since {} for an outside call that ends its action", at(*since))
+        }
         Wait::Child { child: id, .. } => {
             let why = child.map(|child| format!(": {}", lowered(clause(&child.sentence))));
             format!("waits for its child execution {id}{}", why.unwrap_or_default())
@@ -171,21 +182,19 @@ fn predicate(wait: &TaskWait, now: Timestamp, child: Option<&WorkflowExplanation
         Wait::Join { open, of, is_exclusive: false, first } => {
             format!("waits for {}: {open} of {}", listed(first, *open), counted(*of, "step"))
         }
-        Wait::Nothing { status, at: moment, why } => {
+        Wait::Nothing { status, at: moment, holds_up: true, .. } => {
             let ended = format!("ended as {status} at {}", at(*moment));
-            match wait.reason {
-                WaitReason::Resume => {
-                    format!("{ended}, during the pause: what follows it waits for the resumption")
-                }
-                _ => format!("{ended}{}", because(why)),
-            }
+            format!("{ended}, during the pause: what follows it waits for the resumption")
+        }
+        Wait::Nothing { status, at: moment, why, holds_up: false } => {
+            format!("ended as {status} at {}{}", at(*moment), because(why.as_deref()))
         }
     }
 }
 
-fn worker(reason: WaitReason, ready: &Ready) -> String {
+fn worker(ready: &Ready) -> String {
     let since = at(ready.since);
-    if reason == WaitReason::NoWorker {
+    if ready.lacks_worker {
         return format!("has been ready since {since}, but {}", no_poll(ready));
     }
     let queue = &ready.queue;
@@ -228,15 +237,6 @@ fn polled_for(ready: &Ready) -> String {
     }
 }
 
-fn outside(reason: WaitReason, since: Timestamp) -> String {
-    let since = at(since);
-    match reason {
-        WaitReason::Person => format!("has waited for a person since {since}"),
-        WaitReason::Signal => format!("has waited for a signal since {since}"),
-        _ => format!("has waited since {since} for an outside call that ends its action"),
-    }
-}
-
 fn remedy(
     execution: &Execution,
     task: &Task,
@@ -247,7 +247,7 @@ fn remedy(
     let complete = || format!("`POST /api/tasks/{id}/{}/COMPLETED`", task.reference);
     let reset = || format!("`POST /api/workflow/{id}/resetcallbacks`");
     Some(match &wait.wait {
-        Wait::Worker(ready) if wait.reason == WaitReason::NoWorker => start_worker(ready),
+        Wait::Worker(ready) if ready.lacks_worker => start_worker(ready),
         Wait::Worker(ready) if ready.place.is_some_and(|place| place.ahead > 0) => {
             "More workers for this queue; those of a higher priority are handed out first.".into()
         }
@@ -269,8 +269,8 @@ fn remedy(
         },
         Wait::Birth { .. } | Wait::Engine { .. } => "It moves by itself.".into(),
         Wait::Loop { .. } | Wait::Join { .. } => "The end of what it waits for.".into(),
-        Wait::Nothing { .. } if wait.reason == WaitReason::Resume => resume(execution),
-        Wait::Nothing { .. } => return None,
+        Wait::Nothing { holds_up: true, .. } => resume(execution),
+        Wait::Nothing { holds_up: false, .. } => return None,
     })
 }
 
@@ -348,8 +348,8 @@ fn named(worker: Option<&Arc<str>>) -> String {
     }
 }
 
-fn because(why: &Option<Arc<str>>) -> String {
-    let why = why.as_deref().filter(|why| !why.is_empty());
+fn because(why: Option<&str>) -> String {
+    let why = why.filter(|why| !why.is_empty());
     why.map_or_else(String::new, |why| format!(": {}", quoted(why).trim_end_matches('.')))
 }
 

@@ -1,3 +1,4 @@
+//! Each sentence by itself.
 use super::*;
 use baton_common::{ExecutionId, TaskStatus};
 use baton_decider::explain::Place;
@@ -6,19 +7,16 @@ fn noon(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_795_262_400_000).plus_seconds(seconds)
 }
 
-fn worker(name: &str) -> Option<Arc<str>> {
-    Some(name.into())
-}
-
 fn awaited(names: &[&str]) -> Vec<Awaited> {
     let one = |name: &&str| Awaited { reference_task_name: (*name).into(), status: None };
     names.iter().map(one).collect()
 }
 
-fn ready(domain: Option<&str>, place: Option<(u64, u64)>, polls: Vec<LastPoll>) -> Wait {
+fn ready(domain: Option<&str>, place: Option<(u64, u64)>, polls: Vec<LastPoll>) -> Ready {
     let domain: Option<Arc<str>> = domain.map(Arc::from);
     let (since, at_least) = (noon(-60), place.is_some_and(|(_, size)| size >= 10_000));
-    Wait::Worker(Box::new(Ready {
+    Ready {
+        lacks_worker: false,
         task_type: "pack".into(),
         queue: domain.as_ref().map_or("pack".into(), |domain| format!("{domain}:pack")),
         domain,
@@ -26,7 +24,11 @@ fn ready(domain: Option<&str>, place: Option<(u64, u64)>, polls: Vec<LastPoll>) 
         place: place.map(|(ahead, size)| Place { ahead, size, at_least }),
         polls,
         handed_out: place.map(|_| 120),
-    }))
+    }
+}
+
+fn lacking(domain: Option<&str>, polls: Vec<LastPoll>) -> Ready {
+    Ready { lacks_worker: true, ..ready(domain, None, polls) }
 }
 
 fn poll(domain: Option<&str>, name: Option<&str>) -> LastPoll {
@@ -35,44 +37,33 @@ fn poll(domain: Option<&str>, name: Option<&str>) -> LastPoll {
 }
 
 /// The sentence of a task named `t`, at noon.
-fn said(reason: WaitReason, wait: Wait) -> String {
-    let wait = TaskWait { seq: 1, reason, wait, timeout_at: None };
-    format!("t {}", predicate(&wait, noon(0), None))
+fn said(wait: &Wait) -> String {
+    format!("t {}", predicate(wait, noon(0), None))
 }
 
 #[test]
 fn ready_tasks_say_who_is_missing_or_who_is_before_them() {
     let since = "has been ready since 2026-11-21T11:59:00Z";
-    for (reason, wait, words) in [
+    for (ready, words) in [
+        (lacking(None, vec![]), "but no worker has ever polled for `pack`"),
         (
-            WaitReason::NoWorker,
-            ready(None, None, vec![]),
-            "but no worker has ever polled for `pack`",
-        ),
-        (
-            WaitReason::NoWorker,
-            ready(Some("eu"), None, vec![poll(None, None), poll(Some("eu"), Some("w1"))]),
+            lacking(Some("eu"), vec![poll(None, None), poll(Some("eu"), Some("w1"))]),
             "but no worker has polled for `pack` in domain `eu` since worker `w1` did at 2026-11-21T11:58:30Z",
         ),
-        (WaitReason::InQueue, ready(None, None, vec![]), "in queue `pack`"),
+        (ready(None, None, vec![]), "in queue `pack`"),
+        (ready(Some("eu"), Some((0, 9)), vec![]), "and is next in queue `eu:pack`"),
         (
-            WaitReason::InQueue,
-            ready(Some("eu"), Some((0, 9)), vec![]),
-            "and is next in queue `eu:pack`",
-        ),
-        (
-            WaitReason::InQueue,
             ready(None, Some((1, 9)), vec![]),
             "behind 1 other task in queue `pack`, 120 of which this process hands out a minute: in about 1 s",
         ),
         (
-            WaitReason::InQueue,
             ready(None, Some((10_000, 10_000)), vec![]),
             "behind at least 10000 other tasks in queue `pack`, 120 of which this process hands out a minute: in about 83 min",
         ),
     ] {
-        let comma = if reason == WaitReason::NoWorker { "," } else { "" };
-        assert_eq!(said(reason, wait), format!("t {since}{comma} {words}"));
+        let comma = if ready.lacks_worker { "," } else { "" };
+        let said = said(&Wait::Worker(Box::new(ready)));
+        assert_eq!(said, format!("t {since}{comma} {words}"));
     }
 }
 
@@ -81,67 +72,54 @@ fn what_waits_for_a_time_or_for_somebody_says_until_or_since_when() {
     let (since, until) = (noon(-60), noon(30));
     let late = noon(-5);
     let failure = Some("no tea".into());
-    for (reason, wait, words) in [
+    for (wait, words) in [
         (
-            WaitReason::Leased,
-            Wait::Lease { worker: worker("w1"), since, until },
+            Wait::Lease { worker: Some("w1".into()), since, until },
             "t has been leased by worker `w1` since 2026-11-21T11:59:00Z, until 2026-11-21T12:00:30Z",
         ),
         (
-            WaitReason::Leased,
             Wait::Lease { worker: None, since, until: late },
             "t was leased by a worker without a name at 2026-11-21T11:59:00Z, and that lease ended at 2026-11-21T11:59:55Z",
         ),
         (
-            WaitReason::Backoff,
             Wait::Backoff { until, attempt: 2, attempts: 4, failure },
             "t is backing off until 2026-11-21T12:00:30Z (attempt 2 of 4): the one before failed with `no tea`",
         ),
         (
-            WaitReason::Callback,
-            Wait::Callback { until, worker: worker("w1") },
+            Wait::Callback { until, worker: Some("w1".into()) },
             "t is left alone until 2026-11-21T12:00:30Z, as worker `w1` has asked",
         ),
         (
-            WaitReason::StartDelay,
             Wait::StartDelay { until },
             "t is held back until 2026-11-21T12:00:30Z by its step's start delay",
         ),
-        (WaitReason::Timer, Wait::Timer { until }, "t waits for a time, 2026-11-21T12:00:30Z"),
+        (Wait::Timer { until }, "t waits for a time, 2026-11-21T12:00:30Z"),
         (
-            WaitReason::Person,
-            Wait::Outside { since },
+            Wait::Outside { whom: Outsider::Person, since },
             "t has waited for a person since 2026-11-21T11:59:00Z",
         ),
         (
-            WaitReason::Signal,
-            Wait::Outside { since },
+            Wait::Outside { whom: Outsider::Signal, since },
             "t has waited for a signal since 2026-11-21T11:59:00Z",
         ),
         (
-            WaitReason::External,
-            Wait::Outside { since },
+            Wait::Outside { whom: Outsider::Action, since },
             "t has waited since 2026-11-21T11:59:00Z for an outside call that ends its action",
         ),
         (
-            WaitReason::Birth,
             Wait::Birth { since },
             "t has waited since 2026-11-21T11:59:00Z for the birth of the execution it has asked for",
         ),
-        (
-            WaitReason::Engine,
-            Wait::Engine { since },
-            "t has been worked on by the engine since 2026-11-21T11:59:00Z",
-        ),
+        (Wait::Engine { since }, "t has been worked on by the engine since 2026-11-21T11:59:00Z"),
     ] {
-        assert_eq!(said(reason, wait), words);
+        assert_eq!(said(&wait), words);
     }
 }
 
 #[test]
 fn what_waits_for_others_names_them() {
     let join = |open, of, is_exclusive, names: &[&str]| {
-        said(WaitReason::Join, Wait::Join { open, of, is_exclusive, first: awaited(names) })
+        said(&Wait::Join { open, of, is_exclusive, first: awaited(names) })
     };
     assert_eq!(join(2, 5, false, &["a", "b"]), "t waits for `a` and `b`: 2 of 5 steps");
     assert_eq!(join(1, 1, false, &["a"]), "t waits for `a`: 1 of 1 step");
@@ -151,58 +129,52 @@ fn what_waits_for_others_names_them() {
     );
     assert_eq!(join(2, 2, true, &["a", "b"]), "t waits for the first to end of `a` and `b`");
     assert_eq!(join(0, 3, false, &[]), "t has all of its 3 steps");
-    let iteration = |open, names: &[&str]| {
-        said(WaitReason::Loop, Wait::Loop { iteration: 3, open, first: awaited(names) })
-    };
+    let iteration =
+        |open, names: &[&str]| said(&Wait::Loop { iteration: 3, open, first: awaited(names) });
     assert_eq!(iteration(1, &["a__3"]), "t waits for `a__3` in iteration 3");
     assert_eq!(iteration(0, &[]), "t has done all of iteration 3");
 }
 
 #[test]
 fn what_has_ended_says_how_and_a_pause_holds_up_what_follows() {
-    let (status, why) = (TaskStatus::Failed, Some("no tea.".into()));
-    let ended = Wait::Nothing { status, at: noon(0), why };
+    let (status, why) = (TaskStatus::Failed, Some(Arc::from("no tea.")));
+    let ended = |holds_up| Wait::Nothing { status, at: noon(0), why: why.clone(), holds_up };
     let at = "t ended as FAILED at 2026-11-21T12:00:00Z";
-    assert_eq!(said(WaitReason::Ended, ended.clone()), format!("{at}: no tea"));
+    assert_eq!(said(&ended(false)), format!("{at}: no tea"));
     assert_eq!(
-        said(WaitReason::Resume, ended),
+        said(&ended(true)),
         format!("{at}, during the pause: what follows it waits for the resumption")
     );
     let child = ExecutionId::new(noon(0), 1);
     assert_eq!(
-        said(WaitReason::Child, Wait::Child { child, since: noon(0) }),
+        said(&Wait::Child { child, since: noon(0) }),
         format!("t waits for its child execution {child}")
     );
 }
 
 #[test]
 fn many_tasks_of_every_reason_have_a_sentence() {
+    let queued = Wait::Worker(Box::new(ready(None, Some((3, 10_000)), vec![])));
     for reason in WaitReason::ALL {
-        let words = plural(reason, &ready(None, Some((3, 10_000)), vec![]));
+        let words = plural(reason, &queued);
         assert!(words.len() > 8 && !words.ends_with('.'), "{reason:?}: {words}");
     }
-    let in_queue = plural(WaitReason::InQueue, &ready(None, Some((3, 10_000)), vec![]));
+    let in_queue = plural(WaitReason::InQueue, &queued);
     assert_eq!(in_queue, "are ready in queue `pack`, which has at least 10000 tasks");
+    let no_worker = plural(WaitReason::NoWorker, &Wait::Worker(Box::new(lacking(None, vec![]))));
+    assert_eq!(no_worker, "are ready, but no worker has ever polled for `pack`");
 }
 
 #[test]
 fn a_missing_worker_is_asked_for_where_it_is_missing() {
-    let asked = |wait: Wait| start_worker(&ready_of(wait));
-    assert_eq!(asked(ready(None, None, vec![])), "Start a worker that polls for `pack`.");
-    let outside = vec![poll(None, Some("w1"))];
+    let asked = |domain, polls| start_worker(&lacking(domain, polls));
+    assert_eq!(asked(None, vec![]), "Start a worker that polls for `pack`.");
     assert_eq!(
-        asked(ready(Some("eu"), None, outside)),
+        asked(Some("eu"), vec![poll(None, Some("w1"))]),
         "Start a worker that polls for `pack` in domain `eu`. Outside domains worker `w1` polls for it."
     );
-    let http = Ready { task_type: "HTTP".into(), ..ready_of(ready(None, None, vec![])) };
+    let http = Ready { task_type: "HTTP".into(), ..lacking(None, vec![]) };
     assert!(start_worker(&http).contains("`baton executor`"));
-}
-
-fn ready_of(wait: Wait) -> Ready {
-    match wait {
-        Wait::Worker(ready) => *ready,
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]
