@@ -2,7 +2,10 @@
 use crate::text::text;
 use baton_common::ids::shard_of_key;
 use baton_common::{ExecutionId, TaskId, Timestamp};
-use baton_store::{Batch, ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
+use baton_store::{
+    Batch, ExecutionIndex, ExecutionWrite, LoadRequest, Message, MessageId, PlanHash, ReadyKey,
+    Version,
+};
 use bytes::BytesMut;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -353,8 +356,30 @@ fn key(write: &ExecutionWrite) -> Option<Key<'_>> {
     (write.expected_version == 0).then(|| Key { shard, workflow_name, text: text(key) })
 }
 
+/// Executions to load, as columns.
+pub(crate) struct Requests {
+    shard: Vec<i16>,
+    id: Vec<Uuid>,
+    after: Vec<Option<Version>>,
+}
+
+impl Requests {
+    pub(crate) fn of(requests: &[LoadRequest]) -> Self {
+        Self {
+            shard: requests.iter().map(|request| shard(request.id)).collect(),
+            id: requests.iter().map(|request| request.id.uuid()).collect(),
+            after: requests.iter().map(|request| request.journal_after).collect(),
+        }
+    }
+
+    pub(crate) fn params(&self) -> [Param<'_>; 3] {
+        [&self.shard, &self.id, &self.after]
+    }
+}
+
+/// Places in queues, as columns.
 #[derive(Default)]
-struct ReadyRows<'a> {
+pub(crate) struct ReadyRows<'a> {
     queue: Column<Text<'a>>,
     rank: Column<i16>,
     at: Column<i64>,
@@ -364,7 +389,7 @@ struct ReadyRows<'a> {
 }
 
 impl<'a> ReadyRows<'a> {
-    fn push(&mut self, key: &'a ReadyKey) {
+    pub(crate) fn push(&mut self, key: &'a ReadyKey) {
         let id = key.task.execution();
         self.queue.push(text(&key.queue));
         self.rank.push(99 - i16::from(key.priority));
@@ -374,7 +399,7 @@ impl<'a> ReadyRows<'a> {
         self.shard.push(shard(id));
     }
 
-    fn params(&self) -> [Param<'_>; 6] {
+    pub(crate) fn params(&self) -> [Param<'_>; 6] {
         [&self.queue, &self.rank, &self.at, &self.id, &self.seq, &self.shard]
     }
 }

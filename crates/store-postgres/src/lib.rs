@@ -25,6 +25,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod text;
+mod waits;
 
 pub use config::PostgresConfig;
 pub use migrate::MigrationReport;

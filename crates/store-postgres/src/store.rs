@@ -10,12 +10,13 @@ use crate::rows::{execution_id, get, loaded_executions, payload, text_of};
 use crate::search;
 use crate::shards::IN_FLIGHT_MAX;
 use crate::text::text;
+use crate::waits;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest, LoadedExecution, Message,
     MessageId, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope, SearchPage,
-    SearchQuery, Store, StoreError, TaskLog,
+    SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
@@ -261,6 +262,10 @@ impl Store for PostgresStore {
         rows.iter().map(poll).collect()
     }
 
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        waits::load(&self.searches, query).await
+    }
+
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
         let mut ids = ids.to_vec();
         ids.sort_unstable_by_key(|id| (id.shard(), *id));
@@ -295,7 +300,7 @@ fn message(row: &Row) -> Result<Message, StoreError> {
     Ok(Message { id, to: execution_id(get(row, "to_id")?)?, body })
 }
 
-fn poll(row: &Row) -> Result<PollRecord, StoreError> {
+pub(crate) fn poll(row: &Row) -> Result<PollRecord, StoreError> {
     Ok(PollRecord {
         task_type: text_of(row, "task_type")?,
         domain: text_of(row, "domain")?,

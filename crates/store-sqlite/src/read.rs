@@ -6,10 +6,12 @@ use crate::rows::{
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     DefinitionChanges, LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord,
-    QueueSize, Revision, TaskLog, Version,
+    QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, TaskLog, Version, WaitFacts,
+    WaitQuery,
 };
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
+use std::collections::BTreeSet;
 
 /// All rows of a statement.
 fn rows<T>(
@@ -28,6 +30,29 @@ pub(crate) fn load(
     requests: &[LoadRequest],
 ) -> Result<Vec<Option<LoadedExecution>>> {
     requests.iter().map(|request| load_one(connection, request)).collect()
+}
+
+pub(crate) fn waits(connection: &Connection, query: &WaitQuery) -> Result<WaitFacts> {
+    let places = query.places.iter().map(|key| place(connection, key));
+    let types: BTreeSet<&String> = query.task_types.iter().collect();
+    let mut found = Vec::new();
+    for task_type in types {
+        found.extend(polls(connection, Some(task_type))?);
+    }
+    Ok(WaitFacts {
+        executions: load(connection, &query.executions)?,
+        places: places.collect::<Result<_>>()?,
+        polls: found,
+    })
+}
+
+fn place(connection: &Connection, key: &ReadyKey) -> Result<Option<ReadyPlace>> {
+    let mut statement = connection.prepare_cached(include_str!("sql/load_waits_place.sql"))?;
+    let (at, task) = (key.ready_at.millis(), task_bytes(key.task));
+    let values = params![key.queue, key.priority, at, task, READY_COUNT_MAX];
+    let count = |row: &Row<'_>, column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    let read = |row: &Row<'_>| Ok(ReadyPlace { ahead: count(row, 0)?, size: count(row, 1)? });
+    statement.query_row(values, read).optional()
 }
 
 fn load_one(connection: &Connection, request: &LoadRequest) -> Result<Option<LoadedExecution>> {

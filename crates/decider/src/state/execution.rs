@@ -79,6 +79,8 @@ pub struct Execution {
     pub updated_at: Timestamp,
     /// When it was last resumed or retried; the clock of its timeout.
     pub last_retried_at: Option<Timestamp>,
+    /// When it was paused; nothing unless it is.
+    pub paused_at: Option<Timestamp>,
     /// Steps that failed, by reference name, in order.
     pub failed_references: imbl::OrdSet<(u32, Arc<str>)>,
     /// Those of them that failed before the last restart.
@@ -125,6 +127,7 @@ impl Execution {
             ended_at: None,
             updated_at: facts.at,
             last_retried_at: None,
+            paused_at: None,
             failed_references: imbl::OrdSet::new(),
             inherited_failures: imbl::OrdSet::new(),
             tasks: imbl::OrdMap::new(),

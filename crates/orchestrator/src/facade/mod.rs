@@ -1,6 +1,7 @@
 //! What the gateway may ask of the engine.
 mod definitions;
 mod executions;
+mod explain;
 mod homes;
 mod metrics;
 mod query;
@@ -13,6 +14,7 @@ use crate::background;
 use crate::clock::Clock;
 use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
 use crate::error::OrchestratorError;
+use crate::handed_out::HandedOut;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
@@ -44,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<Clock>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) polls: Arc<Polls>,
+    pub(crate) handed_out: HandedOut,
     pub(crate) engine: EngineHandle,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
@@ -138,6 +141,7 @@ impl Orchestrator {
         })
         .await?;
         let inner = Arc::new(Inner {
+            handed_out: HandedOut::new(clock.clone()),
             store,
             clock,
             definitions,

@@ -46,7 +46,7 @@ impl Orchestrator {
     ) -> Answer<PolledTasks> {
         let (reply, mut receiver) = oneshot::channel();
         let count = count.clamp(1, POLL_COUNT_MAX);
-        let poll = PollWork { queue, worker, count, reply };
+        let poll = PollWork { queue: queue.clone(), worker, count, reply };
         self.inner.engine.send(Work::Poll(poll)).await?;
         let waited = tokio::time::timeout(timeout, &mut receiver).await;
         let offer = if let Ok(offer) = waited {
@@ -56,6 +56,9 @@ impl Orchestrator {
             receiver.close();
             receiver.try_recv().ok()
         };
+        if let Some(offer) = &offer {
+            self.inner.handed_out.note(&queue, offer.tasks.len());
+        }
         Ok(offer.map_or_else(nothing, |Offer { tasks, receipt }| PolledTasks {
             tasks: tasks.into_iter().map(|handed| handed.task).collect(),
             receipt,

@@ -26,7 +26,7 @@ pub(super) async fn logs_of_a_task_are_its_own(store: &dyn Store) {
     assert_eq!(store.task_logs(id(2).task(1), 9).await.unwrap(), []);
 }
 
-fn poll(task_type: &str, domain: &str, worker: &str, at: i64) -> PollRecord {
+pub(super) fn poll(task_type: &str, domain: &str, worker: &str, at: i64) -> PollRecord {
     PollRecord {
         task_type: task_type.to_owned(),
         domain: domain.to_owned(),

@@ -3,13 +3,14 @@ use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
     LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord, QueueDemand, QueueSize,
-    ReadyKey, Revision, StoreError, TaskLog, Version, Waits,
+    READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, StoreError, TaskLog, Version, WaitFacts,
+    WaitQuery, Waits,
 };
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
 use std::cmp::Reverse;
-use std::collections::HashSet;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, HashSet};
 
 /// A ready task's place: queue, most urgent priority first, ready time, task.
 type Place = (String, Reverse<u8>, Timestamp, TaskId);
@@ -208,6 +209,24 @@ impl State {
             (size.ready, size.oldest) = (size.ready + 1, size.oldest.min(*ready_at));
         }
         sizes.into_values().collect()
+    }
+
+    pub(super) fn load_waits(&self, query: &WaitQuery) -> WaitFacts {
+        let polls = query.task_types.iter().collect::<BTreeSet<_>>();
+        WaitFacts {
+            executions: query.executions.iter().map(|request| self.load(request)).collect(),
+            places: query.places.iter().map(|key| self.place_of(key)).collect(),
+            polls: polls.into_iter().flat_map(|name| self.polls(Some(name))).collect(),
+        }
+    }
+
+    fn place_of(&self, key: &ReadyKey) -> Option<ReadyPlace> {
+        let place = place(key);
+        self.ready.get(&place)?;
+        let queued = || self.ready.keys().filter(|other| other.0 == key.queue);
+        let bounded = |count: usize| (count as u64).min(READY_COUNT_MAX.into());
+        let ahead = bounded(queued().filter(|other| **other < place).count());
+        Some(ReadyPlace { ahead, size: bounded(queued().count()) })
     }
 
     pub(super) fn dead_waits(&self, limit: u32) -> Vec<ExecutionId> {
