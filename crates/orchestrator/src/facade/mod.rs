@@ -25,6 +25,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 pub use metrics::EngineCounts;
 
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) engine: EngineHandle,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
+    closing: CancellationToken,
     sampled: LastSample,
     random: RandomState,
     births: AtomicU64,
@@ -142,6 +144,7 @@ impl Orchestrator {
             engine,
             metrics,
             watchers,
+            closing: CancellationToken::new(),
             sampled: LastSample::default(),
             random: RandomState::new(),
             births: AtomicU64::new(0),
@@ -159,6 +162,12 @@ impl Orchestrator {
     /// and the process should end.
     pub async fn ended(&self) {
         self.inner.engine.ended().await;
+    }
+
+    /// Answers every call that waits as if its time were over, now and from now on: a process that is
+    /// about to end keeps nobody waiting for what another may give sooner.
+    pub fn stop_waiting(&self) {
+        self.inner.closing.cancel();
     }
 
     /// A fresh id; no two are alike.

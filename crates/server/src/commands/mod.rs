@@ -3,6 +3,7 @@ pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod definition;
 mod document;
+pub(crate) mod health;
 mod moment;
 mod offline;
 pub(crate) mod watch;

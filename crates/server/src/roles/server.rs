@@ -43,6 +43,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
             }
         }
         stopping.cancel();
+        engine.stop_waiting();
     })
     .await;
     if let Some(executor) = executor {
