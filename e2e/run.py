@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 
+import cluster
 import conformance
 import faults
 import first_run
@@ -25,6 +26,7 @@ SUITES = {
     "python": (real_clients.run_python, setting.STORES),
     "javascript": (real_clients.run_javascript, setting.STORES),
     "rust": (real_clients.run_rust, ("postgres",)),
+    "cluster": (cluster.run, ("postgres",)),
     "faults": (faults.run, ("postgres",)),
 }
 
