@@ -13,6 +13,7 @@ import cluster
 import conformance
 import faults
 import first_run
+import manifests
 import real_clients
 import self_test
 from harness import places, report, setting
@@ -21,6 +22,7 @@ from harness import places, report, setting
 SUITES = {
     "self": (self_test.run, ("sqlite",)),
     "first-run": (first_run.run, ("sqlite",)),
+    "manifests": (manifests.run, ("sqlite",)),
     "conformance": (conformance.run_scenarios, setting.STORES),
     "corpus": (conformance.run_corpus, setting.STORES),
     "python": (real_clients.run_python, setting.STORES),
