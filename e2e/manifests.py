@@ -131,9 +131,10 @@ def check_grafana(python):
     assert mounts[providers["providers"][0]["options"]["path"]] == "./grafana/dashboards"
     boards = [json.loads(path.read_text()) for path in sorted((folder / "dashboards").glob("*.json"))]
     assert len(boards) == 4 and len({board["uid"] for board in boards}) == 4, "four dashboards with ids of their own"
+    said("python3", places.ROOT / "tools" / "dashboards.py", "--check")
     for board in boards:
         for panel in board["panels"]:
-            assert panel["type"] == "row" or panel["datasource"]["uid"] == source["uid"], f"{board['title']}: {panel['title']}"
+            assert panel["datasource"]["type"] == source["type"], f"{board['title']}: {panel['title']}"
 
 
 def units(results):
@@ -185,7 +186,7 @@ def install_helm():
 def check_chart(python, helm):
     given = ("--set", "database.existingSecret=baton-database", "--kube-version", KUBERNETES[0])
     said(helm, "lint", "--strict", CHART, *given)
-    for more in ((), ("--set", "podMonitor.enabled=true"), ("--set", "gateway.env.BATON_EVALUATORS=4")):
+    for more in ((), ("--set", "podMonitor.enabled=true"), ("--set-string", "gateway.env.BATON_EVALUATORS=4")):
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as rendered:
             rendered.write(said(helm, "template", "shop", CHART, *given, *more))
             rendered.flush()

@@ -14,6 +14,7 @@ import conformance
 import faults
 import first_run
 import manifests
+import monitoring
 import real_clients
 import self_test
 from harness import places, report, setting
@@ -29,6 +30,7 @@ SUITES = {
     "javascript": (real_clients.run_javascript, setting.STORES),
     "rust": (real_clients.run_rust, ("postgres",)),
     "cluster": (cluster.run, ("postgres",)),
+    "monitoring": (monitoring.run, ("postgres",)),
     "faults": (faults.run, ("postgres",)),
 }
 
