@@ -2,6 +2,7 @@
 //!
 //! [`Orchestrator`] is what a gateway calls. Behind it one thread decides and commits everything in
 //! batches; callers are answered after the commit.
+mod admission;
 mod background;
 mod clock;
 mod engine;

@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs everything in one process: API, engine, UI and built-in task types
+    /// Runs everything in one process: API, engine and built-in task types
     Server,
     /// Runs API and engine; as many as wanted against one PostgreSQL
     Gateway,

@@ -8,6 +8,15 @@ pub type Version = i64;
 /// Counts the changes of the definitions of a database.
 pub type Revision = i64;
 
+/// What a transaction of a store reaches without a second round trip or a second node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// All executions.
+    Database,
+    /// The executions of one shard, with the idempotency keys and the messages that it keeps.
+    Shard,
+}
+
 /// SHA-256 of a frozen definition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct PlanHash(pub [u8; 32]);

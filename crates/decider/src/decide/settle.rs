@@ -91,7 +91,7 @@ impl Decider {
             },
             ..task.clone()
         };
-        self.record(Change::TaskScheduled(Box::new(attempt)));
+        self.record(Change::TaskScheduled(Arc::new(attempt)));
         if delay_ms <= 0 && !node.is_worker() {
             self.activate(seq);
         }

@@ -10,6 +10,7 @@ use baton_common::definition::{InlineDefinition, SubWorkflowParams};
 use baton_common::limits::SUB_WORKFLOW_DEPTH_MAX;
 use baton_common::{ExecutionId, Payload, TaskStatus};
 use baton_expression::template::Template;
+use std::sync::Arc;
 
 impl Decider {
     pub(super) fn schedule_sub_workflow(
@@ -47,9 +48,9 @@ impl Decider {
         task.callback_after_seconds = delay;
         if delay > 0 {
             task.delivery = self.delivery_after(delay * 1000);
-            self.record(Change::TaskScheduled(Box::new(task)));
+            self.record(Change::TaskScheduled(Arc::new(task)));
         } else {
-            self.record(Change::TaskScheduled(Box::new(task)));
+            self.record(Change::TaskScheduled(Arc::new(task)));
             self.activate(seq);
         }
     }

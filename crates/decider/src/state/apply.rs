@@ -68,7 +68,7 @@ impl Execution {
         self.updated_at = at;
     }
 
-    fn add_task(&mut self, task: &Task) {
+    fn add_task(&mut self, task: &Arc<Task>) {
         self.updated_at = task.updated_at;
         if let Some(earlier) = task.retried_task {
             self.alter(earlier, |task| task.retried = true);
@@ -78,12 +78,11 @@ impl Execution {
         self.by_reference.insert(task.reference.clone(), task.seq);
         self.by_base.insert(task.base_reference().into(), task.seq);
         self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::DynamicFork { .. });
-        let task = Arc::new(task.clone());
-        self.count(&task, true);
+        self.count(task, true);
         self.tasks.insert(task.seq, task.clone());
         self.note_end(&task.reference, was_ended);
         if task.join_on.is_some() {
-            self.watch(&task);
+            self.watch(task);
         }
     }
 

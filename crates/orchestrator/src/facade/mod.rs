@@ -1,12 +1,14 @@
 //! What the gateway may ask of the engine.
 mod definitions;
 mod executions;
+mod homes;
 mod metrics;
 mod query;
 mod search;
 mod tasks;
 mod waiting;
 
+use crate::admission::Admission;
 use crate::background;
 use crate::clock::Clock;
 use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
@@ -18,10 +20,10 @@ use crate::watchers::Watchers;
 use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
 use baton_decider::state::Execution;
-use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Store};
+use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Scope, Store};
 use baton_telemetry::EngineMetrics;
 use metrics::LastSample;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) engine: EngineHandle,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) admission: Admission,
     closing: CancellationToken,
     sampled: LastSample,
     random: RandomState,
@@ -144,6 +147,7 @@ impl Orchestrator {
             engine,
             metrics,
             watchers,
+            admission: Admission::default(),
             closing: CancellationToken::new(),
             sampled: LastSample::default(),
             random: RandomState::new(),
@@ -172,9 +176,15 @@ impl Orchestrator {
 
     /// A fresh id; no two are alike.
     pub(crate) fn new_id(&self) -> ExecutionId {
-        let mut hasher = self.inner.random.build_hasher();
-        hasher.write_u64(self.inner.births.fetch_add(1, Ordering::Relaxed));
-        ExecutionId::new(self.inner.clock.now(), hasher.finish())
+        let entropy = self.inner.random.hash_one(self.inner.births.fetch_add(1, Ordering::Relaxed));
+        let now = self.inner.clock.now();
+        let id = ExecutionId::new(now, entropy);
+        match self.inner.store.scope() {
+            Scope::Database => id,
+            Scope::Shard => {
+                id.in_shard(homes::of(self.inner.random.hash_one(u64::MAX), now, entropy))
+            }
+        }
     }
 
     /// The row of an execution.
