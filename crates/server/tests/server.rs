@@ -206,7 +206,7 @@ fn a_saga_that_fails_is_compensated() {
 #[test]
 fn a_server_that_stops_answers_the_polls_that_wait() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path(), &[]);
+    let server = Server::start(folder.path());
     let address = server.url.trim_start_matches("http://");
     let begun = Instant::now();
     let poll = ask(address, "/api/tasks/poll/batch/nothing?timeout=5000");
