@@ -1,4 +1,5 @@
 //! What the engine records of itself, over the store in memory.
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
