@@ -80,12 +80,12 @@ class Gateway(Baton):
 class Executor:
     """The built-in executor alone; it knows a gateway's address and no database."""
 
-    def __init__(self, name, server_url):
-        self.name, self.server_url = name, server_url
+    def __init__(self, name, server_url, arguments=()):
+        self.name, self.server_url, self.arguments = name, server_url, tuple(arguments)
         self.start()
 
     def start(self):
-        command = [places.baton(), "executor", "--server-url", self.server_url]
+        command = [places.baton(), "executor", "--server-url", self.server_url, *self.arguments]
         self.process = processes.Process(self.name, command)
 
     def kill(self):

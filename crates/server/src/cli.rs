@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Executor,
     /// Brings the database to this version's schema, and ends
     Migrate,
+    /// Asks a server whether it is well: exit code 0 if so, for health checks
+    Health,
     /// Shows the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -59,11 +61,12 @@ pub(crate) enum ConfigCommand {
 }
 
 /// The commands that have flags for settings, and which settings those are.
-const FLAGS: [(&str, &[Scope]); 7] = [
+const FLAGS: [(&str, &[Scope]); 8] = [
     ("server", &[Scope::Engine, Scope::Worker, Scope::All]),
     ("gateway", &[Scope::Engine, Scope::All]),
     ("executor", &[Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
     ("migrate", &[Scope::Engine, Scope::All]),
+    ("health", &[Scope::Caller]),
     ("config", &[Scope::Engine, Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
     ("definition", &[Scope::Caller]),
     ("workflow", &[Scope::Caller]),

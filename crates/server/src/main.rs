@@ -53,6 +53,7 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
     let runtime = runtime(&cli.command)?;
     match cli.command {
         Command::Config(ConfigCommand::Show) => commands::config::show(&given, output),
+        Command::Health => runtime.block_on(commands::health::run(&config, output)),
         Command::Definition(command) => {
             runtime.block_on(commands::definition::run(command, &config, output))
         }

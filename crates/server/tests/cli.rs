@@ -106,6 +106,10 @@ async fn answer(method: Method, uri: Uri) -> (StatusCode, String) {
         ("GET", path) if path == format!("/workflow/{}/explain", id(3)) => {
             (StatusCode::OK, serde_json::to_string(&explanation()).unwrap())
         }
+        ("GET", "/health") => (StatusCode::OK, r#"{"healthResults":[],"healthy":true}"#.to_owned()),
+        ("GET", "/ill/api/health") => {
+            (StatusCode::SERVICE_UNAVAILABLE, r#"{"healthResults":[],"healthy":false}"#.to_owned())
+        }
         ("DELETE", _) => (StatusCode::CONFLICT, r#"{"message":"Cannot terminate"}"#.to_owned()),
         _ => (StatusCode::NOT_FOUND, r#"{"message":"No such thing"}"#.to_owned()),
     }
@@ -153,6 +157,18 @@ async fn exit_codes_tell_scripts_what_happened() {
     let (code, _, stderr) = baton(&["workflow", "pause", &open], "http://127.0.0.1:1").await;
     assert_eq!(code, 5, "{stderr}");
     assert!(stderr.contains("fix: start a server with `baton server`"), "{stderr}");
+}
+
+/// What a container's health check reads is the exit code.
+#[tokio::test]
+async fn health_is_an_exit_code() {
+    let server = serve().await;
+    let (code, stdout, _) = baton(&["health"], &server).await;
+    assert_eq!((code, stdout), (0, format!("{server}/api is well\n")));
+    let (code, _, stderr) = baton(&["health"], &format!("{server}/ill")).await;
+    assert_eq!(code, 5, "{stderr}");
+    let (code, _, stderr) = baton(&["health"], "http://127.0.0.1:1").await;
+    assert_eq!(code, 5, "{stderr}");
 }
 
 #[tokio::test]

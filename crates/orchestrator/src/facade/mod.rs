@@ -29,6 +29,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 pub use metrics::EngineCounts;
 
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) admission: Admission,
+    closing: CancellationToken,
     sampled: LastSample,
     random: RandomState,
     births: AtomicU64,
@@ -150,6 +152,7 @@ impl Orchestrator {
             metrics,
             watchers,
             admission: Admission::default(),
+            closing: CancellationToken::new(),
             sampled: LastSample::default(),
             random: RandomState::new(),
             births: AtomicU64::new(0),
@@ -167,6 +170,12 @@ impl Orchestrator {
     /// and the process should end.
     pub async fn ended(&self) {
         self.inner.engine.ended().await;
+    }
+
+    /// Answers every call that waits as if its time were over, now and from now on: a process that is
+    /// about to end keeps nobody waiting for what another may give sooner.
+    pub fn stop_waiting(&self) {
+        self.inner.closing.cancel();
     }
 
     /// A fresh id; no two are alike.

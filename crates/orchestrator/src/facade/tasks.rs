@@ -48,8 +48,9 @@ impl Orchestrator {
         let count = count.clamp(1, POLL_COUNT_MAX);
         let poll = PollWork { queue: queue.clone(), worker, count, reply };
         self.inner.engine.send(Work::Poll(poll)).await?;
-        let waited = tokio::time::timeout(timeout, &mut receiver).await;
-        let offer = if let Ok(offer) = waited {
+        let offered = self.inner.closing.run_until_cancelled(&mut receiver);
+        let waited = tokio::time::timeout(timeout, offered).await;
+        let offer = if let Ok(Some(offer)) = waited {
             offer.ok()
         } else {
             // Tasks that were sent in this very moment still count.

@@ -142,6 +142,7 @@ impl Store for Faulty {
     }
 
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
+        self.hit()?;
         self.inner.queue_sizes().await
     }
 

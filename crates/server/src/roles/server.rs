@@ -2,7 +2,7 @@
 use super::local_source::LocalSource;
 use crate::config::{Config, Database, EngineConfig, LogFormat};
 use crate::failure::{Exit, Failure};
-use baton_api_gateway::{GatewayOptions, router, serve};
+use baton_api_gateway::{ConnectionLimits, GatewayOptions, router, serve_within};
 use baton_executor::Executor;
 use baton_expression::script::{EvaluatorPool, ScriptLimits};
 use baton_orchestrator::{Evaluate, Orchestrator};
@@ -34,7 +34,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let (stopping, engine) = (stop.clone(), orchestrator.clone());
     let gateway = router(orchestrator, gateway_options(telemetry));
     let (lost, engine_lost) = oneshot::channel();
-    serve(listener, gateway, async move {
+    let limits = ConnectionLimits { drain_max: config.drain, ..ConnectionLimits::STANDARD };
+    serve_within(listener, gateway, limits, async move {
         tokio::select! {
             () = super::requested() => {}
             () = engine.ended() => {
@@ -43,6 +44,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
             }
         }
         stopping.cancel();
+        engine.stop_waiting();
     })
     .await;
     if let Some(executor) = executor {
