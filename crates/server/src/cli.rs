@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs everything in one process: API, engine, UI and built-in task types
+    /// Runs everything in one process: API, engine and built-in task types
     Server,
     /// Runs API and engine; as many as wanted against one PostgreSQL
     Gateway,
@@ -62,9 +62,9 @@ pub(crate) enum ConfigCommand {
 const FLAGS: [(&str, &[Scope]); 7] = [
     ("server", &[Scope::Engine, Scope::Worker, Scope::All]),
     ("gateway", &[Scope::Engine, Scope::All]),
-    ("executor", &[Scope::Worker, Scope::Caller, Scope::All]),
+    ("executor", &[Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
     ("migrate", &[Scope::Engine, Scope::All]),
-    ("config", &[Scope::Engine, Scope::Worker, Scope::Caller, Scope::All]),
+    ("config", &[Scope::Engine, Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
     ("definition", &[Scope::Caller]),
     ("workflow", &[Scope::Caller]),
 ];

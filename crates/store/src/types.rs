@@ -8,6 +8,15 @@ pub type Version = i64;
 /// Counts the changes of the definitions of a database.
 pub type Revision = i64;
 
+/// What a transaction of a store reaches without a second round trip or a second node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// All executions.
+    Database,
+    /// The executions of one shard, with the idempotency keys and the messages that it keeps.
+    Shard,
+}
+
 /// SHA-256 of a frozen definition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct PlanHash(pub [u8; 32]);
@@ -121,6 +130,17 @@ pub struct QueueDemand {
     pub count: u32,
 }
 
+/// What waits in a queue.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueSize {
+    /// The queue.
+    pub queue: String,
+    /// Ready tasks, from 1.
+    pub ready: u64,
+    /// Since when the oldest of them is ready.
+    pub oldest: Timestamp,
+}
+
 /// Names a message by its sender's commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId {
@@ -168,8 +188,31 @@ pub struct WaitQuery {
     pub executions: Vec<LoadRequest>,
     /// Ready tasks whose places are wanted.
     pub places: Vec<ReadyKey>,
-    /// Task types whose last polls are wanted.
-    pub task_types: Vec<String>,
+    /// Which last polls are wanted.
+    pub polls: PollQuery,
+}
+
+impl WaitQuery {
+    /// Asks for the last polls of a task type, or of all, and for nothing else.
+    pub fn of_polls(task_type: Option<&str>) -> Self {
+        let polls = task_type.map(|name| PollQuery::Of(vec![name.to_owned()]));
+        Self { polls: polls.unwrap_or(PollQuery::All), ..Self::default() }
+    }
+}
+
+/// Which last polls are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PollQuery {
+    /// Those of these task types.
+    Of(Vec<String>),
+    /// All.
+    All,
+}
+
+impl Default for PollQuery {
+    fn default() -> Self {
+        Self::Of(Vec::new())
+    }
 }
 
 /// The answer to a [`WaitQuery`].
@@ -179,7 +222,7 @@ pub struct WaitFacts {
     pub executions: Vec<Option<LoadedExecution>>,
     /// In the order asked; `None` for a task that is not ready.
     pub places: Vec<Option<ReadyPlace>>,
-    /// The last poll of each task type asked for, in each domain.
+    /// The last poll of each task type asked for, in each domain, in no order.
     pub polls: Vec<PollRecord>,
 }
 

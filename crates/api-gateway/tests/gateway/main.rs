@@ -11,6 +11,7 @@ mod envelope;
 mod errors;
 mod executions;
 mod explain;
+mod metrics;
 mod queues;
 mod routes;
 mod steering;

@@ -265,9 +265,9 @@ impl Execution {
         }
     }
 
-    /// Rough size in memory, bytes.
+    /// Rough size in memory, bytes. Most of what a small one takes are the first nodes of its maps.
     pub fn weight_bytes(&self) -> usize {
-        2_000 + self.input.len_bytes() + self.tasks.len() * 900
+        6_000 + self.input.len_bytes() + self.tasks.len() * 900
     }
 }
 

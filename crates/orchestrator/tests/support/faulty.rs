@@ -4,8 +4,8 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::memory::MemoryStore;
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage,
-    SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
+    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
+    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -80,6 +80,10 @@ impl Store for Faulty {
         Ok(Box::new(self.clone()))
     }
 
+    fn scope(&self) -> Scope {
+        self.inner.scope()
+    }
+
     async fn now(&self) -> Result<Timestamp, StoreError> {
         self.inner.now().await
     }
@@ -137,7 +141,7 @@ impl Store for Faulty {
         self.inner.search(query).await
     }
 
-    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+    async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         self.inner.queue_sizes().await
     }
 
@@ -151,10 +155,6 @@ impl Store for Faulty {
 
     async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError> {
         self.inner.record_polls(polls).await
-    }
-
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        self.inner.polls(task_type).await
     }
 
     async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {

@@ -2,15 +2,15 @@
 use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
-    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord, QueueDemand,
-    READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, StoreError, TaskLog, Version, WaitFacts,
-    WaitQuery, Waits,
+    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollQuery, PollRecord, QueueDemand,
+    QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, StoreError, TaskLog, Version,
+    WaitFacts, WaitQuery, Waits,
 };
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{BTreeSet, HashSet};
 
 /// A ready task's place: queue, most urgent priority first, ready time, task.
 type Place = (String, Reverse<u8>, Timestamp, TaskId);
@@ -201,20 +201,25 @@ impl State {
         self.plans.get(&hash).cloned().ok_or_else(missing)
     }
 
-    pub(super) fn queue_sizes(&self) -> Vec<(String, u64)> {
-        let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
-        for (queue, ..) in self.ready.keys() {
-            *sizes.entry(queue.clone()).or_default() += 1;
+    pub(super) fn queue_sizes(&self) -> Vec<QueueSize> {
+        let mut sizes: BTreeMap<&String, QueueSize> = BTreeMap::new();
+        for (queue, _, ready_at, _) in self.ready.keys() {
+            let empty = || QueueSize { queue: queue.clone(), ready: 0, oldest: *ready_at };
+            let size = sizes.entry(queue).or_insert_with(empty);
+            (size.ready, size.oldest) = (size.ready + 1, size.oldest.min(*ready_at));
         }
-        sizes.into_iter().collect()
+        sizes.into_values().collect()
     }
 
     pub(super) fn load_waits(&self, query: &WaitQuery) -> WaitFacts {
-        let polls = query.task_types.iter().collect::<BTreeSet<_>>();
+        let polls = self.polls.values().filter(|poll| match &query.polls {
+            PollQuery::Of(types) => types.contains(&poll.task_type),
+            PollQuery::All => true,
+        });
         WaitFacts {
             executions: query.executions.iter().map(|request| self.load(request)).collect(),
             places: query.places.iter().map(|key| self.place_of(key)).collect(),
-            polls: polls.into_iter().flat_map(|name| self.polls(Some(name))).collect(),
+            polls: polls.cloned().collect(),
         }
     }
 
@@ -266,11 +271,6 @@ impl State {
                 last.clone_from(poll);
             }
         }
-    }
-
-    pub(super) fn polls(&self, task_type: Option<&str>) -> Vec<PollRecord> {
-        let wanted = |poll: &&PollRecord| task_type.is_none_or(|wanted| wanted == poll.task_type);
-        self.polls.values().filter(wanted).cloned().collect()
     }
 
     pub(super) fn write_definitions(
