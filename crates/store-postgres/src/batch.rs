@@ -2,10 +2,7 @@
 use crate::text::text;
 use baton_common::ids::shard_of_key;
 use baton_common::{ExecutionId, TaskId, Timestamp};
-use baton_store::{
-    Batch, ExecutionIndex, ExecutionWrite, LoadRequest, Message, MessageId, PlanHash, ReadyKey,
-    Version,
-};
+use baton_store::{Batch, ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
 use bytes::BytesMut;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -354,27 +351,6 @@ fn key(write: &ExecutionWrite) -> Option<Key<'_>> {
     let shard = shard_of_key(&index.workflow_name, key);
     let workflow_name = text(&index.workflow_name);
     (write.expected_version == 0).then(|| Key { shard, workflow_name, text: text(key) })
-}
-
-/// Executions to load, as columns.
-pub(crate) struct Requests {
-    shard: Vec<i16>,
-    id: Vec<Uuid>,
-    after: Vec<Option<Version>>,
-}
-
-impl Requests {
-    pub(crate) fn of(requests: &[LoadRequest]) -> Self {
-        Self {
-            shard: requests.iter().map(|request| shard(request.id)).collect(),
-            id: requests.iter().map(|request| request.id.uuid()).collect(),
-            after: requests.iter().map(|request| request.journal_after).collect(),
-        }
-    }
-
-    pub(crate) fn params(&self) -> [Param<'_>; 3] {
-        [&self.shard, &self.id, &self.after]
-    }
 }
 
 /// Places in queues, as columns.

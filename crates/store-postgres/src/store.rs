@@ -10,7 +10,6 @@ use crate::rows::{execution_id, get, loaded_executions, payload, text_of};
 use crate::search;
 use crate::shards::IN_FLIGHT_MAX;
 use crate::text::text;
-use crate::waits;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
@@ -31,7 +30,7 @@ use tokio_postgres::Row;
 pub struct PostgresStore {
     config: PostgresConfig,
     pub(crate) engine: Database,
-    searches: Database,
+    pub(crate) searches: Database,
     bell: Bell,
     metrics: PostgresMetrics,
     pub(crate) scope: Scope,
@@ -256,14 +255,8 @@ impl Store for PostgresStore {
         self.engine.query(sql, &[&types, &domains, &workers, &times]).await.map(drop)
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        let task_type = task_type.map(text);
-        let rows = self.searches.query(include_str!("sql/polls.sql"), &[&task_type]).await?;
-        rows.iter().map(poll).collect()
-    }
-
     async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
-        waits::load(&self.searches, query).await
+        self.read_waits(query).await
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {

@@ -236,11 +236,6 @@ impl Store for SqliteStore {
         self.write(move |connection| write::polls(connection, &polls)).await
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        let task_type = task_type.map(str::to_owned);
-        self.read(move |connection| read::polls(connection, task_type.as_deref())).await
-    }
-
     async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
         let query = query.clone();
         self.read(move |connection| read::waits(connection, &query)).await

@@ -5,9 +5,9 @@ use crate::rows::{
 };
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
-    DefinitionChanges, LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord,
-    QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, TaskLog, Version, WaitFacts,
-    WaitQuery,
+    DefinitionChanges, LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollQuery,
+    PollRecord, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, TaskLog, Version,
+    WaitFacts, WaitQuery,
 };
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
@@ -34,15 +34,16 @@ pub(crate) fn load(
 
 pub(crate) fn waits(connection: &Connection, query: &WaitQuery) -> Result<WaitFacts> {
     let places = query.places.iter().map(|key| place(connection, key));
-    let types: BTreeSet<&String> = query.task_types.iter().collect();
-    let mut found = Vec::new();
-    for task_type in types {
-        found.extend(polls(connection, Some(task_type))?);
-    }
+    let types: BTreeSet<Option<&str>> = match &query.polls {
+        PollQuery::Of(types) => types.iter().map(|name| Some(name.as_str())).collect(),
+        PollQuery::All => BTreeSet::from([None]),
+    };
+    let found = types.into_iter().map(|task_type| polls(connection, task_type));
+    let found: Vec<_> = found.collect::<Result<_>>()?;
     Ok(WaitFacts {
         executions: load(connection, &query.executions)?,
         places: places.collect::<Result<_>>()?,
-        polls: found,
+        polls: found.concat(),
     })
 }
 
@@ -127,7 +128,7 @@ pub(crate) fn task_logs(connection: &Connection, task: TaskId, limit: u32) -> Re
     })
 }
 
-pub(crate) fn polls(connection: &Connection, task_type: Option<&str>) -> Result<Vec<PollRecord>> {
+fn polls(connection: &Connection, task_type: Option<&str>) -> Result<Vec<PollRecord>> {
     rows(connection, include_str!("sql/polls.sql"), [task_type], |row| {
         Ok(PollRecord {
             task_type: row.get(0)?,

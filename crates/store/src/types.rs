@@ -188,8 +188,31 @@ pub struct WaitQuery {
     pub executions: Vec<LoadRequest>,
     /// Ready tasks whose places are wanted.
     pub places: Vec<ReadyKey>,
-    /// Task types whose last polls are wanted.
-    pub task_types: Vec<String>,
+    /// Which last polls are wanted.
+    pub polls: PollQuery,
+}
+
+impl WaitQuery {
+    /// Asks for the last polls of a task type, or of all, and for nothing else.
+    pub fn of_polls(task_type: Option<&str>) -> Self {
+        let polls = task_type.map(|name| PollQuery::Of(vec![name.to_owned()]));
+        Self { polls: polls.unwrap_or(PollQuery::All), ..Self::default() }
+    }
+}
+
+/// Which last polls are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PollQuery {
+    /// Those of these task types.
+    Of(Vec<String>),
+    /// All.
+    All,
+}
+
+impl Default for PollQuery {
+    fn default() -> Self {
+        Self::Of(Vec::new())
+    }
 }
 
 /// The answer to a [`WaitQuery`].
@@ -199,7 +222,7 @@ pub struct WaitFacts {
     pub executions: Vec<Option<LoadedExecution>>,
     /// In the order asked; `None` for a task that is not ready.
     pub places: Vec<Option<ReadyPlace>>,
-    /// The last poll of each task type asked for, in each domain.
+    /// The last poll of each task type asked for, in each domain, in no order.
     pub polls: Vec<PollRecord>,
 }
 

@@ -13,8 +13,8 @@ use baton_common::{ExecutionId, TaskId, Timestamp};
 use baton_decider::explain::{Known, Place, Questions, Scope, explain};
 use baton_decider::state::Execution;
 use baton_store::{
-    LoadRequest, LoadedExecution, PlanHash, PollRecord, READY_COUNT_MAX, ReadyKey, ReadyPlace,
-    Version, WaitFacts, WaitQuery,
+    LoadRequest, LoadedExecution, PlanHash, PollQuery, PollRecord, READY_COUNT_MAX, ReadyKey,
+    ReadyPlace, Version, WaitFacts, WaitQuery,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl Orchestrator {
             }
             let query = reading.query(level, &below, &asked);
             let facts = self.inner.store.load_waits(&query).await?;
-            self.learn(reading, level, &query, &facts);
+            self.learn(reading, level, &asked, &facts);
             if !self.take_in(reading, facts.executions).await? {
                 break;
             }
@@ -171,21 +171,21 @@ impl Orchestrator {
         &self,
         reading: &mut Reading,
         level: &[ExecutionId],
-        query: &WaitQuery,
+        asked: &Asked,
         facts: &WaitFacts,
     ) {
         let mut polls: HashMap<Arc<str>, Vec<LastPoll>> = HashMap::new();
-        for task_type in &query.task_types {
+        for task_type in &asked.task_types {
             let own = self.inner.polls.of(task_type);
-            let stored = facts.polls.iter().filter(|poll| poll.task_type == *task_type);
-            polls.insert(task_type.as_str().into(), newest(own.iter().chain(stored)));
+            let stored = facts.polls.iter().filter(|poll| *poll.task_type == **task_type);
+            polls.insert(task_type.clone(), newest(own.iter().chain(stored)));
         }
         for id in level {
             if let Some(seen) = reading.seen.get_mut(id) {
                 seen.known = Known { polls: polls.clone(), ..Known::default() };
             }
         }
-        for (key, place) in query.places.iter().zip(&facts.places) {
+        for (key, place) in asked.places.iter().zip(&facts.places) {
             let Some(seen) = reading.seen.get_mut(&key.task.execution()) else { continue };
             if let Some(place) = place {
                 seen.known.places.insert(key.task.seq(), shown(*place));
@@ -241,7 +241,7 @@ impl Reading {
         WaitQuery {
             executions: level.iter().chain(below).map(request).collect(),
             places: asked.places.clone(),
-            task_types: asked.task_types.iter().map(ToString::to_string).collect(),
+            polls: PollQuery::Of(asked.task_types.iter().map(ToString::to_string).collect()),
         }
     }
 

@@ -11,7 +11,7 @@ use baton_common::{ExecutionId, Payload, TaskId, TaskStatus};
 use baton_decider::command::{Command, TaskUpdate};
 use baton_decider::plan::Kind;
 use baton_decider::state::Execution;
-use baton_store::TaskLog;
+use baton_store::{TaskLog, WaitQuery};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -286,7 +286,11 @@ impl Orchestrator {
         if !news.is_empty() {
             self.inner.store.record_polls(&news).await?;
         }
-        let polls = self.inner.store.polls(task_type).await?;
+        let query = WaitQuery::of_polls(task_type);
+        let mut polls = self.inner.store.load_waits(&query).await?.polls;
+        polls.sort_by(|one, other| {
+            (&one.task_type, &one.domain).cmp(&(&other.task_type, &other.domain))
+        });
         let data = |poll: baton_store::PollRecord| PollData {
             queue_name: poll.task_type.into(),
             domain: Some(poll.domain).filter(|domain| !domain.is_empty()).map(Arc::from),

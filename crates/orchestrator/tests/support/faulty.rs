@@ -158,10 +158,6 @@ impl Store for Faulty {
         self.inner.record_polls(polls).await
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        self.inner.polls(task_type).await
-    }
-
     async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
         self.hit()?;
         self.inner.load_waits(query).await

@@ -2,7 +2,8 @@
 use super::bench::{Bench, birth, id, ready, update};
 use super::traces::{poll, sorted};
 use crate::{
-    ExecutionWrite, LoadRequest, READY_COUNT_MAX, ReadyKey, ReadyPlace, Store, WaitFacts, WaitQuery,
+    ExecutionWrite, LoadRequest, PollQuery, READY_COUNT_MAX, ReadyKey, ReadyPlace, Store,
+    WaitFacts, WaitQuery,
 };
 
 async fn places(store: &dyn Store, places: Vec<ReadyKey>) -> Vec<Option<ReadyPlace>> {
@@ -44,8 +45,8 @@ pub(super) async fn only_the_polls_asked_for_are_read(store: &dyn Store) {
     for (task_types, expected) in
         [(vec!["t"], &polls[..2]), (vec!["nobody", "u", "u"], &polls[2..]), (vec!["T"], &[])]
     {
-        let task_types = task_types.into_iter().map(str::to_owned).collect();
-        let query = WaitQuery { task_types, ..WaitQuery::default() };
+        let wanted = PollQuery::Of(task_types.into_iter().map(str::to_owned).collect());
+        let query = WaitQuery { polls: wanted, ..WaitQuery::default() };
         assert_eq!(sorted(store.load_waits(&query).await.unwrap().polls), expected);
     }
 }
@@ -62,7 +63,7 @@ pub(super) async fn executions_come_with_places_and_polls(store: &dyn Store) {
     let query = WaitQuery {
         executions: executions.to_vec(),
         places: vec![key],
-        task_types: vec!["q".to_owned()],
+        polls: PollQuery::Of(vec!["q".to_owned()]),
     };
     let facts = store.load_waits(&query).await.unwrap();
     assert_eq!(facts.executions, store.load(&executions).await.unwrap());

@@ -139,10 +139,6 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        Ok(self.state().polls(task_type))
-    }
-
     async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
         Ok(self.state().load_waits(query))
     }

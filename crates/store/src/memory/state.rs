@@ -2,15 +2,15 @@
 use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
-    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord, QueueDemand, QueueSize,
-    READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, StoreError, TaskLog, Version, WaitFacts,
-    WaitQuery, Waits,
+    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollQuery, PollRecord, QueueDemand,
+    QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, StoreError, TaskLog, Version,
+    WaitFacts, WaitQuery, Waits,
 };
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{BTreeSet, HashSet};
 
 /// A ready task's place: queue, most urgent priority first, ready time, task.
 type Place = (String, Reverse<u8>, Timestamp, TaskId);
@@ -212,11 +212,14 @@ impl State {
     }
 
     pub(super) fn load_waits(&self, query: &WaitQuery) -> WaitFacts {
-        let polls = query.task_types.iter().collect::<BTreeSet<_>>();
+        let polls = self.polls.values().filter(|poll| match &query.polls {
+            PollQuery::Of(types) => types.contains(&poll.task_type),
+            PollQuery::All => true,
+        });
         WaitFacts {
             executions: query.executions.iter().map(|request| self.load(request)).collect(),
             places: query.places.iter().map(|key| self.place_of(key)).collect(),
-            polls: polls.into_iter().flat_map(|name| self.polls(Some(name))).collect(),
+            polls: polls.cloned().collect(),
         }
     }
 
@@ -268,11 +271,6 @@ impl State {
                 last.clone_from(poll);
             }
         }
-    }
-
-    pub(super) fn polls(&self, task_type: Option<&str>) -> Vec<PollRecord> {
-        let wanted = |poll: &&PollRecord| task_type.is_none_or(|wanted| wanted == poll.task_type);
-        self.polls.values().filter(wanted).cloned().collect()
     }
 
     pub(super) fn write_definitions(
