@@ -62,11 +62,12 @@ class Loaded:
 class Site(Loaded):
     """The processes, the database and the load."""
 
-    def __init__(self, setting):
+    def __init__(self, setting, binaries=(None, None)):
         self.postgres, self.url = setting.postgres, setting.database()
         # One after the other: the first brings the schema.
-        self.gateways = [baton.Gateway(f"gateway-{number}", self.url) for number in (1, 2)]
-        self.executors = [baton.Executor(f"executor-{number}", gateway.url) for number, gateway in enumerate(self.gateways, 1)]
+        self.gateways = [baton.Gateway(f"gateway-{number}", self.url, binary=binary) for number, binary in enumerate(binaries, 1)]
+        self.executors = [baton.Executor(f"executor-{number}", gateway.url, binary=gateway.binary)
+                          for number, gateway in enumerate(self.gateways, 1)]
         super().__init__([gateway.api_url for gateway in self.gateways])
 
     def sql(self, command):

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 
+import backup
 import cluster
 import conformance
 import faults
@@ -17,6 +18,7 @@ import manifests
 import monitoring
 import real_clients
 import self_test
+import upgrade
 from harness import places, report, setting
 
 # Suite -> (what runs it, on which stores).
@@ -32,6 +34,8 @@ SUITES = {
     "cluster": (cluster.run, ("postgres",)),
     "monitoring": (monitoring.run, ("postgres",)),
     "faults": (faults.run, ("postgres",)),
+    "backup": (backup.run, ("postgres",)),
+    "upgrade": (upgrade.run, ("postgres",)),
 }
 
 

@@ -13,6 +13,7 @@ mod handed_out;
 mod journal;
 mod library;
 mod polls;
+mod trace;
 mod view;
 mod watchers;
 
@@ -21,3 +22,4 @@ pub use error::{Fault, OrchestratorError};
 pub use facade::{
     EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,
 };
+pub use trace::{Span, Spans, Subject, Tracer};

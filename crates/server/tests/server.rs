@@ -35,8 +35,13 @@ impl Server {
 
     /// Runs a role that says an address in its first lines.
     fn run(arguments: &[&str]) -> Self {
-        let mut process =
-            Command::new(BATON).args(arguments).env_clear().stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = Command::new(BATON)
+            .args(arguments)
+            .env_clear()
+            .env("BATON_LOG_FORMAT", "text")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut first_line = String::new();
         log.read_line(&mut first_line).unwrap();

@@ -4,6 +4,7 @@
 //! read beside it (WAL). Reservations of ready tasks live in memory, so one process at a time serves
 //! a file, and a lock beside it says so. All SQL is in `sql/` and `migrations/`; only searches are
 //! put together from the filters given.
+mod backup;
 mod clock;
 mod commit;
 mod connections;
@@ -16,6 +17,8 @@ mod rows;
 mod search;
 mod write;
 mod writer;
+
+pub use backup::{Copied, backup, restore};
 
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};

@@ -182,6 +182,7 @@ impl<'a> World<'a> {
             event: None,
             created_by: None,
             idempotency_key: None,
+            trace: None,
             at: self.now,
         };
         self.names.insert(id.to_string(), "<self>".into());

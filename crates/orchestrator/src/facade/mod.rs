@@ -18,6 +18,7 @@ use crate::handed_out::HandedOut;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
+use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) engine: EngineHandle,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) tracer: Tracer,
     pub(crate) admission: Admission,
     closing: CancellationToken,
     sampled: LastSample,
@@ -126,6 +128,18 @@ impl Orchestrator {
     /// # Errors
     /// [`OrchestratorError::Unavailable`] when the database cannot be reached.
     pub async fn start(store: Arc<dyn Store>, evaluate: Evaluate) -> Answer<Self> {
+        Self::start_traced(store, evaluate, Tracer::off()).await
+    }
+
+    /// As [`Self::start`], and tells of spans.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_traced(
+        store: Arc<dyn Store>,
+        evaluate: Evaluate,
+        tracer: Tracer,
+    ) -> Answer<Self> {
         let clock = Arc::new(Clock::default());
         clock.adjust(store.now().await?);
         let polls = Arc::new(Polls::new(clock.clone()));
@@ -140,6 +154,7 @@ impl Orchestrator {
             evaluate: metrics::measured(evaluate, &metrics),
             metrics: metrics.clone(),
             watchers: watchers.clone(),
+            tracer: tracer.clone(),
         })
         .await?;
         let inner = Arc::new(Inner {
@@ -151,6 +166,7 @@ impl Orchestrator {
             engine,
             metrics,
             watchers,
+            tracer,
             admission: Admission::default(),
             closing: CancellationToken::new(),
             sampled: LastSample::default(),

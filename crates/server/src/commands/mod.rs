@@ -1,4 +1,5 @@
 //! What the command line asks of a server; nothing here has a door that the public API lacks.
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod definition;
