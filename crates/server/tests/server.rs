@@ -127,13 +127,3 @@ fn a_saga_that_fails_is_compensated() {
     ok(&server.baton(&["workflow", "watch", id, "--timeout", "60"]));
     assert_eq!(server.stop().0.code(), Some(0));
 }
-
-/// `baton bench` alone starts a server of its own, and its figures count only if all is right.
-#[test]
-fn a_benchmark_brings_its_own_server() {
-    let arguments = ["bench", "steps", "--workflows", "5", "--output", "json"];
-    let output = Command::new(BATON).args(arguments).env_clear().output().unwrap();
-    let report: serde_json::Value = serde_json::from_str(&ok(&output)).unwrap();
-    assert_eq!((&report["completed"], &report["wrongOutput"]), (&5.into(), &0.into()));
-    assert!(report["cpuSecondsPer1000Tasks"]["server"].is_number(), "{report}");
-}

@@ -13,6 +13,7 @@ mod database;
 mod definitions;
 mod error;
 mod lane;
+mod measure;
 mod migrate;
 mod rows;
 mod search;
@@ -22,5 +23,6 @@ mod tests;
 mod text;
 
 pub use config::PostgresConfig;
+pub use measure::{COUNTS_SETTLE, DatabaseCounts, HeldSnapshot, Measure};
 pub use migrate::MigrationReport;
 pub use store::PostgresStore;
