@@ -170,11 +170,13 @@ async fn start(run: &Run, (next, begin): (&Cell<u32>, Instant), mut connection: 
 
 /// The next execution to start, once there is room for it and, at a rate, its time has come.
 async fn turn(run: &Run, next: &Cell<u32>, begin: Instant) -> Option<(u32, Instant)> {
-    run.slots.acquire().await.ok()?.forget();
+    // Where nothing is left to start, the room goes to the next starter, which finds the same.
+    let room = run.slots.acquire().await.ok()?;
     let (number, pace) = (next.get(), run.plan.pace);
     if number >= pace.workflows || pace.stop_after.is_some_and(|stop| begin.elapsed() >= stop) {
         return None;
     }
+    room.forget();
     next.set(number + 1);
     let Some(rate) = pace.per_second else { return Some((number, Instant::now())) };
     let intended = begin + Duration::from_secs_f64(f64::from(number) / rate);

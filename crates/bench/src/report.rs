@@ -131,7 +131,9 @@ impl Report {
             whole_ms: measured.whole.spread(),
             late_ms: measured.late.spread(),
             early: measured.early,
-            due_within_s: measured.due.map(|(first, last)| rounded((last - first).as_secs_f64())),
+            due_within_s: measured
+                .due
+                .map(|(first, last)| rounded(last.saturating_sub(first).as_secs_f64())),
             start_late_ms: measured.start_late.spread().filter(|_| is_paced),
             start_call_ms: measured.start_call.spread(),
             report_call_ms: measured.report_call.spread(),

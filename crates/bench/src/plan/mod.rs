@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Seconds a worker may stay silent: more than a run takes, so that no task comes twice by design.
 const RESPONSE_TIMEOUT_S: u64 = 3600;
 /// How long an idle execution waits before it ends by itself: a day.
-const IDLE_FOR: Duration = Duration::from_secs(86_400);
+const IDLE_FOR: Duration = Duration::from_hours(24);
 /// Idle executions that a server should start in a second at least, or it is given up.
 const IDLE_PER_S_MIN: u32 = 200;
 
