@@ -20,17 +20,18 @@ EDGES = {
     "baton-expression": {"baton-common"},
     "baton-decider": {"baton-expression", "baton-common"},
     "baton-store": {"baton-common"},
-    "baton-store-postgres": {"baton-store", "baton-common"},
-    "baton-store-sqlite": {"baton-store", "baton-common"},
-    "baton-orchestrator": {"baton-decider", "baton-expression", "baton-store", "baton-common"},
-    "baton-api-gateway": {"baton-orchestrator", "baton-common"},
+    "baton-telemetry": {"baton-common"},
+    "baton-store-postgres": {"baton-store", "baton-telemetry", "baton-common"},
+    "baton-store-sqlite": {"baton-store", "baton-telemetry", "baton-common"},
+    "baton-orchestrator": {"baton-decider", "baton-expression", "baton-store", "baton-telemetry", "baton-common"},
+    "baton-api-gateway": {"baton-orchestrator", "baton-telemetry", "baton-common"},
     "baton-client": {"baton-common"},
-    "baton-executor": {"baton-client", "baton-common"},
+    "baton-executor": {"baton-client", "baton-telemetry", "baton-common"},
     "baton-test-support": set(),
     "baton-bench": {"baton-store-postgres", "baton-store-sqlite", "baton-store", "baton-common"},
     "baton-server": {
         "baton-common", "baton-expression", "baton-decider", "baton-store", "baton-store-postgres", "baton-store-sqlite",
-        "baton-orchestrator", "baton-api-gateway", "baton-client", "baton-executor", "baton-bench",
+        "baton-orchestrator", "baton-api-gateway", "baton-client", "baton-executor", "baton-bench", "baton-telemetry",
     },
 }
 # The same for tests only, beside EDGES: every crate may use test-support.
@@ -48,13 +49,14 @@ UNREACHABLE = {
     "baton-decider": SQL_CRATES | {"tokio", "mio", "hyper", "reqwest", "tracing"},
     "baton-expression": SQL_CRATES | {"tokio", "mio", "hyper", "reqwest"},
     "baton-store": SQL_CRATES,
+    "baton-telemetry": SQL_CRATES | IMPURE_CRATES,
     "baton-orchestrator": SQL_CRATES,
     "baton-api-gateway": SQL_CRATES,
     "baton-executor": SQL_CRATES,
     "baton-client": SQL_CRATES,
 }
 # Crates whose own sources know no clock, no input or output, no randomness.
-PURE_CRATES = ("common", "decider")
+PURE_CRATES = ("common", "decider", "telemetry")
 IMPURE_WORDS = re.compile(
     r"SystemTime::now|Instant::now|Uuid::new_v4|Uuid::now_v7|std::(fs|net|process|thread)\b|\basync fn\b|\btracing::|\bprintln!")
 READS_ENVIRONMENT = re.compile(r"\benv::(var|vars|var_os)\b")

@@ -9,6 +9,8 @@ mod envelope;
 mod error;
 mod extract;
 mod health;
+mod measured;
+mod metrics;
 mod queues;
 mod respond;
 mod search;
@@ -22,11 +24,13 @@ mod workflow_definitions;
 
 pub use delivery::DeliveryBody;
 pub use error::{ApiError, Refusal};
+pub use metrics::metrics_router;
 pub use serve::{ConnectionLimits, serve, serve_within};
 
 use axum::Router;
 use axum::extract::FromRef;
 use baton_orchestrator::Orchestrator;
+use baton_telemetry::{HttpMetrics, Telemetry};
 use http::{Method, Uri};
 
 /// What the gateway of one process is told about itself.
@@ -38,9 +42,11 @@ pub struct GatewayOptions {
     pub version: String,
     /// Seed of the request ids that this process makes; random, so that two processes differ.
     pub request_id_seed: u64,
+    /// What `GET /metrics` shows; the gateway adds what it records itself.
+    pub telemetry: Telemetry,
 }
 
-/// Every path of the API and `/health`; any other is a 404 with the error body. The state is the
+/// Every path of the API, `/health` and `/metrics`; any other is a 404 with the error body. The state is the
 /// engine, or something that holds it.
 pub fn router<S>(state: S, options: GatewayOptions) -> Router
 where
@@ -48,6 +54,8 @@ where
     Orchestrator: FromRef<S>,
 {
     let envelope = envelope::Envelope::new(&options);
+    let http = HttpMetrics::default();
+    options.telemetry.add(&http);
     Router::new()
         .merge(workflow_definitions::router())
         .merge(task_definitions::router())
@@ -58,10 +66,14 @@ where
         .merge(tasks::router())
         .merge(queues::router())
         .merge(health::router(options.version))
+        .merge(metrics::router(options.telemetry))
         .with_state(state)
         .method_not_allowed_fallback(wrong_method)
         .fallback(unmapped_path)
-        .layer(axum::middleware::from_fn_with_state(envelope, envelope::wrap))
+        .layer((
+            measured::MeasuredLayer::new(http),
+            axum::middleware::from_fn_with_state(envelope, envelope::wrap),
+        ))
 }
 
 async fn unmapped_path(uri: Uri) -> ApiError {

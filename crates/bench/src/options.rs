@@ -181,7 +181,7 @@ pub struct RowOptions {
 /// What the yardstick commits.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct YardstickOptions {
-    /// Executions in one commit
+    /// Executions in one commit; on a cluster, of one shard, and 16 shards at a time
     #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=1000))]
     pub rows: u32,
     /// How long, seconds

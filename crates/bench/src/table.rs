@@ -144,8 +144,8 @@ mod tests {
     use super::*;
     use crate::watch::Cost;
 
-    fn spread(count: u64, [mean, p50, p99, max]: [f64; 4]) -> Option<Spread> {
-        Some(Spread { count, mean, p50, p99, max })
+    fn spread(count: u64, [mean, p50, p99, max]: [f64; 4]) -> Spread {
+        Spread { count, mean, p50, p99, max }
     }
 
     fn report() -> Report {
@@ -165,8 +165,8 @@ mod tests {
             seconds: 1.5,
             workflows_per_s: 6.667,
             tasks_per_s: 20.0,
-            step_ms: spread(20, [1.0, 0.9, 2.25, 3.0]),
-            whole_ms: spread(10, [5.0, 5.0, 6.0, 6.0]),
+            step_ms: Some(spread(20, [1.0, 0.9, 2.25, 3.0])),
+            whole_ms: Some(spread(10, [5.0, 5.0, 6.0, 6.0])),
             cost,
             ..Report::default()
         }
@@ -217,7 +217,7 @@ mod tests {
         let report = Report {
             cost,
             quarters: Some([part; 2]),
-            late_ms: spread(10, [1.0; 4]),
+            late_ms: Some(spread(10, [1.0; 4])),
             due_within_s: Some(59.8),
             loss_percent: Some(1.25),
             refused_starts: 4,

@@ -3,6 +3,7 @@ use crate::poller::Shared;
 use crate::{SourceError, TaskContext, TaskOutcome, TaskType};
 use baton_common::api::{Task, TaskExecLog, TaskResult, TaskResultStatus};
 use baton_common::limits::{LEASE_SECONDS_DEFAULT, REASON_CHARS_MAX};
+use baton_telemetry::{Outcome, WorkerTypeMetrics};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -36,7 +37,14 @@ enum Left {
 }
 
 /// Runs one task to its report, or hands it back.
-pub(crate) async fn run(shared: &Shared, task_type: Arc<dyn TaskType>, task: Task) {
+pub(crate) async fn run(
+    shared: &Shared,
+    task_type: Arc<dyn TaskType>,
+    task: Task,
+    metrics: &WorkerTypeMetrics,
+) {
+    let began = Instant::now();
+    metrics.began();
     let task = Arc::new(task);
     let canceled = CancellationToken::new();
     let context = TaskContext::new(Arc::clone(&task), canceled.clone());
@@ -44,7 +52,9 @@ pub(crate) async fn run(shared: &Shared, task_type: Arc<dyn TaskType>, task: Tas
         let context = context.clone();
         tokio::spawn(async move { task_type.run(context).await })
     };
-    match follow(shared, &task, running, &canceled).await {
+    let left = follow(shared, &task, running, &canceled).await;
+    metrics.ended(outcome_of(&left), began.elapsed());
+    match left {
         Left::WithOutcome(outcome) => {
             let result = result_of(&task, outcome, context.take_logs(), &shared.config.worker_id);
             report(shared, &task, &result).await;
@@ -57,6 +67,18 @@ pub(crate) async fn run(shared: &Shared, task_type: Arc<dyn TaskType>, task: Tas
             shared.handed_back.fetch_add(1, Ordering::Relaxed);
         }
         Left::Gone => {}
+    }
+}
+
+/// The name by which it is counted.
+fn outcome_of(left: &Left) -> Outcome {
+    match left {
+        Left::WithOutcome(TaskOutcome::Completed { .. }) => Outcome::Completed,
+        Left::WithOutcome(TaskOutcome::InProgress { .. }) => Outcome::InProgress,
+        Left::WithOutcome(TaskOutcome::Failed { .. }) => Outcome::Failed,
+        Left::WithOutcome(TaskOutcome::FailedForGood { .. }) => Outcome::FailedForGood,
+        Left::Unfinished => Outcome::HandedBack,
+        Left::Gone => Outcome::Gone,
     }
 }
 

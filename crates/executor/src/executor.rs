@@ -2,6 +2,7 @@
 use crate::poller::{Poller, Shared};
 use crate::{Registry, TaskSource};
 use baton_common::limits::POLL_TIMEOUT_MS_MAX;
+use baton_telemetry::WorkerMetrics;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -54,6 +55,7 @@ pub struct Drained {
 pub struct Executor {
     shared: Arc<Shared>,
     pollers: Vec<Poller>,
+    metrics: WorkerMetrics,
 }
 
 impl Executor {
@@ -79,24 +81,33 @@ impl Executor {
             finished: AtomicUsize::new(0),
             handed_back: AtomicUsize::new(0),
         });
+        let metrics = WorkerMetrics::default();
         let pollers: Vec<Poller> = registry
             .into_types()
-            .map(|(task_type, slots)| match slots {
-                0 => Err(ExecutorError::NoSlots(task_type.name().to_owned())),
-                _ => Ok(Poller::new(Arc::clone(&shared), task_type, slots)),
+            .map(|(task_type, slots)| {
+                if slots == 0 {
+                    return Err(ExecutorError::NoSlots(task_type.name().to_owned()));
+                }
+                let metrics = metrics.of(task_type.name());
+                Ok(Poller::new(Arc::clone(&shared), task_type, slots, metrics))
             })
             .collect::<Result<_, _>>()?;
         if pollers.is_empty() {
             Err(ExecutorError::NothingToRun)
         } else {
-            Ok(Self { shared, pollers })
+            Ok(Self { shared, pollers, metrics })
         }
+    }
+
+    /// What this worker records of itself.
+    pub fn metrics(&self) -> &WorkerMetrics {
+        &self.metrics
     }
 
     /// Works until `shutdown` ends, then drains: polling stops at once, tasks in hand may finish
     /// within the drain time, the rest is handed back. Returns at most 5 s after the drain time.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Drained {
-        let Self { shared, pollers } = self;
+        let Self { shared, pollers, .. } = self;
         let loops = TaskTracker::new();
         for poller in pollers {
             loops.spawn(poller.run());

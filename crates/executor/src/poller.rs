@@ -5,6 +5,7 @@ use crate::executor::ExecutorConfig;
 use crate::{PollRequest, SourceError, TaskSource, TaskType};
 use baton_common::api::Task;
 use baton_common::limits::POLL_COUNT_MAX;
+use baton_telemetry::{PollOutcome, WorkerTypeMetrics};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -38,6 +39,7 @@ pub(crate) struct Poller {
     task_type: Arc<dyn TaskType>,
     slots: Arc<Semaphore>,
     backoff: Backoff,
+    metrics: WorkerTypeMetrics,
 }
 
 /// What one round of the loop came to.
@@ -48,13 +50,19 @@ enum Round {
 }
 
 impl Poller {
-    pub(crate) fn new(shared: Arc<Shared>, task_type: Arc<dyn TaskType>, slots: usize) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        task_type: Arc<dyn TaskType>,
+        slots: usize,
+        metrics: WorkerTypeMetrics,
+    ) -> Self {
         let mut hasher = DefaultHasher::new();
         task_type.name().hash(&mut hasher);
         let seed = shared.config.jitter_seed ^ hasher.finish();
         let (first, longest) = ERROR_PAUSE;
         let slots = Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS)));
-        Self { shared, task_type, slots, backoff: Backoff::new(first, longest, seed) }
+        let backoff = Backoff::new(first, longest, seed);
+        Self { shared, task_type, slots, backoff, metrics }
     }
 
     /// Runs until the worker stops.
@@ -65,12 +73,18 @@ impl Poller {
                 Round::Stopped => return,
                 Round::Polled(tasks, slot) => {
                     self.backoff.reset();
+                    self.metrics.polled(if tasks.is_empty() {
+                        PollOutcome::Empty
+                    } else {
+                        PollOutcome::Filled
+                    });
                     if tasks.is_empty() {
                         self.pause(EMPTY_POLL_MIN.saturating_sub(began.elapsed())).await;
                     }
                     self.start(tasks, slot).await;
                 }
                 Round::Failed(error) => {
+                    self.metrics.polled(PollOutcome::Failed);
                     let pause = self.backoff.pause();
                     let task_type = self.task_type.name();
                     tracing::warn!(task.r#type = task_type, %error, ?pause, "a poll failed");
@@ -119,8 +133,9 @@ impl Poller {
                 },
             };
             let (shared, task_type) = (Arc::clone(&self.shared), Arc::clone(&self.task_type));
+            let metrics = self.metrics.clone();
             self.shared.attempts.spawn(async move {
-                attempt::run(&shared, task_type, task).await;
+                attempt::run(&shared, task_type, task, &metrics).await;
                 drop(slot);
             });
         }

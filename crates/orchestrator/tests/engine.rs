@@ -8,7 +8,7 @@ mod support;
 
 use baton_common::api::{IdempotencyStrategy, StartWorkflowRequest, TaskResultStatus};
 use baton_orchestrator::{ExecuteRequest, OrchestratorError, SearchRequest};
-use baton_store::{SearchQuery, Store};
+use baton_store::{Scope, SearchQuery, Store};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -37,7 +37,11 @@ async fn a_task_without_a_poll_waits_in_its_queue() {
     let engine = engine_on(store.clone()).await;
     define(&engine, "w", &[simple("a")]).await;
     start(&engine, "w").await;
-    assert_eq!(store.queue_sizes().await.unwrap(), [("work".to_owned(), 1)]);
+    let sizes = store.queue_sizes().await.unwrap();
+    assert_eq!(
+        sizes.iter().map(|size| (&*size.queue, size.ready)).collect::<Vec<_>>(),
+        [("work", 1)]
+    );
     assert_eq!((engine.counts().handed_over, engine.counts().queued), (0, 1));
     let task = take(&engine).await;
     assert_eq!(store.queue_sizes().await.unwrap(), []);
@@ -226,8 +230,12 @@ async fn a_definition_registered_elsewhere_is_used_at_once() {
 /// Two engines, each with a worker that reports to the other one, share workflows with children.
 #[tokio::test]
 async fn two_engines_finish_everything_and_hand_no_task_out_twice() {
+    tokio::join!(two_engines(Scope::Database), two_engines(Scope::Shard));
+}
+
+async fn two_engines(scope: Scope) {
     const WORKFLOWS: usize = 30;
-    let store = store();
+    let store = store().with_scope(scope);
     let (a, b) = (engine_on(store.clone()).await, engine_on(store.clone()).await);
     define(&a, "child", &[simple("inner"), simple("last")]).await;
     let step = json!({"name": "c", "taskReferenceName": "c", "type": "SUB_WORKFLOW",

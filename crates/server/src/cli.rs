@@ -62,9 +62,9 @@ pub(crate) enum ConfigCommand {
 const FLAGS: [(&str, &[Scope]); 7] = [
     ("server", &[Scope::Engine, Scope::Worker, Scope::All]),
     ("gateway", &[Scope::Engine, Scope::All]),
-    ("executor", &[Scope::Worker, Scope::Caller, Scope::All]),
+    ("executor", &[Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
     ("migrate", &[Scope::Engine, Scope::All]),
-    ("config", &[Scope::Engine, Scope::Worker, Scope::Caller, Scope::All]),
+    ("config", &[Scope::Engine, Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
     ("definition", &[Scope::Caller]),
     ("workflow", &[Scope::Caller]),
 ];

@@ -302,7 +302,7 @@ async fn counted(server: &Postgres, url: &str) -> Cost {
 /// a transaction of its own.
 const STATEMENTS: &str = "select coalesce(sum(calls), 0) from pg_stat_statements \
     where dbid = (select oid from pg_database where datname = current_database()) \
-    and query ~ 'baton_commit\\(|from request r|reserved_until <='";
+    and query ~ 'baton_commit\\(|from request r|baton_reserve_ready\\('";
 const COMMITS: &str = "select coalesce(sum(calls), 0) from pg_stat_statements \
     where dbid = (select oid from pg_database where datname = current_database()) \
     and query ~ 'baton_commit\\('";

@@ -1,8 +1,9 @@
 //! A bounded pool of connections of one kind, and queries with a deadline.
 use crate::error::{store_error, too_late, unavailable};
 use baton_store::StoreError;
+use baton_telemetry::{Counter, Histogram, StoreMetrics};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row};
 
@@ -16,6 +17,20 @@ pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub(crate) struct Database {
     pool: Pool,
     deadline: Duration,
+    meter: PoolMeter,
+}
+
+/// What a pool records.
+pub(crate) struct PoolMeter {
+    round_trips: Counter,
+    wait: Histogram,
+}
+
+impl PoolMeter {
+    /// For the pool of this name.
+    pub(crate) fn new(metrics: &StoreMetrics, pool: &str) -> Self {
+        Self { round_trips: metrics.round_trips.clone(), wait: metrics.pool_wait(pool) }
+    }
 }
 
 impl Database {
@@ -25,6 +40,7 @@ impl Database {
         size: usize,
         wait_ms: u64,
         timeout_ms: u32,
+        meter: PoolMeter,
     ) -> Result<Self, StoreError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, NoTls, recycling);
@@ -34,7 +50,7 @@ impl Database {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| unavailable(&error))?;
-        Ok(Self { pool, deadline: deadline(timeout_ms) })
+        Ok(Self { pool, deadline: deadline(timeout_ms), meter })
     }
 
     /// Runs a statement that is prepared once per connection.
@@ -73,8 +89,13 @@ impl Database {
         outcome.map_err(|_| discard(client))?.map_err(|error| store_error(&error))
     }
 
+    /// A connection for one statement.
     async fn client(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(|error| unavailable(&error))
+        let began = Instant::now();
+        let client = self.pool.get().await;
+        self.meter.wait.observe(began.elapsed());
+        self.meter.round_trips.inc();
+        client.map_err(|error| unavailable(&error))
     }
 }
 

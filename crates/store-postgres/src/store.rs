@@ -2,32 +2,40 @@
 use crate::batch::{Column, seq, shard};
 use crate::bell::Bell;
 use crate::config::PostgresConfig;
-use crate::database::Database;
+use crate::database::{Database, PoolMeter};
 use crate::definitions::{self, Definitions};
-use crate::lane::Lane;
+use crate::lane::{Lane, Lanes};
 use crate::migrate::{self, MIGRATIONS, MigrationReport};
-use crate::rows::{execution_id, get, loaded_executions, payload, ready_key, text_of};
+use crate::rows::{execution_id, get, loaded_executions, payload, text_of};
 use crate::search;
+use crate::shards::IN_FLIGHT_MAX;
 use crate::text::text;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest, LoadedExecution, Message,
-    MessageId, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage, SearchQuery,
-    Store, StoreError, TaskLog,
+    MessageId, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope, SearchPage,
+    SearchQuery, Store, StoreError, TaskLog,
 };
+use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 use tokio::sync::broadcast;
 use tokio_postgres::Row;
 
 /// Executions in a PostgreSQL database. Cheap to share behind an `Arc`.
 pub struct PostgresStore {
     config: PostgresConfig,
-    engine: Database,
+    pub(crate) engine: Database,
     searches: Database,
     bell: Bell,
+    metrics: PostgresMetrics,
+    pub(crate) scope: Scope,
+    /// The shard that is asked first for ready tasks next time.
+    pub(crate) turn: AtomicU8,
 }
 
 impl PostgresStore {
@@ -39,12 +47,28 @@ impl PostgresStore {
     pub async fn connect(config: PostgresConfig) -> Result<Self, StoreError> {
         let PostgresConfig { pool_size, search_pool_size, pool_wait_ms, .. } = config;
         let (timeout, search_timeout) = (config.statement_timeout_ms, config.search_timeout_ms);
-        let engine = Database::new(config.engine()?, pool_size, pool_wait_ms, timeout)?;
-        let searches =
-            Database::new(config.searches()?, search_pool_size, pool_wait_ms, search_timeout)?;
+        let metrics = PostgresMetrics::default();
+        let [engine, searches] =
+            ["engine", "search"].map(|pool| PoolMeter::new(&metrics.store, pool));
+        let searches = Database::new(
+            config.searches()?,
+            search_pool_size,
+            pool_wait_ms,
+            search_timeout,
+            searches,
+        )?;
         check_schema(&searches).await?;
-        let bell = Bell::hang_up(config.engine()?).await?;
-        Ok(Self { config, engine, searches, bell })
+        let scope = scope_of(&searches).await?;
+        let engine_config = config.engine(scope)?;
+        let engine =
+            Database::new(engine_config.clone(), pool_size, pool_wait_ms, timeout, engine)?;
+        let bell = Bell::hang_up(engine_config).await?;
+        Ok(Self { config, engine, searches, bell, metrics, scope, turn: AtomicU8::new(0) })
+    }
+
+    /// What this store records of itself.
+    pub fn metrics(&self) -> &PostgresMetrics {
+        &self.metrics
     }
 
     /// Brings the database at `url` to the schema of this build; safe to call from many processes
@@ -75,16 +99,34 @@ async fn check_schema(database: &Database) -> Result<(), StoreError> {
     }
 }
 
+/// Whether the tables lie on many nodes, cut by shard.
+async fn scope_of(database: &Database) -> Result<Scope, StoreError> {
+    let rows = database.query(include_str!("sql/citus_present.sql"), &[]).await?;
+    let is_present = rows.first().map_or(Ok(false), |row| get(row, "present"))?;
+    Ok(if is_present { Scope::Shard } else { Scope::Database })
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
-        let lane = Lane::open(self.config.engine()?, self.config.statement_timeout_ms).await?;
-        Ok(Box::new(lane))
+        let (config, timeout) = (self.config.engine(self.scope)?, self.config.statement_timeout_ms);
+        let metrics = &self.metrics.store;
+        match self.scope {
+            Scope::Database => {
+                Ok(Box::new(Lane::open(config, self.scope, timeout, metrics.clone()).await?))
+            }
+            Scope::Shard => Ok(Box::new(Lanes::open(&config, timeout, metrics).await?)),
+        }
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
         let rows = self.engine.query(include_str!("sql/now.sql"), &[]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Corrupt("no clock".into()))?;
+        self.metrics.wal_is_at(get::<i64>(row, "wal_bytes")?.unsigned_abs());
         Ok(Timestamp::from_millis(row.get(0)))
     }
 
@@ -92,11 +134,7 @@ impl Store for PostgresStore {
         &self,
         requests: &[LoadRequest],
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
-        let shards: Vec<i16> = requests.iter().map(|request| shard(request.id)).collect();
-        let ids: Vec<_> = requests.iter().map(|request| request.id.uuid()).collect();
-        let after: Vec<_> = requests.iter().map(|request| request.journal_after).collect();
-        let rows =
-            self.engine.query(include_str!("sql/load.sql"), &[&shards, &ids, &after]).await?;
+        let rows = self.load_rows(requests).await?;
         loaded_executions(requests, &rows)
     }
 
@@ -110,9 +148,10 @@ impl Store for PostgresStore {
             *wanted.entry(text(queue)).or_default() += i64::from(*count);
         }
         let (queues, counts): (Vec<_>, Vec<i64>) = wanted.into_iter().unzip();
-        let sql = include_str!("sql/reserve_ready.sql");
-        let rows = self.engine.query(sql, &[&queues, &counts, &i64::from(reserve_ms)]).await?;
-        rows.iter().map(ready_key).collect()
+        match self.scope {
+            Scope::Database => self.reserve_in(None, &queues, counts, reserve_ms).await,
+            Scope::Shard => self.reserve_by_turns(&queues, counts, reserve_ms).await,
+        }
     }
 
     async fn due_wake_ups(
@@ -120,12 +159,12 @@ impl Store for PostgresStore {
         until: Timestamp,
         limit: u32,
     ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError> {
-        let sql = include_str!("sql/due_wake_ups.sql");
-        let rows = self.engine.query(sql, &[&until.millis(), &i64::from(limit)]).await?;
-        let due = |row: &Row| {
-            Ok((execution_id(get(row, "id")?)?, Timestamp::from_millis(get(row, "wake_at")?)))
-        };
-        rows.iter().map(due).collect()
+        let due = self.parts().into_iter().map(|part| self.due_in(part, until, limit));
+        let due: Vec<_> = stream::iter(due).buffer_unordered(IN_FLIGHT_MAX).try_collect().await?;
+        let mut due = due.concat();
+        due.sort_unstable_by_key(|(id, at)| (*at, *id));
+        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(due)
     }
 
     async fn undelivered(
@@ -162,10 +201,13 @@ impl Store for PostgresStore {
         search::search(&self.searches, query).await
     }
 
-    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+    async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         let rows = self.searches.query(include_str!("sql/queue_sizes.sql"), &[]).await?;
-        let size =
-            |row: &Row| Ok((text_of(row, "queue")?, get::<i64>(row, "count")?.unsigned_abs()));
+        let size = |row: &Row| {
+            let oldest = Timestamp::from_millis(get(row, "oldest")?);
+            let ready = get::<i64>(row, "count")?.unsigned_abs();
+            Ok(QueueSize { queue: text_of(row, "queue")?, ready, oldest })
+        };
         rows.iter().map(size).collect()
     }
 

@@ -2,10 +2,11 @@
 use crate::errors::store_error;
 use crate::{Durability, Options};
 use baton_store::StoreError;
+use baton_telemetry::Histogram;
 use rusqlite::{Connection, OpenFlags, Result};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Readers at once. They share two to four cores with everything else; more would only queue there.
@@ -59,12 +60,15 @@ fn open_reader(path: &Path) -> Result<Connection> {
 pub(crate) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+    /// How long a request waited for a permit.
+    wait: Histogram,
 }
 
 impl Readers {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, wait: Histogram) -> Result<Self> {
         let idle: Result<Vec<_>> = (0..READERS).map(|_| open_reader(path)).collect();
-        Ok(Self { idle: Arc::new(Mutex::new(idle?)), permits: Arc::new(Semaphore::new(READERS)) })
+        let permits = Arc::new(Semaphore::new(READERS));
+        Ok(Self { idle: Arc::new(Mutex::new(idle?)), permits, wait })
     }
 
     /// Runs `work` in one snapshot on a blocking thread.
@@ -73,7 +77,9 @@ impl Readers {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        let began = Instant::now();
         let permit = Arc::clone(&self.permits).acquire_owned().await;
+        self.wait.observe(began.elapsed());
         let permit = permit.map_err(|_| stopped())?;
         let idle = Arc::clone(&self.idle);
         let read = tokio::task::spawn_blocking(move || {

@@ -21,9 +21,10 @@ use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage,
-    SearchQuery, Store, StoreError, TaskLog,
+    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
+    SearchPage, SearchQuery, Store, StoreError, TaskLog,
 };
+use baton_telemetry::StoreMetrics;
 use connections::Readers;
 use errors::store_error;
 use guard::Guard;
@@ -64,6 +65,7 @@ struct OpenFile {
     readers: Readers,
     writer: Writer,
     reservations: Reservations,
+    metrics: StoreMetrics,
     _guard: Guard,
 }
 
@@ -77,10 +79,13 @@ impl SqliteStore {
         let guard = Guard::take(path)?;
         let writer = migrated(path, options)?.0;
         write::prepare_removals(&writer).map_err(store_error)?;
+        let metrics = StoreMetrics::default();
+        let wait = metrics.pool_wait("reader");
         let open = OpenFile {
-            readers: Readers::open(path).map_err(store_error)?,
+            readers: Readers::open(path, wait).map_err(store_error)?,
             writer: Writer::start(writer)?,
             reservations: Reservations::default(),
+            metrics,
             _guard: guard,
         };
         Ok(Self { open: Arc::new(open), rings: broadcast::Sender::new(1) })
@@ -95,11 +100,17 @@ impl SqliteStore {
         migrated(path, &Options { durability: Durability::Full }).map(|(_, applied)| applied)
     }
 
+    /// What this store records of itself.
+    pub fn metrics(&self) -> &StoreMetrics {
+        &self.open.metrics
+    }
+
     async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
+        self.open.metrics.round_trips.inc();
         self.open.readers.read(move |connection| work(connection).map_err(store_error)).await
     }
 
@@ -107,6 +118,7 @@ impl SqliteStore {
     where
         W: FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
     {
+        self.open.metrics.round_trips.inc();
         self.open.writer.write(move |connection| work(connection).map_err(store_error)).await
     }
 }
@@ -125,7 +137,14 @@ struct SqliteLane {
 impl CommitLane for SqliteLane {
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
         let copy = batch.clone();
-        self.open.writer.write(move |connection| commit::batch(connection, &copy)).await?;
+        self.open.metrics.round_trips.inc();
+        let commit = move |connection: &Connection| {
+            let before = connection.total_changes();
+            commit::batch(connection, &copy)?;
+            Ok::<_, CommitError>(connection.total_changes().saturating_sub(before))
+        };
+        let rows = self.open.writer.write(commit).await?;
+        self.open.metrics.rows_written.inc_by(rows);
         let removed = batch.writes.iter().flat_map(|write| &write.ready_removed);
         self.open.reservations.forget(removed);
         Ok(())
@@ -199,7 +218,7 @@ impl Store for SqliteStore {
         self.read(move |connection| search::page(connection, &query)).await
     }
 
-    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+    async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         self.read(read::queue_sizes).await
     }
 

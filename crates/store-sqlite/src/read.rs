@@ -6,7 +6,7 @@ use crate::rows::{
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     DefinitionChanges, LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord,
-    Revision, TaskLog, Version,
+    QueueSize, Revision, TaskLog, Version,
 };
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
@@ -88,10 +88,11 @@ pub(crate) fn plan(connection: &Connection, hash: PlanHash) -> Result<Option<Pay
     statement.query_row([hash.0], |row| payload(row, 0)).optional()
 }
 
-pub(crate) fn queue_sizes(connection: &Connection) -> Result<Vec<(String, u64)>> {
-    let sql = include_str!("sql/queue_sizes.sql");
-    let size = |row: &Row<'_>| row.get::<_, i64>(1).map(i64::cast_unsigned);
-    rows(connection, sql, [], |row| Ok((row.get(0)?, size(row)?)))
+pub(crate) fn queue_sizes(connection: &Connection) -> Result<Vec<QueueSize>> {
+    rows(connection, include_str!("sql/queue_sizes.sql"), [], |row| {
+        let ready = row.get::<_, i64>(1)?.cast_unsigned();
+        Ok(QueueSize { queue: row.get(0)?, ready, oldest: timestamp(row, 2)? })
+    })
 }
 
 pub(crate) fn task_logs(connection: &Connection, task: TaskId, limit: u32) -> Result<Vec<TaskLog>> {

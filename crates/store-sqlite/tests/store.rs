@@ -178,3 +178,19 @@ fn a_file_that_is_no_database_is_refused() {
     let refused = open(&path).err();
     assert!(matches!(refused, Some(StoreError::Corrupt(_))), "{refused:?}");
 }
+
+/// Goal: rows are counted as the file has them, and a refused batch counts none. Method: a birth has
+/// its row, its input, its overview and its journal entry.
+#[tokio::test]
+async fn rows_are_counted_as_they_are_written() {
+    let files = Files::new();
+    let store = files.fresh();
+    commit(&store, 1).await.unwrap();
+    assert_eq!(store.metrics().rows_written.get(), 4);
+    commit(&store, 1).await.unwrap_err();
+    assert_eq!(store.metrics().rows_written.get(), 4);
+    let before = store.metrics().round_trips.get();
+    assert_eq!(born(&store).await, 1);
+    assert_eq!(store.metrics().round_trips.get(), before + 1);
+    assert!(store.metrics().pool_wait("reader").count() > 0);
+}

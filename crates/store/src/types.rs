@@ -8,6 +8,15 @@ pub type Version = i64;
 /// Counts the changes of the definitions of a database.
 pub type Revision = i64;
 
+/// What a transaction of a store reaches without a second round trip or a second node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// All executions.
+    Database,
+    /// The executions of one shard, with the idempotency keys and the messages that it keeps.
+    Shard,
+}
+
 /// SHA-256 of a frozen definition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct PlanHash(pub [u8; 32]);
@@ -119,6 +128,17 @@ pub struct QueueDemand {
     pub queue: String,
     /// At most this many, from 1.
     pub count: u32,
+}
+
+/// What waits in a queue.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QueueSize {
+    /// The queue.
+    pub queue: String,
+    /// Ready tasks, from 1.
+    pub ready: u64,
+    /// Since when the oldest of them is ready.
+    pub oldest: Timestamp,
 }
 
 /// Names a message by its sender's commit.

@@ -6,6 +6,7 @@ use axum::response::Response;
 use baton_api_gateway::{GatewayOptions, router};
 use baton_common::api::ErrorBody;
 use baton_orchestrator::Orchestrator;
+use baton_telemetry::Telemetry;
 use http::Request;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -15,6 +16,7 @@ pub(crate) fn options() -> GatewayOptions {
         instance: "host-1".to_owned(),
         version: "7.7.7".to_owned(),
         request_id_seed: 1,
+        telemetry: Telemetry::default(),
     }
 }
 

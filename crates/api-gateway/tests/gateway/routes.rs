@@ -67,6 +67,7 @@ GET /api/tasks/queue/polldata
 GET /api/tasks/queue/polldata/all
 POST /api/tasks/queue/requeue/t
 GET /health
+GET /metrics
 GET /api/health
 GET /api/version
 ";

@@ -136,8 +136,8 @@ mod tests {
             "abroad": null});
         assert!(plan.is_right(1, &right));
         assert!(!plan.is_right(2, &right));
-        let plain = json!({"n": 7, "packed": 6, "way": "plain", "express": null, "gift": null,
+        let simple_order = json!({"n": 7, "packed": 6, "way": "plain", "express": null, "gift": null,
             "abroad": null});
-        assert!(plan.is_right(4, &plain));
+        assert!(plan.is_right(4, &simple_order));
     }
 }

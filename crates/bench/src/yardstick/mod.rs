@@ -30,7 +30,7 @@ pub(crate) async fn run(options: YardstickOptions, load: &LoadOptions) -> anyhow
     let found = store.search(&SearchQuery { size: 1, ..SearchQuery::default() }).await?.total_hits;
     ensure!(found == 0, "{url} has {found} executions: give the yardstick an empty database");
     let watch = Watch::new(load).await?.of_ended_connections();
-    let mut rows = Rows::new(store.now().await?, options.queued)?;
+    let mut rows = Rows::new(store.now().await?, options.queued, store.scope())?;
     let measured = measure(&*store, &watch, &mut rows, options).await;
     for ids in rows.made.chunks(REMOVED_AT_ONCE) {
         store.remove(ids).await?;
@@ -64,11 +64,14 @@ async fn measure(
     let limit = Duration::from_secs(options.seconds);
     let mut commits = 0;
     while begin.elapsed() < limit && rows.made.len() < EXECUTIONS_MAX {
-        let (batch, tasks) = (rows.batch(options.rows as usize), rows.tasks);
+        let tasks = rows.tasks;
+        let turn = rows.turn(options.rows as usize);
         let called = Instant::now();
-        lane.commit(&batch).await?;
+        for outcome in lane.commit_each(&turn).await {
+            outcome?;
+            commits += 1;
+        }
         let now = Instant::now();
-        commits += 1;
         times.record(now - called);
         timeline.latency(now, now - called);
         (tasks..rows.tasks).for_each(|_| timeline.task(now));

@@ -4,14 +4,23 @@
 //! steps that end a task and lease the next, and its end. Where none waits, each lease is a commit of
 //! its own, and a ready row comes before it and goes with it. A batch holds executions at all of
 //! these, so that a run has them in their ratio.
+use baton_common::ids::SHARDS;
 use baton_common::{ExecutionId, Payload, Timestamp, WorkflowStatus};
-use baton_store::{Batch, CommitLane, ExecutionIndex, ExecutionWrite, PlanHash, ReadyKey, Waits};
+use baton_store::{
+    Batch, CommitLane, ExecutionIndex, ExecutionWrite, PlanHash, ReadyKey, Scope, Waits,
+};
 use bytes::Bytes;
 
 /// Tasks of an execution.
 const TASKS: i64 = 3;
 /// Executions open at once: more than any batch holds.
 const OPEN: usize = 4_096;
+/// Those of each shard, where they stand by shard.
+const OF_SHARD: usize = OPEN / SHARDS as usize;
+/// Shards that are committed to at the same time, where each needs a commit of its own.
+const SHARDS_AT_ONCE: usize = 16;
+/// Where an id's entropy holds its shard.
+const SHARD_BIT: u32 = 12;
 /// When a task's lease ends, ms from now: after any run, so that nobody comes to look.
 const LEASE_MS: i64 = 86_400_000;
 /// Bytes of the changes in the journal, as an engine of this version writes them.
@@ -48,6 +57,8 @@ struct Slot {
 pub(super) struct Rows {
     at: Timestamp,
     queued: bool,
+    scope: Scope,
+    /// Where a commit reaches one shard only, those of a shard stand together.
     slots: Vec<Slot>,
     next: usize,
     /// Every execution that was ever born.
@@ -59,10 +70,11 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(at: Timestamp, queued: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(at: Timestamp, queued: bool, scope: Scope) -> anyhow::Result<Self> {
         let mut rows = Self {
             at,
             queued,
+            scope,
             slots: Vec::new(),
             next: 0,
             made: Vec::new(),
@@ -70,13 +82,17 @@ impl Rows {
             plan: (PlanHash([1; 32]), Payload::empty_object()),
             input: Payload::parse(INPUT.to_owned())?,
         };
-        rows.slots = (0..OPEN).map(|_| rows.born()).collect();
+        rows.slots = (0..OPEN).map(|place| rows.born(place)).collect();
         Ok(rows)
     }
 
-    fn born(&mut self) -> Slot {
+    fn born(&mut self, place: usize) -> Slot {
         // As far apart as the random ones of an engine.
-        let entropy = (self.made.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut entropy = (self.made.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        if self.scope == Scope::Shard {
+            let shard = (place / OF_SHARD) as u64;
+            entropy = (entropy & !(u64::from(SHARDS - 1) << SHARD_BIT)) | (shard << SHARD_BIT);
+        }
         let id = ExecutionId::new(self.at, entropy);
         self.made.push(id);
         Slot { id, version: 0 }
@@ -89,20 +105,39 @@ impl Rows {
         size: usize,
     ) -> anyhow::Result<()> {
         let commits = usize::try_from(self.commits())?;
+        let at_once = if self.scope == Scope::Shard { OF_SHARD } else { OPEN };
         for round in 1..commits {
-            let ahead: Vec<usize> = (0..OPEN).filter(|place| place % commits >= round).collect();
-            for places in ahead.chunks(size) {
-                let batch = self.batch_of(places);
-                lane.commit(&Batch { plans: vec![self.plan.clone()], ..batch }).await?;
+            for first in (0..OPEN).step_by(at_once) {
+                let ahead = (first..first + at_once).filter(|place| place % commits >= round);
+                let ahead: Vec<usize> = ahead.collect();
+                for places in ahead.chunks(size) {
+                    let batch = self.batch_of(places);
+                    lane.commit(&Batch { plans: vec![self.plan.clone()], ..batch }).await?;
+                }
             }
         }
         Ok(())
     }
 
-    /// The next `size` executions, each one commit further.
-    pub(super) fn batch(&mut self, size: usize) -> Batch {
-        let places: Vec<usize> = (0..size).map(|offset| (self.next + offset) % OPEN).collect();
-        self.next = (self.next + size) % OPEN;
+    /// What is committed next, at the same time: `size` executions, each one commit further; where a
+    /// commit reaches one shard only, as many of each of the next shards, up to those that there are.
+    pub(super) fn turn(&mut self, size: usize) -> Vec<Batch> {
+        match self.scope {
+            Scope::Database => {
+                let places: Vec<usize> = (0..size).map(|n| (self.next + n) % OPEN).collect();
+                self.next = (self.next + size) % OPEN;
+                vec![self.batch_of(&places)]
+            }
+            Scope::Shard => (0..SHARDS_AT_ONCE).map(|_| self.batch_of_next_shard(size)).collect(),
+        }
+    }
+
+    fn batch_of_next_shard(&mut self, size: usize) -> Batch {
+        let (round, shard) = (self.next / usize::from(SHARDS), self.next % usize::from(SHARDS));
+        self.next = self.next.wrapping_add(1);
+        let size = size.min(OF_SHARD);
+        let place = |n: usize| shard * OF_SHARD + (round.wrapping_mul(size) + n) % OF_SHARD;
+        let places: Vec<usize> = (0..size).map(place).collect();
         self.batch_of(&places)
     }
 
@@ -119,7 +154,7 @@ impl Rows {
         let write = self.write(slot, stage);
         self.tasks += u64::from(matches!(stage, Stage::Report | Stage::End));
         self.slots[place] = match stage {
-            Stage::End => self.born(),
+            Stage::End => self.born(place),
             Stage::Birth | Stage::Lease | Stage::Report => {
                 Slot { version: slot.version + 1, ..slot }
             }
@@ -212,17 +247,26 @@ fn filler(bytes: usize) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
-    /// Runs until every execution has come round a few times; how often each stage was written.
-    fn stages(queued: bool) -> (BTreeMap<i64, usize>, Rows) {
-        let mut rows = Rows::new(Timestamp::from_millis(1), queued).unwrap();
+    /// Runs until every execution has come round a few times; how often each version was written.
+    fn stages(queued: bool, scope: Scope) -> (BTreeMap<i64, usize>, Rows) {
+        let mut rows = Rows::new(Timestamp::from_millis(1), queued, scope).unwrap();
         let mut found = BTreeMap::new();
-        for _ in 0..rows.commits() * 3 {
-            let batch = rows.batch(OPEN);
-            assert!(batch.writes.is_sorted_by_key(|write| (write.id.shard(), write.id)));
-            for write in batch.writes {
-                *found.entry(write.expected_version).or_default() += 1;
+        let wanted = OPEN * usize::try_from(rows.commits() * 3).unwrap();
+        let mut written = 0;
+        while written < wanted {
+            let turn = rows.turn(64);
+            for batch in turn {
+                let key = |write: &ExecutionWrite| (write.id.shard(), write.id);
+                assert!(batch.writes.is_sorted_by_key(key));
+                let shards = batch.writes.iter().map(|write| write.id.shard());
+                let shards: BTreeSet<u8> = shards.collect();
+                assert!(scope == Scope::Database || shards.len() == 1, "{shards:?}");
+                for write in batch.writes {
+                    *found.entry(write.expected_version).or_default() += 1;
+                    written += 1;
+                }
             }
         }
         (found, rows)
@@ -230,17 +274,20 @@ mod tests {
 
     #[test]
     fn an_execution_is_four_commits_where_a_worker_waits() {
-        let (found, rows) = stages(false);
         let each = 3 * OPEN;
-        assert_eq!(found, BTreeMap::from([(0, each), (1, each), (2, each), (3, each)]));
-        assert_eq!(rows.tasks, 3 * each as u64);
+        for scope in [Scope::Database, Scope::Shard] {
+            let (found, rows) = stages(false, scope);
+            assert_eq!(found, BTreeMap::from([(0, each), (1, each), (2, each), (3, each)]));
+            assert_eq!(rows.tasks, 3 * each as u64);
+        }
+        let (_, rows) = stages(false, Scope::Database);
         let kinds = [0, 1, 2, 3].map(|version| rows.stage(version));
         assert_eq!(kinds, [Stage::Birth, Stage::Report, Stage::Report, Stage::End]);
     }
 
     #[test]
     fn an_execution_is_seven_commits_where_none_waits() {
-        let (found, rows) = stages(true);
+        let (found, rows) = stages(true, Scope::Database);
         assert_eq!(found.len(), 7);
         assert_eq!(rows.tasks, 9 * OPEN as u64);
         let slot = rows.slots[0];
@@ -254,10 +301,12 @@ mod tests {
 
     #[test]
     fn no_two_executions_are_one() {
-        let (_, rows) = stages(false);
-        let mut ids = rows.made.clone();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), rows.made.len());
+        for scope in [Scope::Database, Scope::Shard] {
+            let (_, rows) = stages(false, scope);
+            let mut ids = rows.made.clone();
+            ids.sort_unstable();
+            ids.dedup();
+            assert_eq!(ids.len(), rows.made.len());
+        }
     }
 }

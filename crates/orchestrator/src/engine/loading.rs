@@ -48,9 +48,12 @@ impl Engine {
                 states.by_id.insert(id, None);
             }
         }
+        let found = states.by_id.values().flatten().count();
+        self.parts.metrics.cache_hits.inc_by(found as u64);
         if requests.is_empty() {
             return Ok(states);
         }
+        self.parts.metrics.cache_misses.inc_by(requests.len() as u64);
         states.fresh.extend(requests.iter().map(|request| request.id));
         let loaded = self.parts.store.load(&requests).await?;
         for loaded in loaded.into_iter().flatten() {

@@ -7,8 +7,10 @@ mod births;
 mod claims;
 mod deciding;
 mod dispatch;
+mod groups;
 mod jobs;
 mod loading;
+mod measure;
 mod timers;
 mod write;
 
@@ -23,10 +25,11 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_decider::state::Execution;
 use baton_expression::script::{Script, ScriptError};
 use baton_store::{CommitLane, Message, PlanHash, QueueDemand, ReadyKey, Store, Version};
+use baton_telemetry::EngineMetrics;
 use dispatch::Dispatcher;
+use measure::{MeasuredLane, Meter};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use timers::Timers;
 use tokio::sync::{mpsc, oneshot};
@@ -166,29 +169,13 @@ impl EngineHandle {
     }
 }
 
-/// What the engine has done since it began.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) commits: AtomicU64,
-    pub(crate) writes: AtomicU64,
-    pub(crate) handed_over: AtomicU64,
-    pub(crate) queued: AtomicU64,
-    pub(crate) conflicts: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn add(counter: &AtomicU64, by: usize) {
-        counter.fetch_add(by as u64, Ordering::Relaxed);
-    }
-}
-
 /// What the engine needs from outside.
 pub(crate) struct EngineParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) evaluate: Evaluate,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
 }
 
@@ -220,6 +207,7 @@ pub(crate) struct Engine {
     cache: quick_cache::unsync::Cache<ExecutionId, Cached, Weighter>,
     dispatcher: Dispatcher,
     timers: Timers,
+    meter: Meter,
     /// Jobs that this engine makes for itself, next in line.
     own: VecDeque<Job>,
     /// Starts that wait for their share of a batch; admission bounds them.
@@ -268,7 +256,7 @@ async fn run(
     ready: oneshot::Sender<Result<(), OrchestratorError>>,
 ) {
     let lane = match parts.store.open_lane().await {
-        Ok(lane) => lane,
+        Ok(lane) => Box::new(MeasuredLane { lane, metrics: parts.metrics.clone() }),
         Err(error) => {
             let _ = ready.send(Err(error.into()));
             return;
@@ -277,6 +265,7 @@ async fn run(
     let _ = ready.send(Ok(()));
     let mut engine = Engine {
         cache: quick_cache::unsync::Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES_MAX, Weighter),
+        meter: Meter::new(parts.metrics.clone()),
         parts,
         lane,
         inbox,
@@ -334,13 +323,16 @@ impl Engine {
         for work in works {
             self.sort_in(work, &mut jobs);
         }
-        let due = self.timers.due(self.parts.clock.now(), BATCH_WORKS_MAX);
-        jobs.extend(due.into_iter().map(Job::wake_up));
+        let now = self.parts.clock.now();
+        let due = self.timers.due(now, BATCH_WORKS_MAX);
+        self.meter.woke(&due, now);
+        jobs.extend(due.into_iter().map(|(_, id)| Job::wake_up(id)));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
         let share = starts_beside(jobs.len()).min(self.starts.len());
         jobs.extend(self.starts.drain(..share));
         self.reserve();
         if !jobs.is_empty() {
+            self.meter.begin();
             self.run_batch(jobs).await;
         }
     }
@@ -358,7 +350,10 @@ impl Engine {
                 self.dispatcher.found(&demands, keys);
             }
             Work::Rung(queues) => self.dispatcher.suspect(&queues),
-            Work::Tick => self.dispatcher.suspect_all(),
+            Work::Tick => {
+                self.dispatcher.suspect_all();
+                self.meter.look_at(&self.dispatcher);
+            }
             Work::WakeUps(wake_ups) => {
                 for (id, at) in wake_ups {
                     self.timers.add(id, at);

@@ -35,15 +35,16 @@ impl Timers {
         }
     }
 
-    /// Takes out the executions that must be looked at now, earliest first, at most `limit`.
-    pub(crate) fn due(&mut self, now: Timestamp, limit: usize) -> Vec<ExecutionId> {
+    /// Takes out the executions that must be looked at now, each with its time, earliest first, at
+    /// most `limit`.
+    pub(crate) fn due(&mut self, now: Timestamp, limit: usize) -> Vec<(Timestamp, ExecutionId)> {
         let mut due = Vec::new();
         while due.len() < limit
             && let Some((at, id)) = self.by_time.first().copied().filter(|(at, _)| *at <= now)
         {
             self.by_time.remove(&(at, id));
             self.by_id.remove(&id);
-            due.push(id);
+            due.push((at, id));
         }
         due
     }

@@ -1,6 +1,8 @@
 //! What the gateway may ask of the engine.
 mod definitions;
 mod executions;
+mod homes;
+mod metrics;
 mod query;
 mod search;
 mod tasks;
@@ -9,7 +11,7 @@ mod waiting;
 use crate::admission::Admission;
 use crate::background;
 use crate::clock::Clock;
-use crate::engine::{self, Counters, EngineHandle, EngineParts, Evaluate, Receipt};
+use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
 use crate::error::OrchestratorError;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
@@ -18,11 +20,15 @@ use crate::watchers::Watchers;
 use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
 use baton_decider::state::Execution;
-use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Store};
-use std::hash::{BuildHasher, Hasher, RandomState};
+use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Scope, Store};
+use baton_telemetry::EngineMetrics;
+use metrics::LastSample;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+pub use metrics::EngineCounts;
 
 pub(crate) type Answer<T> = Result<T, OrchestratorError>;
 
@@ -39,9 +45,10 @@ pub(crate) struct Inner {
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) polls: Arc<Polls>,
     pub(crate) engine: EngineHandle,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) admission: Admission,
+    sampled: LastSample,
     random: RandomState,
     births: AtomicU64,
 }
@@ -108,21 +115,6 @@ pub struct ExecuteRequest {
     pub return_strategy: String,
 }
 
-/// What the engine has done since its process began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineCounts {
-    /// Transactions committed.
-    pub commits: u64,
-    /// Executions written in them.
-    pub writes: u64,
-    /// Tasks handed to a waiting poll in the commit that made them.
-    pub handed_over: u64,
-    /// Tasks that became ready while nobody waited for them.
-    pub queued: u64,
-    /// Batches decided again because others were faster.
-    pub conflicts: u64,
-}
-
 impl Orchestrator {
     /// Starts an engine on a store. `evaluate` runs scripts, blocking its thread.
     ///
@@ -134,14 +126,14 @@ impl Orchestrator {
         let polls = Arc::new(Polls::new(clock.clone()));
         let definitions = Arc::new(Definitions::new(store.clone(), polls.clone()));
         definitions.refresh().await?;
-        let counters = Arc::new(Counters::default());
+        let metrics = EngineMetrics::default();
         let watchers = Arc::new(Watchers::default());
         let engine = engine::spawn(EngineParts {
             store: store.clone(),
             clock: clock.clone(),
             definitions: definitions.clone(),
-            evaluate,
-            counters: counters.clone(),
+            evaluate: metrics::measured(evaluate, &metrics),
+            metrics: metrics.clone(),
             watchers: watchers.clone(),
         })
         .await?;
@@ -151,27 +143,15 @@ impl Orchestrator {
             definitions,
             polls,
             engine,
-            counters,
+            metrics,
             watchers,
             admission: Admission::default(),
+            sampled: LastSample::default(),
             random: RandomState::new(),
             births: AtomicU64::new(0),
         });
         background::spawn(&inner);
         Ok(Self { inner })
-    }
-
-    /// What the engine has done so far.
-    pub fn counts(&self) -> EngineCounts {
-        let counters = &self.inner.counters;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        EngineCounts {
-            commits: read(&counters.commits),
-            writes: read(&counters.writes),
-            handed_over: read(&counters.handed_over),
-            queued: read(&counters.queued),
-            conflicts: read(&counters.conflicts),
-        }
     }
 
     /// Whether the engine runs and the database answers.
@@ -187,9 +167,15 @@ impl Orchestrator {
 
     /// A fresh id; no two are alike.
     pub(crate) fn new_id(&self) -> ExecutionId {
-        let mut hasher = self.inner.random.build_hasher();
-        hasher.write_u64(self.inner.births.fetch_add(1, Ordering::Relaxed));
-        ExecutionId::new(self.inner.clock.now(), hasher.finish())
+        let entropy = self.inner.random.hash_one(self.inner.births.fetch_add(1, Ordering::Relaxed));
+        let now = self.inner.clock.now();
+        let id = ExecutionId::new(now, entropy);
+        match self.inner.store.scope() {
+            Scope::Database => id,
+            Scope::Shard => {
+                id.in_shard(homes::of(self.inner.random.hash_one(u64::MAX), now, entropy))
+            }
+        }
     }
 
     /// The row of an execution.

@@ -269,7 +269,8 @@ impl Orchestrator {
     /// # Errors
     /// Unavailable.
     pub async fn queue_sizes(&self) -> Answer<BTreeMap<String, u64>> {
-        Ok(self.inner.store.queue_sizes().await?.into_iter().collect())
+        let sizes = self.inner.store.queue_sizes().await?.into_iter();
+        Ok(sizes.map(|size| (size.queue, size.ready)).collect())
     }
 
     /// Who polled last, by domain; of all types for `None`.

@@ -4,8 +4,8 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::memory::MemoryStore;
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage,
-    SearchQuery, Store, StoreError, TaskLog,
+    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
+    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -80,6 +80,10 @@ impl Store for Faulty {
         Ok(Box::new(self.clone()))
     }
 
+    fn scope(&self) -> Scope {
+        self.inner.scope()
+    }
+
     async fn now(&self) -> Result<Timestamp, StoreError> {
         self.inner.now().await
     }
@@ -137,7 +141,7 @@ impl Store for Faulty {
         self.inner.search(query).await
     }
 
-    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+    async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         self.inner.queue_sizes().await
     }
 

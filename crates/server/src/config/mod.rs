@@ -66,6 +66,7 @@ pub(crate) struct WorkerConfig {
     pub(crate) command_time: Duration,
     pub(crate) samples: bool,
     pub(crate) poll_timeout: Duration,
+    pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
 /// Everything that can be set. Each member is documented in [`setting::SETTINGS`].
@@ -119,10 +120,7 @@ impl Reader<'_> {
 
     fn engine(&mut self) -> EngineConfig {
         EngineConfig {
-            listen: self.value("listen", SocketAddr::from(([127, 0, 0, 1], 0)), |text| {
-                let text = text.replace("localhost", "127.0.0.1");
-                text.parse().map_err(|_| "must be <address>:<port>, as 127.0.0.1:8080".to_owned())
-            }),
+            listen: self.value("listen", SocketAddr::from(([127, 0, 0, 1], 0)), address),
             database: self.value("database-url", Database::Sqlite(PathBuf::new()), database),
             database_pool_size: self.count("database-pool-size", 1..=1000),
             evaluators: self.count("evaluators", 1..=64),
@@ -147,6 +145,9 @@ impl Reader<'_> {
             command_time: self.millis("command-time-ms", 1..=DAY_MS),
             samples: self.truth("samples"),
             poll_timeout: self.millis("poll-timeout-ms", 0..=5000),
+            metrics_listen: self.value("metrics-listen", None, |text| {
+                if text.is_empty() { Ok(None) } else { address(text).map(Some) }
+            }),
         }
     }
 
@@ -209,6 +210,11 @@ impl Reader<'_> {
     }
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.replace("localhost", "127.0.0.1");
+    text.parse().map_err(|_| "must be <address>:<port>, as 127.0.0.1:8080".to_owned())
+}
+
 fn database(url: &str) -> Result<Database, String> {
     if let Some(path) = url.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
@@ -241,7 +247,7 @@ mod tests {
         assert_eq!(config.engine.database, Database::Sqlite("baton.db".into()));
         assert!(config.worker.command_programs.is_empty());
         assert_eq!(config.worker.http_reach, Reach::Internal);
-        assert_eq!(config.token, None);
+        assert_eq!((config.token, config.worker.metrics_listen), (None, None));
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub(crate) enum Scope {
     Engine,
     /// Roles that run tasks: `server`, `executor`.
     Worker,
+    /// The role that only runs tasks: `executor`.
+    Executor,
     /// Whatever calls a server: `executor`, `definition`, `workflow`.
     Caller,
     /// Every role.
@@ -48,7 +50,7 @@ const fn setting(
 }
 
 /// Every setting, in the order of the documentation; all since 0.1.0.
-pub(crate) const SETTINGS: [Setting; 21] = [
+pub(crate) const SETTINGS: [Setting; 22] = [
     setting(
         "listen",
         "127.0.0.1:8080",
@@ -168,6 +170,14 @@ pub(crate) const SETTINGS: [Setting; 21] = [
         "MILLISECONDS",
         Scope::Worker,
         "How long a poll waits for work, 0 to 5000. Short: many empty polls",
+    ),
+    setting(
+        "metrics-listen",
+        "",
+        "ADDRESS",
+        Scope::Executor,
+        "Address and port where an executor serves /metrics; the default is nowhere. A server and a \
+         gateway serve theirs beside the API",
     ),
     setting(
         "drain-ms",

@@ -2,11 +2,15 @@
 use crate::commands::client;
 use crate::config::{Config, WorkerConfig};
 use crate::failure::{Exit, Failure};
+use baton_api_gateway::{metrics_router, serve};
 use baton_executor::command::{CommandConfig, CommandTask};
 use baton_executor::http::{HttpConfig, HttpTask};
 use baton_executor::{Executor, ExecutorConfig, HttpSource, Registry, samples};
+use baton_telemetry::Telemetry;
 use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Most bytes of stdout kept from a program: what fits a task's output.
 const COMMAND_STDOUT_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -15,16 +19,40 @@ const COMMAND_STDOUT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let client = client(config)?;
     let registry = registry(&config.worker);
-    let types: Vec<&str> = registry.names().collect();
-    tracing::info!(server = client.base_url(), ?types, "executor started");
+    let types: Vec<String> = registry.names().map(str::to_owned).collect();
+    let server = client.base_url().to_owned();
     let source = Arc::new(HttpSource::new(client));
     let executor = Executor::new(source, registry, executor_config(config)).map_err(|error| {
         Failure::new(Exit::Config, error.to_string())
             .fix("give --http-slots, --command-programs or --samples")
     })?;
+    let stop = CancellationToken::new();
+    let metrics = match config.worker.metrics_listen {
+        Some(address) => Some(serve_metrics(address, &executor, &stop).await?),
+        None => None,
+    };
+    tracing::info!(server, ?types, "executor started");
     let drained = executor.run(super::requested()).await;
+    stop.cancel();
+    if let Some(metrics) = metrics {
+        metrics.await.map_err(|error| Failure::new(Exit::Defect, error.to_string()))?;
+    }
     tracing::info!(drained.finished, drained.handed_back, "executor stopped");
     Ok(())
+}
+
+/// Serves what the executor records until `stop`, also while it drains.
+async fn serve_metrics(
+    address: SocketAddr,
+    executor: &Executor,
+    stop: &CancellationToken,
+) -> Result<tokio::task::JoinHandle<()>, Failure> {
+    let listener = super::listen(address, "--metrics-listen").await?;
+    tracing::info!(url = %format_args!("http://{}/metrics", listener.local_addr()?), "metrics served");
+    let telemetry = Telemetry::default();
+    telemetry.add(executor.metrics());
+    let stop = stop.clone().cancelled_owned();
+    Ok(tokio::spawn(serve(listener, metrics_router(telemetry), stop)))
 }
 
 /// The task types that these settings ask for.

@@ -9,11 +9,11 @@ use baton_orchestrator::{Evaluate, Orchestrator};
 use baton_store::Store;
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_store_sqlite::{Durability, Options, SqliteStore};
+use baton_telemetry::Telemetry;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -21,20 +21,18 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Serves until the process is asked to stop.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
-    let store = open_store(&config.engine).await?;
+    let telemetry = Telemetry::default();
+    let store = open_store(&config.engine, &telemetry).await?;
     let orchestrator = Orchestrator::start(store, evaluator(&config.engine)?)
         .await
         .map_err(|error| unavailable(&error.to_string()))?;
-    let listener = TcpListener::bind(config.engine.listen).await.map_err(|error| {
-        let listen = config.engine.listen;
-        Failure::new(Exit::Config, format!("{listen} cannot be listened on: {error}"))
-            .fix("stop what uses the port, or choose another with --listen")
-    })?;
+    telemetry.add(orchestrator.metrics());
+    let listener = super::listen(config.engine.listen, "--listen").await?;
     announce(config, listener.local_addr()?)?;
     let stop = CancellationToken::new();
-    let executor = spawn_executor(config, &orchestrator, &stop)?;
+    let executor = spawn_executor(config, &orchestrator, &telemetry, &stop)?;
     let (stopping, engine) = (stop.clone(), orchestrator.clone());
-    let gateway = router(orchestrator, gateway_options());
+    let gateway = router(orchestrator, gateway_options(telemetry));
     let (lost, engine_lost) = oneshot::channel();
     serve(listener, gateway, async move {
         tokio::select! {
@@ -69,14 +67,19 @@ fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
 }
 
 /// Opens the database, brought up to date.
-async fn open_store(config: &EngineConfig) -> Result<Arc<dyn Store>, Failure> {
+async fn open_store(
+    config: &EngineConfig,
+    telemetry: &Telemetry,
+) -> Result<Arc<dyn Store>, Failure> {
     match &config.database {
         Database::Sqlite(path) => {
             let path = path.clone();
             let options = Options { durability: Durability::Full };
             let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, &options));
             let store = opened.await.map_err(|error| unavailable(&error.to_string()))?;
-            Ok(Arc::new(store.map_err(|error| unavailable(&error.to_string()))?))
+            let store = store.map_err(|error| unavailable(&error.to_string()))?;
+            telemetry.add(store.metrics());
+            Ok(Arc::new(store))
         }
         Database::Postgres(url) => {
             let migrated = PostgresStore::migrate(url).await;
@@ -84,7 +87,9 @@ async fn open_store(config: &EngineConfig) -> Result<Arc<dyn Store>, Failure> {
             let config =
                 PostgresConfig { pool_size: config.database_pool_size, ..PostgresConfig::new(url) };
             let store = PostgresStore::connect(config).await;
-            Ok(Arc::new(store.map_err(|error| unavailable(&error.to_string()))?))
+            let store = store.map_err(|error| unavailable(&error.to_string()))?;
+            telemetry.add(store.metrics());
+            Ok(Arc::new(store))
         }
     }
 }
@@ -106,6 +111,7 @@ fn evaluator(config: &EngineConfig) -> Result<Evaluate, Failure> {
 fn spawn_executor(
     config: &Config,
     orchestrator: &Orchestrator,
+    telemetry: &Telemetry,
     stop: &CancellationToken,
 ) -> Result<Option<tokio::task::JoinHandle<()>>, Failure> {
     let registry = super::executor::registry(&config.worker);
@@ -115,6 +121,7 @@ fn spawn_executor(
     let source = Arc::new(LocalSource::new(orchestrator.clone()));
     let executor = Executor::new(source, registry, super::executor::executor_config(config))
         .map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    telemetry.add(executor.metrics());
     let stop = stop.clone();
     Ok(Some(tokio::spawn(async move {
         let drained = executor.run(stop.cancelled_owned()).await;
@@ -122,11 +129,12 @@ fn spawn_executor(
     })))
 }
 
-fn gateway_options() -> GatewayOptions {
+fn gateway_options(telemetry: Telemetry) -> GatewayOptions {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     GatewayOptions {
         instance: host.trim().to_owned(),
         version: VERSION.to_owned(),
         request_id_seed: RandomState::new().hash_one(1),
+        telemetry,
     }
 }

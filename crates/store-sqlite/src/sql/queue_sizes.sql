@@ -1,4 +1,4 @@
 -- Reserved tasks are counted too: they are ready still.
-select queue, count(*)
+select queue, count(*), min(ready_at)
 from ready
 group by queue

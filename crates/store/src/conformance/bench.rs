@@ -70,6 +70,12 @@ pub(super) fn update(n: u64, expected: Version) -> ExecutionWrite {
     }
 }
 
+/// Ready tasks by queue.
+pub(super) async fn sizes(store: &dyn Store) -> Vec<(String, u64)> {
+    let sizes = store.queue_sizes().await.unwrap().into_iter();
+    sizes.map(|size| (size.queue, size.ready)).collect()
+}
+
 pub(super) fn ready(queue: &str, priority: u8, at: i64, n: u64) -> ReadyKey {
     ReadyKey { queue: queue.to_owned(), priority, ready_at: noon(at), task: id(n).task(1) }
 }

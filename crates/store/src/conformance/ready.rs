@@ -1,6 +1,6 @@
 //! Ready tasks: named in order, hidden while reserved, gone when removed.
-use super::bench::{Bench, batch, birth, ready, update};
-use crate::{ExecutionWrite, QueueDemand, ReadyKey, Store};
+use super::bench::{Bench, batch, birth, noon, ready, sizes, update};
+use crate::{ExecutionWrite, QueueDemand, QueueSize, ReadyKey, Store};
 
 /// Longer than any test.
 const LONG_MS: u32 = 3_600_000;
@@ -16,15 +16,21 @@ fn holding(n: u64, ready_added: Vec<ReadyKey>) -> ExecutionWrite {
     ExecutionWrite { ready_added, ..birth(n) }
 }
 
+/// The same task in the shard of all others, where the order is every store's promise.
+fn near(key: ReadyKey) -> ReadyKey {
+    ReadyKey { task: key.task.execution().in_shard(7).task(1), ..key }
+}
+
 async fn reserve(store: &dyn Store, queue: &str, count: u32, reserve_ms: u32) -> Vec<ReadyKey> {
     store.reserve_ready(&[demand(queue, count)], reserve_ms).await.unwrap()
 }
 
 pub(super) async fn the_most_urgent_comes_first(store: &dyn Store) {
-    let mut tied = [ready("q", 5, 1, 4), ready("q", 5, 1, 5)];
+    let mut tied = [ready("q", 5, 1, 4), ready("q", 5, 1, 5)].map(near);
     tied.sort();
     let [first, second] = tied;
-    let (top, oldest, lowest) = (ready("q", 99, 9, 1), ready("q", 5, -7, 2), ready("q", 0, -9, 3));
+    let others = [ready("q", 99, 9, 1), ready("q", 5, -7, 2), ready("q", 0, -9, 3)];
+    let [top, oldest, lowest] = others.map(near);
     let order = [top, oldest, first, second, lowest];
     let writes = (1..).zip([3, 1, 4, 0, 2]).map(|(n, at)| holding(n, vec![order[at].clone()]));
     let _bench = Bench::with(store, writes.collect()).await;
@@ -45,7 +51,7 @@ pub(super) async fn each_queue_gives_what_is_demanded(store: &dyn Store) {
 }
 
 pub(super) async fn reserved_tasks_are_hidden(store: &dyn Store) {
-    let keys = vec![ready("q", 0, 0, 1), ready("q", 0, 1, 2)];
+    let keys = [ready("q", 0, 0, 1), ready("q", 0, 1, 2)].map(near).to_vec();
     let mut bench = Bench::with(store, vec![holding(1, keys.clone())]).await;
     assert_eq!(reserve(store, "q", 1, LONG_MS).await, keys[..1]);
     assert_eq!(reserve(store, "q", 5, LONG_MS).await, keys[1..]);
@@ -76,7 +82,7 @@ pub(super) async fn removed_tasks_are_not_named(store: &dyn Store) {
     let mut left: Vec<_> = keys.into_iter().filter(|key| !gone.contains(key)).collect();
     left.sort();
     assert_eq!(reserve(store, "q", 9, LONG_MS).await, left);
-    assert_eq!(store.queue_sizes().await.unwrap(), [("q".to_owned(), 2)]);
+    assert_eq!(sizes(store).await, [("q".to_owned(), 2)]);
 }
 
 /// A reservation belongs to the row and goes with it.
@@ -108,11 +114,16 @@ pub(super) async fn callers_at_once_get_different_tasks(store: &dyn Store) {
 
 pub(super) async fn queues_are_counted_with_reserved_tasks(store: &dyn Store) {
     assert_eq!(store.queue_sizes().await.unwrap(), []);
-    let keys = [("b", 1), ("a", 1), ("b", 2), ("b", 3)].map(|(queue, n)| ready(queue, 0, 0, n));
+    let keys = [("b", 1_u64), ("a", 1), ("b", 2), ("b", 3)];
+    let keys = keys.map(|(queue, n)| ready(queue, u8::from(n == 2), 10 - n.cast_signed(), n));
     let added = batch(vec![holding(1, keys[..2].to_vec()), holding(2, keys[2..].to_vec())]);
     Bench::new(store).await.lane.commit(&added).await.unwrap();
     assert_eq!(reserve(store, "b", 1, LONG_MS).await.len(), 1);
     let mut sizes = store.queue_sizes().await.unwrap();
     sizes.sort();
-    assert_eq!(sizes, [("a".to_owned(), 1), ("b".to_owned(), 3)]);
+    let size = |queue: &str, ready, oldest| {
+        let (queue, oldest) = (queue.to_owned(), noon(oldest));
+        QueueSize { queue, ready, oldest }
+    };
+    assert_eq!(sizes, [size("a", 1, 9), size("b", 3, 7)]);
 }

@@ -1,5 +1,5 @@
 //! What is removed leaves nothing behind and takes nothing else along.
-use super::bench::{Bench, birth, everyone, id, message, noon, ready, update};
+use super::bench::{Bench, birth, everyone, id, message, noon, ready, sizes, update};
 use crate::{ExecutionWrite, Store, TaskLog};
 use baton_common::ids::SEQ_MAX;
 
@@ -43,7 +43,7 @@ pub(super) async fn removal_spares_the_others(store: &dyn Store) {
     store.remove(&[id(1)]).await.unwrap();
     assert_eq!(bench.find(1).await, None);
     assert_eq!(bench.get(2).await, before);
-    assert_eq!(store.queue_sizes().await.unwrap(), [("q".to_owned(), 2)]);
+    assert_eq!(sizes(store).await, [("q".to_owned(), 2)]);
     assert_eq!(store.due_wake_ups(noon(99), 9).await.unwrap().len(), 2);
     let left = store.undelivered(noon(99), 9).await.unwrap();
     assert_eq!(left, [message(2, 1, 8)], "messages from and to the removed one are gone");

@@ -5,8 +5,8 @@ mod state;
 
 use crate::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchPage,
-    SearchQuery, Store, StoreError, TaskLog,
+    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
+    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog,
 };
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -23,13 +23,21 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     clock: Clock,
+    scope: Scope,
     rings: broadcast::Sender<Arc<[String]>>,
 }
 
 impl MemoryStore {
     /// An empty store whose time is what `clock` says.
     pub fn new(clock: Clock) -> Self {
-        Self { state: Arc::default(), clock, rings: broadcast::Sender::new(1) }
+        let rings = broadcast::Sender::new(1);
+        Self { state: Arc::default(), clock, scope: Scope::Database, rings }
+    }
+
+    /// The same rows, committed as a store of this scope lets them be.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
     }
 
     /// Every method changes the state only after its last check, so a panic leaves it whole.
@@ -55,6 +63,10 @@ impl CommitLane for MemoryStore {
 impl Store for MemoryStore {
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -109,7 +121,7 @@ impl Store for MemoryStore {
         Ok(search::page(self.state().rows(), query))
     }
 
-    async fn queue_sizes(&self) -> Result<Vec<(String, u64)>, StoreError> {
+    async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         Ok(self.state().queue_sizes())
     }
 

@@ -2,8 +2,8 @@
 use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
-    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord, QueueDemand, ReadyKey,
-    Revision, StoreError, TaskLog, Version, Waits,
+    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord, QueueDemand, QueueSize,
+    ReadyKey, Revision, StoreError, TaskLog, Version, Waits,
 };
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
@@ -200,12 +200,14 @@ impl State {
         self.plans.get(&hash).cloned().ok_or_else(missing)
     }
 
-    pub(super) fn queue_sizes(&self) -> Vec<(String, u64)> {
-        let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
-        for (queue, ..) in self.ready.keys() {
-            *sizes.entry(queue.clone()).or_default() += 1;
+    pub(super) fn queue_sizes(&self) -> Vec<QueueSize> {
+        let mut sizes: BTreeMap<&String, QueueSize> = BTreeMap::new();
+        for (queue, _, ready_at, _) in self.ready.keys() {
+            let empty = || QueueSize { queue: queue.clone(), ready: 0, oldest: *ready_at };
+            let size = sizes.entry(queue).or_insert_with(empty);
+            (size.ready, size.oldest) = (size.ready + 1, size.oldest.min(*ready_at));
         }
-        sizes.into_iter().collect()
+        sizes.into_values().collect()
     }
 
     pub(super) fn dead_waits(&self, limit: u32) -> Vec<ExecutionId> {

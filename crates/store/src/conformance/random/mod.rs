@@ -8,7 +8,8 @@ mod world;
 use super::{Named, definitions, fences, traces};
 use crate::memory::MemoryStore;
 use crate::{
-    Batch, CommitError, CommitLane, LoadedExecution, Message, ReadyKey, Store, StoreError,
+    Batch, CommitError, CommitLane, LoadedExecution, Message, QueueDemand, ReadyKey, Scope, Store,
+    StoreError,
 };
 use baton_common::Timestamp;
 use std::sync::Arc;
@@ -69,7 +70,10 @@ impl Pair<'_> {
         match operation {
             Operation::Commit(batch) => self.commit(batch).await,
             Operation::Load(requests) => same!(self, known, load(requests)),
-            Operation::Reserve(demands, ms) => same!(self, by_queue, reserve_ready(demands, *ms)),
+            Operation::Reserve(demands, ms) => {
+                let demands = &self.comparable(demands);
+                same!(self, by_queue, reserve_ready(demands, *ms))
+            }
             Operation::WakeUps(until) => same!(self, ordered, due_wake_ups(*until, ALL)),
             Operation::Undelivered(before) => {
                 same!(self, by_message, undelivered(*before, ALL))
@@ -90,6 +94,17 @@ impl Pair<'_> {
             }
             Operation::Remove(ids) => same!(self, |()| (), remove(ids)),
         }
+    }
+
+    /// Where shards take turns, only who asks for all gets what the model gives.
+    fn comparable(&self, demands: &[QueueDemand]) -> Vec<QueueDemand> {
+        let mut demands = demands.to_vec();
+        if self.store.scope() == Scope::Shard {
+            for demand in &mut demands {
+                demand.count = ALL;
+            }
+        }
+        demands
     }
 
     async fn commit(&mut self, batch: &Batch) -> bool {

@@ -1,0 +1,190 @@
+//! What the engine counts of each batch, once it is committed.
+//!
+//! The loop owns the [`Meter`], which knows the metrics of each workflow and task type, so that an
+//! event costs a look into a map of its own and a few atomic additions.
+use super::deciding::Draft;
+use super::dispatch::Dispatcher;
+use async_trait::async_trait;
+use baton_common::Timestamp;
+use baton_decider::change::{Change, TaskEnd};
+use baton_decider::deadline::{self, Deadline};
+use baton_decider::state::{Delivery, Execution, Task};
+use baton_store::{Batch, CommitError, CommitLane};
+use baton_telemetry::{ByName, EngineMetrics, TaskTypeMetrics, WorkflowMetrics};
+use std::time::Instant;
+
+/// A lane that counts its commits.
+pub(super) struct MeasuredLane {
+    pub(super) lane: Box<dyn CommitLane>,
+    pub(super) metrics: EngineMetrics,
+}
+
+#[async_trait]
+impl CommitLane for MeasuredLane {
+    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        let began = Instant::now();
+        let outcome = self.lane.commit(batch).await;
+        self.count(batch, &outcome, began);
+        outcome
+    }
+
+    async fn commit_each(&mut self, batches: &[Batch]) -> Vec<Result<(), CommitError>> {
+        let began = Instant::now();
+        let outcomes = self.lane.commit_each(batches).await;
+        for (batch, outcome) in batches.iter().zip(&outcomes) {
+            self.count(batch, outcome, began);
+        }
+        outcomes
+    }
+}
+
+impl MeasuredLane {
+    fn count(&self, batch: &Batch, outcome: &Result<(), CommitError>, began: Instant) {
+        self.metrics.commit_duration.observe(began.elapsed());
+        match outcome {
+            Ok(()) => {
+                self.metrics.commits.inc();
+                self.metrics.commit_batch.observe_size(batch.writes.len());
+            }
+            Err(CommitError::Conflict(_)) => {
+                self.metrics.conflicts.inc();
+            }
+            Err(CommitError::Store(_)) => {}
+        }
+    }
+}
+
+/// Counts what batches do.
+pub(super) struct Meter {
+    metrics: EngineMetrics,
+    workflows: ByName<WorkflowMetrics>,
+    task_types: ByName<TaskTypeMetrics>,
+    /// When the batch under way began.
+    began: Instant,
+}
+
+impl Meter {
+    pub(super) fn new(metrics: EngineMetrics) -> Self {
+        let (workflows, task_types) = (metrics.by_workflow(), metrics.by_task_type());
+        Self { metrics, workflows, task_types, began: Instant::now() }
+    }
+
+    /// A batch begins.
+    pub(super) fn begin(&mut self) {
+        self.began = Instant::now();
+    }
+
+    /// Wake-ups whose time has come are looked at now.
+    pub(super) fn woke(&self, due: &[(Timestamp, baton_common::ExecutionId)], now: Timestamp) {
+        for (at, _) in due {
+            self.metrics.timer_lateness.observe_ms(now.millis_since(*at));
+        }
+    }
+
+    /// Who waits for tasks at this moment.
+    pub(super) fn look_at(&self, dispatcher: &Dispatcher) {
+        let mut waiting: Vec<(&str, usize)> = dispatcher.waiting().collect();
+        waiting.sort_unstable_by_key(|(queue, polls)| (std::cmp::Reverse(*polls), *queue));
+        #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point")]
+        let values = waiting.into_iter().map(|(queue, polls)| (queue.to_owned(), polls as f64));
+        self.metrics.pollers.set(values, |a, b| a + b);
+    }
+
+    /// These drafts are committed and their tasks have left for the polls that got them.
+    pub(super) fn committed<'d>(
+        &mut self,
+        drafts: impl Iterator<Item = &'d Draft>,
+        queued: usize,
+        now: Timestamp,
+    ) {
+        self.metrics.tasks_queued.inc_by(queued as u64);
+        for draft in drafts {
+            for change in &draft.changes {
+                self.count(draft, change, now);
+            }
+        }
+    }
+
+    fn count(&mut self, draft: &Draft, change: &Change, now: Timestamp) {
+        let after = &draft.after;
+        match change {
+            Change::ExecutionStarted(facts) => {
+                self.workflows.get(&facts.workflow_name).started.inc();
+            }
+            Change::ExecutionEnded(end) => {
+                self.workflows.get(&after.facts.workflow_name).ended(end.status);
+                let millis = end.at.millis_since(after.created_at);
+                self.metrics.workflow_duration.observe_ms(millis);
+            }
+            Change::TaskScheduled(task) => {
+                let metrics = self.task_types.get(&after.node_of(task).task_type);
+                metrics.scheduled.inc();
+                metrics.ended(task.status);
+            }
+            Change::TaskEnded(end) => self.count_end(draft, end),
+            Change::TaskLeased { seq, at, .. } => self.count_lease(draft, *seq, *at, now),
+            Change::TaskMoved { seq, at, .. } => self.count_expiry(draft, *seq, *at),
+            Change::TaskReported(_)
+            | Change::TaskRenewed { .. }
+            | Change::TaskInputSet { .. }
+            | Change::TaskForgiven { .. }
+            | Change::TaskOverdue { .. }
+            | Change::TaskReopened(_)
+            | Change::ChildHeard { .. }
+            | Change::TasksRemoved { .. }
+            | Change::LoopIterated { .. }
+            | Change::LoopAdvanced { .. }
+            | Change::StepsDefined { .. }
+            | Change::VariablesSet { .. }
+            | Change::ExecutionPaused { .. }
+            | Change::ExecutionResumed { .. }
+            | Change::OutputAmended { .. }
+            | Change::ExecutionReopened { .. }
+            | Change::ExecutionRestarted(_) => {}
+        }
+    }
+
+    fn count_end(&mut self, draft: &Draft, end: &TaskEnd) {
+        if let Some((execution, task)) = task_of(draft, end.seq) {
+            self.task_types.get(&execution.node_of(task).task_type).ended(end.status);
+        }
+        self.count_expiry(draft, end.seq, end.at);
+    }
+
+    fn count_lease(&mut self, draft: &Draft, seq: u32, at: Timestamp, now: Timestamp) {
+        let was_ready = draft.before.as_ref().and_then(|cached| cached.execution.ready_since(seq));
+        if let Some((execution, task)) = task_of(draft, seq) {
+            let waited_ms = was_ready.map_or(0, |ready_at| at.millis_since(ready_at));
+            let metrics = self.task_types.get(&execution.node_of(task).task_type);
+            metrics.schedule_to_start.observe_ms(waited_ms);
+        }
+        if let Some(ready_at) = was_ready {
+            self.metrics.step_latency.observe_ms(now.millis_since(ready_at));
+        } else {
+            self.metrics.tasks_handed_over.inc();
+            self.metrics.step_latency.observe(self.began.elapsed());
+        }
+    }
+
+    /// A task that was leased before the batch has left its worker at `at`: counted when that was
+    /// because of the lease.
+    fn count_expiry(&self, draft: &Draft, seq: u32, at: Timestamp) {
+        let Some(execution) = draft.before.as_ref().map(|cached| &cached.execution) else { return };
+        let Some(task) = execution.task(seq) else { return };
+        if task.delivery == Delivery::Leased
+            && let Some((due, Deadline::Response | Deadline::LeaseOver)) =
+                deadline::next(execution.node_of(task), task)
+            && due <= at
+        {
+            self.metrics.lease_expiries.inc();
+        }
+    }
+}
+
+/// A task as it is now, or as it was when the batch has removed it, with its execution then.
+fn task_of(draft: &Draft, seq: u32) -> Option<(&Execution, &Task)> {
+    let before = || draft.before.as_ref().map(|cached| &cached.execution);
+    let of = |execution: &'_ Execution| execution.task(seq).is_some();
+    let execution = Some(&draft.after).filter(|after| of(after)).or_else(before)?;
+    Some((execution, execution.task(seq)?))
+}
