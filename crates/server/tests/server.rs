@@ -225,16 +225,6 @@ fn a_server_that_stops_answers_the_polls_that_wait() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("[]"), "{answer}");
 }
 
-/// `baton bench` alone starts a server of its own, and its figures count only if all is right.
-#[test]
-fn a_benchmark_brings_its_own_server() {
-    let arguments = ["bench", "steps", "--workflows", "5", "--output", "json"];
-    let output = Command::new(BATON).args(arguments).env_clear().output().unwrap();
-    let report: serde_json::Value = serde_json::from_str(&ok(&output)).unwrap();
-    assert_eq!((&report["completed"], &report["wrongOutput"]), (&5.into(), &0.into()));
-    assert!(report["cpuSecondsPer1000Tasks"]["server"].is_number(), "{report}");
-}
-
 /// Goal: what a server says of itself is true and in the format. Method: one run of the saga, whose
 /// second step fails at its first attempt, then one reading of the metrics.
 #[test]

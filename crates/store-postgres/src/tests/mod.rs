@@ -14,7 +14,8 @@ const ENGINE: &[&str] =
     &["commit_losers", "load", "load_plan", "load_waits", "task_logs", "undelivered"];
 
 /// Not one statement each, or not of the schema, or only where the extension is.
-const NOT_PREPARED: &[&str] = &["migration_lock", "citus_tables", "citus_functions"];
+const NOT_PREPARED: &[&str] =
+    &["migration_lock", "citus_tables", "citus_functions", "hold_snapshot", "measure_statements"];
 
 async fn engine_connection() -> anyhow::Result<Client> {
     let url = Postgres::shared()?.database()?;
