@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 use support::{
-    LONG_MS, complete, define, define_task, engine, engine_on, now, poll, request,
+    LONG_MS, again, complete, define, define_task, engine, engine_on, now, poll, request,
     request_with_key, result, simple, start, steps, store, take, until, wanted,
 };
 
@@ -186,7 +186,8 @@ async fn concurrent_starts_of_one_key_make_one_execution() {
     define(&engines[0], "plain", &[simple("a")]).await;
     define(&engines[0], "suspended", &[inline, simple("a")]).await;
     for name in ["plain", "suspended"] {
-        let call = |n: usize| engines[n % 2].start_workflow(request_with_key(name, "k"));
+        let start = |n: usize| engines[n % 2].start_workflow(request_with_key(name, "k"));
+        let call = |n: usize| again(async move || start(n).await);
         let ids = futures::future::join_all((0..64).map(call)).await;
         let ids: HashSet<String> = ids.into_iter().map(Result::unwrap).collect();
         assert_eq!(ids.len(), 1, "{name}");
