@@ -78,6 +78,11 @@ impl ExecutionId {
         TaskId(Uuid::from_u128(self.0.as_u128() | (u128::from(seq) & SEQ_MASK)))
     }
 
+    /// 64 well-mixed bits that depend on this id alone.
+    pub fn mixed(self) -> u64 {
+        mix(self.0)
+    }
+
     /// The id as a UUID.
     pub fn uuid(self) -> Uuid {
         self.0

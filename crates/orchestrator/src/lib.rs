@@ -7,10 +7,13 @@ mod background;
 mod clock;
 mod engine;
 mod error;
+mod explain;
 mod facade;
+mod handed_out;
 mod journal;
 mod library;
 mod polls;
+mod trace;
 mod view;
 mod watchers;
 
@@ -19,3 +22,4 @@ pub use error::{Fault, OrchestratorError};
 pub use facade::{
     EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,
 };
+pub use trace::{Span, Spans, Subject, Tracer};

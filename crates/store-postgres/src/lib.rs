@@ -26,6 +26,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod text;
+mod waits;
 
 pub use config::PostgresConfig;
 pub use measure::{COUNTS_SETTLE, DatabaseCounts, HeldSnapshot, Measure};

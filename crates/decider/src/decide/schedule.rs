@@ -171,6 +171,7 @@ impl Decider {
             join_on: None,
             is_external: false,
             alerted: 0,
+            was_ended: false,
         }
     }
 

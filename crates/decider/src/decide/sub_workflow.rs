@@ -8,7 +8,7 @@ use crate::plan::Node;
 use crate::state::{NodeKey, Output, Parent, Task};
 use baton_common::definition::{InlineDefinition, SubWorkflowParams};
 use baton_common::limits::SUB_WORKFLOW_DEPTH_MAX;
-use baton_common::{ExecutionId, Payload, TaskStatus};
+use baton_common::{ExecutionId, Payload, SpanId, TaskStatus};
 use baton_expression::template::Template;
 use std::sync::Arc;
 
@@ -122,6 +122,7 @@ impl Decider {
             priority: members.get("priority").and_then(priority_of).unwrap_or(0),
             parent: Some(Parent { task: id, depth }),
             idempotency_key: None,
+            trace: facts.trace_within(SpanId::of_task(id)),
         };
         let at = self.now();
         let output = Some(child_output(child).json());
@@ -165,6 +166,7 @@ impl Decider {
             priority: request.priority.unwrap_or(0),
             parent: None,
             idempotency_key: request.idempotency_key,
+            trace: facts.trace_within(SpanId::of_task(id)),
         };
         self.report_in_progress(task.seq);
         let child = ExecutionId::child_of(id, self.now());

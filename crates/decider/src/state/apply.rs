@@ -65,6 +65,7 @@ impl Execution {
 
     fn set_status(&mut self, status: WorkflowStatus, at: Timestamp) {
         self.status = status;
+        self.paused_at = (status == WorkflowStatus::Paused).then_some(at);
         self.updated_at = at;
     }
 
@@ -252,6 +253,7 @@ impl Execution {
         self.failed_task = None;
         self.ended_at = None;
         self.last_retried_at = Some(at);
+        self.reopened_at = Some(at);
         self.set_status(WorkflowStatus::Running, at);
     }
 
@@ -333,6 +335,7 @@ fn ended(task: &mut Task, end: &TaskEnd) {
 }
 
 fn reopened(task: &mut Task, reopening: &TaskReopening) {
+    task.was_ended |= task.status.is_terminal();
     task.status = reopening.status;
     task.delivery = reopening.delivery;
     if let Some(input) = &reopening.input {

@@ -339,10 +339,13 @@ impl Engine {
         let show = |id: ExecutionId, seq: u32| {
             let execution = &states.get(&id)?.execution;
             let task = execution.task(seq)?;
-            Some(Handed { task: view::task(execution, task), poll_count: task.poll_count })
+            Some(Handed { task: view::polled(execution, task), poll_count: task.poll_count })
         };
         let lost = self.dispatcher.deliver(show, self.handle.upgrade().as_ref());
         self.meter.committed(deciding.drafts.values(), queued.len(), self.parts.clock.now());
+        for draft in deciding.drafts.values() {
+            self.parts.tracer.committed(&draft.after, &draft.changes, draft.version() + 1);
+        }
         self.own.extend(lost.into_iter().map(|(task, count)| Job::give_back(task, count)));
         self.ring(&held);
         for key in &held {

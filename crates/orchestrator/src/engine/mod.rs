@@ -16,10 +16,12 @@ mod write;
 
 pub(crate) use dispatch::Handed;
 pub(crate) use jobs::{Birth, Definition, Job, Reply, What};
+pub(crate) use write::ready_key;
 
 use crate::clock::Clock;
 use crate::error::OrchestratorError;
 use crate::library::Definitions;
+use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_decider::state::Execution;
@@ -177,6 +179,7 @@ pub(crate) struct EngineParts {
     pub(crate) evaluate: Evaluate,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) tracer: Tracer,
 }
 
 /// A state in memory, as of a version.

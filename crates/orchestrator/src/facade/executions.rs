@@ -24,9 +24,10 @@ impl Orchestrator {
     /// Conflict (the key is used and the strategy refuses that), Overloaded, Unavailable.
     pub async fn start_workflow(&self, request: StartWorkflowRequest) -> Answer<String> {
         let strategy = request.idempotency_strategy;
-        let birth = self.birth_of(request).await?;
+        let mut birth = self.birth_of(request).await?;
         let has_key = birth.idempotency_key.is_some();
         let id = self.id_of(&birth);
+        birth.trace = self.inner.tracer.trace_of(id, birth.trace.take());
         let _place = self.inner.admission.enter().await?;
         let reply = self.inner.engine.ask(id, What::Start(Arc::new(birth))).await?;
         if has_key && reply.id != id {
@@ -97,6 +98,7 @@ impl Orchestrator {
             parent: None,
             created_by: request.created_by,
             idempotency_key: request.idempotency_key,
+            trace: request.trace,
             failed: None,
             starter: None,
         })
