@@ -75,10 +75,8 @@ async fn one(plan: Plan, target: &Target, load: LoadOptions) -> anyhow::Result<R
     register(&plan, &mut Connection::new(target)).await?;
     let watch = Rc::new(Watch::new(&load).await?);
     let run = Rc::new(Run::new(load, plan));
-    let mut busy = workers(&run, target);
+    let busy = workers(&run, target);
     tokio::time::sleep(POLLERS_SETTLE).await;
-    let (watching, gauged) = (run.clone(), watch.clone());
-    busy.spawn_local(async move { gauges(&watching, &gauged).await });
     let window = measure(&run, target, &watch).await?;
     drop(busy);
     let measured = run.tracker.borrow_mut().close();
@@ -134,10 +132,13 @@ async fn gauges(run: &Run, watch: &Watch) {
 }
 
 /// Starts everything and waits until all is worked, or time is up.
-async fn measure(run: &Rc<Run>, target: &Target, watch: &Watch) -> anyhow::Result<Window> {
+async fn measure(run: &Rc<Run>, target: &Target, watch: &Rc<Watch>) -> anyhow::Result<Window> {
     let before = watch.look(Some(target)).await?;
     let begin = Instant::now();
     run.tracker.borrow_mut().begin(begin);
+    let mut looking = JoinSet::new();
+    let (looked_at, looker) = (run.clone(), watch.clone());
+    looking.spawn_local(async move { gauges(&looked_at, &looker).await });
     let next = Rc::new(Cell::new(0));
     let mut starters = JoinSet::new();
     for _ in 0..run.load.clients {
@@ -151,6 +152,7 @@ async fn measure(run: &Rc<Run>, target: &Target, watch: &Watch) -> anyhow::Resul
     let limit = run.load.limit(run.plan.takes());
     let timed_out = tokio::time::timeout(limit, all).await.is_err();
     let took = begin.elapsed();
+    drop(looking);
     let after = watch.settled(watch.look(Some(target)).await?).await?;
     let asked = run.plan.pace.stop_after.map_or(run.plan.pace.workflows, |_| next.get());
     Ok(Window { asked, took, before, after, timed_out })

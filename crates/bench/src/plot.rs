@@ -89,7 +89,9 @@ fn charts_of(report: &Report) -> Vec<Chart> {
 fn draw(chart: &Chart, place: &Place<'_>) -> anyhow::Result<()> {
     let highest = highest(chart, |(_, y)| y).max(LOWEST_MS) * 1.1;
     if chart.is_logarithmic {
-        draw_on(chart, place, (LOWEST_MS..highest.max(1.0)).log_scale())
+        // From the power of ten below what there is.
+        let lowest = 10.0_f64.powf(lowest(chart).log10().floor()).max(LOWEST_MS);
+        draw_on(chart, place, (lowest..highest.max(10.0 * lowest)).log_scale())
     } else {
         draw_on(chart, place, 0.0..highest.max(1.0))
     }
@@ -128,6 +130,12 @@ where
 fn highest(chart: &Chart, of: fn((f64, f64)) -> f64) -> f64 {
     let values = chart.lines.iter().flat_map(|line| &line.points);
     values.map(|point| of(*point)).fold(0.0, f64::max)
+}
+
+/// The smallest value that is not zero.
+fn lowest(chart: &Chart) -> f64 {
+    let values = chart.lines.iter().flat_map(|line| &line.points).map(|(_, y)| *y);
+    values.filter(|y| *y > 0.0).fold(1.0, f64::min)
 }
 
 fn drawing(error: impl std::fmt::Display) -> anyhow::Error {

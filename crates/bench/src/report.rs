@@ -133,6 +133,7 @@ impl Report {
             early: measured.early,
             due_within_s: measured
                 .due
+                .filter(|_| measured.tasks > 0)
                 .map(|(first, last)| rounded(last.saturating_sub(first).as_secs_f64())),
             start_late_ms: measured.start_late.spread().filter(|_| is_paced),
             start_call_ms: measured.start_call.spread(),

@@ -25,7 +25,9 @@ impl Report {
         }
         rows.add("tasks", format!("{} in {:.3} s", self.tasks, self.seconds));
         rows.add("tasks/s", format!("{:.1}", self.tasks_per_s));
-        rows.add("executions/s", format!("{:.1}", self.workflows_per_s));
+        if self.workflows > 0 {
+            rows.add("executions/s", format!("{:.1}", self.workflows_per_s));
+        }
         rows.add("throughput lost", self.loss_percent.map(|loss| format!("{loss:.1} %")));
         self.add_times(&mut rows);
         self.add_cost(&mut rows);

@@ -74,11 +74,11 @@ impl Plan {
             Scenario::Steps(row) | Scenario::Idle { row, .. } => row::plan(prefix, row, run_id),
             Scenario::Latency { rate, row } => {
                 let plan = row::plan(prefix, row, run_id);
-                let per_second = match rate {
-                    Rate::OneAtATime => None,
-                    Rate::PerSecond(rate) => Some(rate),
+                let (name, per_second) = match rate {
+                    Rate::OneAtATime => ("latency, one at a time", None),
+                    Rate::PerSecond(rate) => ("latency at a rate", Some(rate)),
                 };
-                Self { name: "latency", pace: Pace { per_second, ..plan.pace }, ..plan }
+                Self { name, pace: Pace { per_second, ..plan.pace }, ..plan }
             }
             Scenario::Soak { seconds, steps, .. } => {
                 let row = RowOptions { workflows: u32::MAX, steps, payload_bytes: 0 };
