@@ -10,9 +10,12 @@ import shutil
 import sys
 
 import backup
+import cluster
 import conformance
 import faults
 import first_run
+import manifests
+import monitoring
 import real_clients
 import self_test
 import upgrade
@@ -22,11 +25,14 @@ from harness import places, report, setting
 SUITES = {
     "self": (self_test.run, ("sqlite",)),
     "first-run": (first_run.run, ("sqlite",)),
+    "manifests": (manifests.run, ("sqlite",)),
     "conformance": (conformance.run_scenarios, setting.STORES),
     "corpus": (conformance.run_corpus, setting.STORES),
     "python": (real_clients.run_python, setting.STORES),
     "javascript": (real_clients.run_javascript, setting.STORES),
     "rust": (real_clients.run_rust, ("postgres",)),
+    "cluster": (cluster.run, ("postgres",)),
+    "monitoring": (monitoring.run, ("postgres",)),
     "faults": (faults.run, ("postgres",)),
     "backup": (backup.run, ("postgres",)),
     "upgrade": (upgrade.run, ("postgres",)),

@@ -6,7 +6,7 @@
 
 Discrete events: every engine takes all that has arrived, decides it, sends one commit for each shard that has
 any over its connections, waits for the last and begins again. Every node has so many cores, and serves what
-comes first. A commit costs its coordinator and the node of its shard what examples/commit_cost.rs measured.
+comes first. A commit costs its coordinator and the node of its shard what was measured; see docs/scale.md.
 """
 import argparse
 import collections

@@ -81,13 +81,13 @@ class Gateway(Baton):
 class Executor:
     """The built-in executor alone; it knows a gateway's address and no database."""
 
-    def __init__(self, name, server_url, binary=None):
-        self.name, self.server_url = name, server_url
+    def __init__(self, name, server_url, arguments=(), binary=None):
+        self.name, self.server_url, self.arguments = name, server_url, tuple(arguments)
         self.binary = binary or places.baton()
         self.start()
 
     def start(self):
-        command = [self.binary, "executor", "--server-url", self.server_url]
+        command = [self.binary, "executor", "--server-url", self.server_url, *self.arguments]
         self.process = processes.Process(self.name, command)
 
     def kill(self):

@@ -117,6 +117,21 @@ async fn queues_and_polls_are_shown() {
     waiting.abort();
 }
 
+/// Whether the database answers is told, and what it would have said is not made up.
+#[tokio::test]
+async fn a_database_that_is_away_is_shown() {
+    for (is_away, up, depth) in [(false, 1.0, Some(1.0)), (true, 0.0, None)] {
+        let faulty = support::faulty::Faulty::new(support::store());
+        let engine = support::engine_on(faulty.clone()).await;
+        define(&engine, "w", &[simple("a")]).await;
+        start(&engine, "w").await;
+        faulty.set_away(is_away);
+        engine.sample().await;
+        assert_eq!(count(&engine, "baton_database_up"), up);
+        assert_eq!(value(&engine, "baton_queue_depth{queue=\"work\"}"), depth);
+    }
+}
+
 /// Scripts are counted by language and by whether they gave a result.
 #[tokio::test]
 async fn scripts_are_counted() {

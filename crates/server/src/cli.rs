@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Executor,
     /// Brings the database to this version's schema, and ends
     Migrate,
+    /// Asks a server whether it is well: exit code 0 if so, for health checks
+    Health,
     /// Copies the SQLite file to another, while a server uses it or not
     Backup(BackupOptions),
     /// Puts such a copy in the SQLite file's place, while no server uses it
@@ -66,13 +68,14 @@ pub(crate) enum ConfigCommand {
 }
 
 /// The commands that have flags for settings, and which settings those are.
-const FLAGS: [(&str, &[Scope]); 9] = [
+const FLAGS: [(&str, &[Scope]); 10] = [
     ("server", &[Scope::Database, Scope::Engine, Scope::Worker, Scope::All]),
     ("gateway", &[Scope::Database, Scope::Engine, Scope::All]),
     ("executor", &[Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
     ("migrate", &[Scope::Database, Scope::Engine, Scope::All]),
     ("backup", &[Scope::Database]),
     ("restore", &[Scope::Database]),
+    ("health", &[Scope::Caller]),
     (
         "config",
         &[

@@ -353,8 +353,9 @@ fn key(write: &ExecutionWrite) -> Option<Key<'_>> {
     (write.expected_version == 0).then(|| Key { shard, workflow_name, text: text(key) })
 }
 
+/// Places in queues, as columns.
 #[derive(Default)]
-struct ReadyRows<'a> {
+pub(crate) struct ReadyRows<'a> {
     queue: Column<Text<'a>>,
     rank: Column<i16>,
     at: Column<i64>,
@@ -364,7 +365,7 @@ struct ReadyRows<'a> {
 }
 
 impl<'a> ReadyRows<'a> {
-    fn push(&mut self, key: &'a ReadyKey) {
+    pub(crate) fn push(&mut self, key: &'a ReadyKey) {
         let id = key.task.execution();
         self.queue.push(text(&key.queue));
         self.rank.push(99 - i16::from(key.priority));
@@ -374,7 +375,7 @@ impl<'a> ReadyRows<'a> {
         self.shard.push(shard(id));
     }
 
-    fn params(&self) -> [Param<'_>; 6] {
+    pub(crate) fn params(&self) -> [Param<'_>; 6] {
         [&self.queue, &self.rank, &self.at, &self.id, &self.seq, &self.shard]
     }
 }

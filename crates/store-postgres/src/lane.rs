@@ -12,6 +12,7 @@ use baton_telemetry::StoreMetrics;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 
 /// How often a batch is sent that lost a race to somebody who cannot be found afterwards: an
@@ -175,9 +176,11 @@ impl Lane {
         Ok(self.link.insert(link))
     }
 
-    /// Keeps the connection after a refusal of the server, drops it after anything else.
+    /// Keeps the connection after a refusal of the server, drops it after anything else: what the
+    /// server says with FATAL is its last word on it.
     fn failed(&mut self, error: &tokio_postgres::Error) -> StoreError {
-        if error.as_db_error().is_none() {
+        let severity = error.as_db_error().and_then(DbError::parsed_severity);
+        if severity != Some(Severity::Error) {
             self.link = None;
         }
         store_error(error)

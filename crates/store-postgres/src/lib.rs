@@ -16,6 +16,7 @@ mod database;
 mod definitions;
 mod error;
 mod lane;
+mod measure;
 mod migrate;
 mod rows;
 mod rows_written;
@@ -25,7 +26,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod text;
+mod waits;
 
 pub use config::PostgresConfig;
+pub use measure::{COUNTS_SETTLE, DatabaseCounts, HeldSnapshot, Measure};
 pub use migrate::MigrationReport;
 pub use store::PostgresStore;

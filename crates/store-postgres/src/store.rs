@@ -15,7 +15,7 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest, LoadedExecution, Message,
     MessageId, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope, SearchPage,
-    SearchQuery, Store, StoreError, TaskLog,
+    SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
@@ -30,7 +30,7 @@ use tokio_postgres::Row;
 pub struct PostgresStore {
     config: PostgresConfig,
     pub(crate) engine: Database,
-    searches: Database,
+    pub(crate) searches: Database,
     bell: Bell,
     metrics: PostgresMetrics,
     pub(crate) scope: Scope,
@@ -255,10 +255,8 @@ impl Store for PostgresStore {
         self.engine.query(sql, &[&types, &domains, &workers, &times]).await.map(drop)
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        let task_type = task_type.map(text);
-        let rows = self.searches.query(include_str!("sql/polls.sql"), &[&task_type]).await?;
-        rows.iter().map(poll).collect()
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        self.read_waits(query).await
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
@@ -295,7 +293,7 @@ fn message(row: &Row) -> Result<Message, StoreError> {
     Ok(Message { id, to: execution_id(get(row, "to_id")?)?, body })
 }
 
-fn poll(row: &Row) -> Result<PollRecord, StoreError> {
+pub(crate) fn poll(row: &Row) -> Result<PollRecord, StoreError> {
     Ok(PollRecord {
         task_type: text_of(row, "task_type")?,
         domain: text_of(row, "domain")?,

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use baton_common::{ExecutionId, Payload};
 use baton_store::{
     Batch, CommitError, ExecutionWrite, LoadRequest, Message, MessageId, PlanHash, PollRecord,
-    QueueDemand, ReadyKey, SearchQuery, Store, StoreError, TaskLog,
+    QueueDemand, ReadyKey, SearchQuery, Store, StoreError, TaskLog, WaitQuery,
 };
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_telemetry::Telemetry;
@@ -178,7 +178,7 @@ async fn nul_characters_do_no_harm() -> Result<()> {
         at: AT,
     };
     store.record_polls(&[poll("w\0"), poll("v\0")]).await?;
-    assert_eq!(store.polls(Some("t")).await?, [poll("v\0")]);
+    assert_eq!(store.load_waits(&WaitQuery::of_polls(Some("t"))).await?.polls, [poll("v\0")]);
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    SearchPage, SearchQuery, Store, StoreError, TaskLog,
+    SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::StoreMetrics;
 use connections::Readers;
@@ -239,9 +239,9 @@ impl Store for SqliteStore {
         self.write(move |connection| write::polls(connection, &polls)).await
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        let task_type = task_type.map(str::to_owned);
-        self.read(move |connection| read::polls(connection, task_type.as_deref())).await
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| read::waits(connection, &query)).await
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {

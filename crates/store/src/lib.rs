@@ -132,11 +132,13 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError>;
 
-    /// The last polls of a task type, one per domain; of every type for `None`.
+    /// Reads executions, places of ready tasks in their queues and last polls, in one round trip and
+    /// from one snapshot; with [`Scope::Shard`] from one of each shard. For people, not for the
+    /// engine: it may be slow.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError>;
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError>;
 
     /// Deletes executions with all that belongs to them, messages from and to them included; unknown
     /// ids are passed over.

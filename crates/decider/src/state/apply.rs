@@ -65,6 +65,7 @@ impl Execution {
 
     fn set_status(&mut self, status: WorkflowStatus, at: Timestamp) {
         self.status = status;
+        self.paused_at = (status == WorkflowStatus::Paused).then_some(at);
         self.updated_at = at;
     }
 

@@ -89,6 +89,8 @@ pub struct Execution {
     pub updated_at: Timestamp,
     /// When it was last resumed or retried; the clock of its timeout.
     pub last_retried_at: Option<Timestamp>,
+    /// When it was paused; nothing unless it is.
+    pub paused_at: Option<Timestamp>,
     /// When it last went on, or began anew, after an end.
     pub reopened_at: Option<Timestamp>,
     /// Steps that failed, by reference name, in order.
@@ -137,6 +139,7 @@ impl Execution {
             ended_at: None,
             updated_at: facts.at,
             last_retried_at: None,
+            paused_at: None,
             reopened_at: None,
             failed_references: imbl::OrdSet::new(),
             inherited_failures: imbl::OrdSet::new(),

@@ -167,7 +167,7 @@ impl Engine {
             ..Deciding::new(self.parts.definitions.surroundings())
         };
         let began = Instant::now();
-        let mut index = 0;
+        let (mut index, mut loaded) = (0, jobs.len());
         while index < jobs.len() {
             let step = self.decide_job(&mut deciding, &mut jobs[index], index);
             let answer = match step {
@@ -190,7 +190,8 @@ impl Engine {
             }
             deciding.answers.push(answer);
             index += 1;
-            self.load_passed(jobs, index, &mut deciding, stale).await?;
+            self.load_passed(&jobs[loaded..], &mut deciding, stale).await?;
+            loaded = jobs.len();
         }
         self.parts.metrics.decide_duration.observe(began.elapsed());
         Ok(deciding)
@@ -219,25 +220,21 @@ impl Engine {
         }
     }
 
-    /// Loads what jobs need that came up while the batch was decided.
+    /// Loads what these jobs need, which came up while the batch was decided.
     async fn load_passed(
         &mut self,
         jobs: &[Job],
-        from: usize,
         deciding: &mut Deciding,
         stale: &HashSet<ExecutionId>,
     ) -> Result<(), StoreError> {
         let known = |id: &ExecutionId| {
             deciding.states.by_id.contains_key(id) || deciding.drafts.contains_key(id)
         };
-        if jobs[from..].iter().all(|job| known(&job.target)) {
+        let missing = jobs.iter().filter(|job| !known(&job.target));
+        let missing: Vec<Job> = missing.map(|job| Job::wake_up(job.target)).collect();
+        if missing.is_empty() {
             return Ok(());
         }
-        let missing: Vec<Job> = jobs[from..]
-            .iter()
-            .filter(|job| !known(&job.target))
-            .map(|job| Job::wake_up(job.target))
-            .collect();
         let loaded = self.states(&missing, stale).await?;
         deciding.states.by_id.extend(loaded.by_id);
         deciding.states.fresh.extend(loaded.fresh);

@@ -16,6 +16,7 @@ mod write;
 
 pub(crate) use dispatch::Handed;
 pub(crate) use jobs::{Birth, Definition, Job, Reply, What};
+pub(crate) use write::ready_key;
 
 use crate::clock::Clock;
 use crate::error::OrchestratorError;

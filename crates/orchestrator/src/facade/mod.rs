@@ -1,6 +1,7 @@
 //! What the gateway may ask of the engine.
 mod definitions;
 mod executions;
+mod explain;
 mod homes;
 mod metrics;
 mod query;
@@ -13,6 +14,7 @@ use crate::background;
 use crate::clock::Clock;
 use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
 use crate::error::OrchestratorError;
+use crate::handed_out::HandedOut;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
@@ -28,6 +30,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 pub use metrics::EngineCounts;
 
@@ -45,11 +48,13 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<Clock>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) polls: Arc<Polls>,
+    pub(crate) handed_out: HandedOut,
     pub(crate) engine: EngineHandle,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) tracer: Tracer,
     pub(crate) admission: Admission,
+    closing: CancellationToken,
     sampled: LastSample,
     random: RandomState,
     births: AtomicU64,
@@ -153,6 +158,7 @@ impl Orchestrator {
         })
         .await?;
         let inner = Arc::new(Inner {
+            handed_out: HandedOut::new(clock.clone()),
             store,
             clock,
             definitions,
@@ -162,6 +168,7 @@ impl Orchestrator {
             watchers,
             tracer,
             admission: Admission::default(),
+            closing: CancellationToken::new(),
             sampled: LastSample::default(),
             random: RandomState::new(),
             births: AtomicU64::new(0),
@@ -179,6 +186,12 @@ impl Orchestrator {
     /// and the process should end.
     pub async fn ended(&self) {
         self.inner.engine.ended().await;
+    }
+
+    /// Answers every call that waits as if its time were over, now and from now on: a process that is
+    /// about to end keeps nobody waiting for what another may give sooner.
+    pub fn stop_waiting(&self) {
+        self.inner.closing.cancel();
     }
 
     /// A fresh id; no two are alike.

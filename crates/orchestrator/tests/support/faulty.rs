@@ -5,7 +5,7 @@ use baton_store::memory::MemoryStore;
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog,
+    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -142,6 +142,10 @@ impl Store for Faulty {
     }
 
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
+        // Not counted: the stories' own checks look here.
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("a fault of the test".to_owned()));
+        }
         self.inner.queue_sizes().await
     }
 
@@ -157,8 +161,9 @@ impl Store for Faulty {
         self.inner.record_polls(polls).await
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        self.inner.polls(task_type).await
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        self.hit()?;
+        self.inner.load_waits(query).await
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {

@@ -4,6 +4,8 @@ pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod definition;
 mod document;
+mod explain;
+pub(crate) mod health;
 mod moment;
 mod offline;
 pub(crate) mod watch;

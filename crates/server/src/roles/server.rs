@@ -3,7 +3,7 @@ use super::local_source::LocalSource;
 use crate::config::{Config, Database, EngineConfig};
 use crate::failure::{Exit, Failure};
 use crate::spans::Export;
-use baton_api_gateway::{GatewayOptions, router, serve};
+use baton_api_gateway::{ConnectionLimits, GatewayOptions, router, serve_within};
 use baton_executor::Executor;
 use baton_expression::script::{EvaluatorPool, ScriptLimits};
 use baton_orchestrator::{Evaluate, Orchestrator};
@@ -36,7 +36,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let (stopping, engine) = (stop.clone(), orchestrator.clone());
     let gateway = router(orchestrator, gateway_options(telemetry));
     let (lost, engine_lost) = oneshot::channel();
-    serve(listener, gateway, async move {
+    let limits = ConnectionLimits { drain_max: config.drain, ..ConnectionLimits::STANDARD };
+    serve_within(listener, gateway, limits, async move {
         tokio::select! {
             () = super::requested() => {}
             () = engine.ended() => {
@@ -45,6 +46,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
             }
         }
         stopping.cancel();
+        engine.stop_waiting();
     })
     .await;
     if let Some(executor) = executor {

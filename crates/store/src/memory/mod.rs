@@ -6,7 +6,7 @@ mod state;
 use crate::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog,
+    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -139,8 +139,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        Ok(self.state().polls(task_type))
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        Ok(self.state().load_waits(query))
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use super::{Named, definitions, fences, traces};
 use crate::memory::MemoryStore;
 use crate::{
     Batch, CommitError, CommitLane, LoadedExecution, Message, QueueDemand, ReadyKey, Scope, Store,
-    StoreError,
+    StoreError, WaitFacts, WaitQuery,
 };
 use baton_common::Timestamp;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl Pair<'_> {
             Operation::TaskLogs(task, limit) => same!(self, |logs| logs, task_logs(*task, *limit)),
             Operation::RecordPolls(polls) => same!(self, |()| (), record_polls(polls)),
             Operation::Polls(task_type) => {
-                same!(self, traces::sorted, polls(task_type.as_deref()))
+                same!(self, sorted_polls, load_waits(&WaitQuery::of_polls(task_type.as_deref())))
             }
             Operation::Remove(ids) => same!(self, |()| (), remove(ids)),
         }
@@ -127,7 +127,7 @@ impl Pair<'_> {
         same!(self, by_message, undelivered(last, ALL));
         same!(self, ordered, queue_sizes());
         same!(self, ordered, dead_waits(ALL));
-        same!(self, traces::sorted, polls(None));
+        same!(self, sorted_polls, load_waits(&WaitQuery::of_polls(None)));
         same!(self, definitions::sorted, read_definitions(0));
         for query in World::audits() {
             same!(self, |page| page, search(&query));
@@ -143,6 +143,10 @@ fn kind(error: &StoreError) -> &'static str {
         StoreError::NotFound(_) => "not found",
         StoreError::Corrupt(_) => "corrupt",
     }
+}
+
+fn sorted_polls(facts: WaitFacts) -> WaitFacts {
+    WaitFacts { polls: traces::sorted(facts.polls), ..facts }
 }
 
 fn known(loaded: Vec<Option<LoadedExecution>>) -> Vec<Option<LoadedExecution>> {
