@@ -1,7 +1,9 @@
 """Two neighbouring versions of the server on one database at once, as during an upgrade without a stop.
 
 The older one is the previous commit's binary, built beside the current one; its source comes out of the history, so a
-clone without history cannot have it. `BATON_PREVIOUS` names another binary, such as that of the last release.
+clone without history cannot have it, and the case says so and runs the current one twice. `BATON_PREVIOUS` names another binary, such as that of the last release.
+
+A commit that edits a migration instead of adding one fails here, and rightly: no database could be upgraded to it.
 """
 import os
 import pathlib
@@ -15,14 +17,23 @@ from harness import places, waiting
 
 STARTS, START_SECONDS = 40, 2
 END_SECONDS = 60
+MIGRATIONS = ("crates/store-postgres/migrations", "crates/store-sqlite/migrations")
 
 
 def run(setting, results):
     """One case: the old alone, both, the new alone; under load all the time."""
     name = "upgrade: two versions on one database"
     with results.guard(name):
+        check_migrations()
         older, described = previous()
         results.ok(name, f"{described}: {upgraded(setting, older)}")
+
+
+def check_migrations():
+    """Since the previous commit migrations were added, if anything; none was edited."""
+    commit = None if os.environ.get("BATON_PREVIOUS") else previous_commit()
+    edited = commit and git("diff", "--name-only", "--diff-filter=a", commit, "--", *MIGRATIONS)
+    assert not edited, f"edited since {commit[:12]}, where only new ones may be added: {edited}"
 
 
 def upgraded(setting, older):
@@ -97,20 +108,25 @@ def previous_commit():
 
 
 def build(commit, folder, binary):
-    """Builds a commit's binary; what it shares with the current one is built once for both."""
-    source = folder / "source"
-    shutil.rmtree(source, ignore_errors=True)
+    """Builds a commit's binary from its source in the history."""
+    source, target = folder / "source", folder / "target"
+    for old in (source, target):
+        shutil.rmtree(old, ignore_errors=True)
     source.mkdir(parents=True)
     archive = subprocess.run(["git", "archive", commit], cwd=places.ROOT, check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", source], input=archive, check=True)
+    # What was built of other people's crates serves both. Not the folder itself: cargo tells the crates of two copies
+    # of one workspace apart by their times alone.
+    shutil.copytree(places.target_folder() / "debug", target / "debug", ignore=of_this_workspace)
     command = ["cargo", "build", "--quiet", "--package", "baton-server", "--locked"]
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(places.target_folder())}
-    try:
-        subprocess.run(command, cwd=source, check=True, env=environment)
-        shutil.copyfile(places.target_folder() / "debug" / "baton", binary)
-        binary.chmod(0o755)
-    finally:
-        # The same folder holds one `baton` only: the current one takes its place again.
-        subprocess.run(command, cwd=places.ROOT, check=True)
-        shutil.rmtree(source, ignore_errors=True)
+    subprocess.run(command, cwd=source, check=True, env={**os.environ, "CARGO_TARGET_DIR": str(target)})
+    shutil.move(target / "debug" / "baton", binary)
+    for old in (source, target):
+        shutil.rmtree(old)
 
+
+def of_this_workspace(folder, names):
+    """What the older build has no use for: our own crates, and programs."""
+    is_of_deps = pathlib.Path(folder).name == "deps"
+    return [name for name in names if "baton" in name or name in ("incremental", "examples")
+            or is_of_deps and not pathlib.Path(name).suffix]
