@@ -28,19 +28,15 @@ TWINS = "select parent, parent_seq from execution where parent is not null group
 DEAD_WAITS = places.ROOT / "crates" / "store-postgres" / "src" / "sql" / "dead_waits.sql"
 
 
-class Site:
-    """The processes, the database and the load."""
+class Loaded:
+    """Gateways on a database, and the load on them."""
 
-    def __init__(self, setting):
-        self.postgres, self.url = setting.postgres, setting.database()
-        # One after the other: the first brings the schema.
-        self.gateways = [baton.Gateway(f"gateway-{number}", self.url) for number in (1, 2)]
-        self.executors = [baton.Executor(f"executor-{number}", gateway.url) for number, gateway in enumerate(self.gateways, 1)]
+    def __init__(self, api_urls):
         self.stub = load.Stub()
-        self.client = load.Cluster([gateway.api_url for gateway in self.gateways], 0)
+        self.client = load.Cluster(api_urls, 0)
         self.expect("POST", "/metadata/taskdefs", load.task_definitions())
         self.expect("PUT", "/metadata/workflow", load.workflow_definitions(self.stub.server_port))
-        self.driver = load.Driver([gateway.api_url for gateway in self.gateways])
+        self.driver = load.Driver(api_urls)
 
     def expect(self, method, path, body=None):
         status, answer = self.client.call(method, path, body)
@@ -48,7 +44,8 @@ class Site:
         return answer
 
     def sql(self, command):
-        return self.postgres.sql(self.url, command)
+        """Rows of the database, as text."""
+        raise NotImplementedError
 
     def open_executions(self):
         return int(self.sql("select count(*) from execution where ended_at is null"))
@@ -56,6 +53,25 @@ class Site:
     def dead_waits(self):
         """What the store's own query finds."""
         return self.sql(f"prepare dead_waits as {DEAD_WAITS.read_text()};\nexecute dead_waits(20)").split()
+
+    def close(self):
+        self.driver.stop()
+        self.stub.shutdown()
+
+
+class Site(Loaded):
+    """The processes, the database and the load."""
+
+    def __init__(self, setting, binaries=(None, None)):
+        self.postgres, self.url = setting.postgres, setting.database()
+        # One after the other: the first brings the schema.
+        self.gateways = [baton.Gateway(f"gateway-{number}", self.url, binary=binary) for number, binary in enumerate(binaries, 1)]
+        self.executors = [baton.Executor(f"executor-{number}", gateway.url, binary=gateway.binary)
+                          for number, gateway in enumerate(self.gateways, 1)]
+        super().__init__([gateway.api_url for gateway in self.gateways])
+
+    def sql(self, command):
+        return self.postgres.sql(self.url, command)
 
     def close(self):
         self.driver.stop()

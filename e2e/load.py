@@ -99,23 +99,26 @@ class StubCall(http.server.BaseHTTPRequestHandler):
 class Cluster:
     """Several gateways as one thread's client sees them: whoever answers is asked, and asked again until someone does."""
 
-    def __init__(self, urls, first):
+    def __init__(self, urls, first, ledger=None):
         self.clients = [api.Client(url, timeout_s=15) for url in urls]
-        self.turn = first
+        self.turn, self.ledger = first, ledger
 
     def call(self, method, path, body=None):
         """The first answer that is no fault of a dying process. Every call of the load may be sent twice."""
-        deadline = time.monotonic() + GIVE_UP_SECONDS
+        deadline, failures = time.monotonic() + GIVE_UP_SECONDS, []
         while True:
             client = self.clients[self.turn % len(self.clients)]
             try:
                 status, answer = client.call(method, path, body)
                 if status < 500:
+                    if failures and self.ledger:
+                        self.ledger.note_failures(f"{method} {path}", failures)
                     return status, answer
             except LOST as error:
                 status, answer = 0, error
             if time.monotonic() > deadline:
                 raise AssertionError(f"{method} {path}: nobody answers: {status} {answer}")
+            failures.append(f"{client.address.netloc}: {status} {answer!r}")
             self.turn += 1
             time.sleep(0.05)
 
@@ -128,6 +131,7 @@ class Ledger:
         self.started = {}  # execution id -> its number
         self.reported = {}  # task id -> tokens
         self.refused = []
+        self.repeated = []  # (call, its failures before it succeeded)
 
     def note_start(self, execution, number):
         with self.lock:
@@ -136,6 +140,10 @@ class Ledger:
     def note_report(self, task, token):
         with self.lock:
             self.reported.setdefault(task, set()).add(token)
+
+    def note_failures(self, call, failures):
+        with self.lock:
+            self.repeated.append((call, failures))
 
     def note_refusal(self, what):
         with self.lock:
@@ -154,7 +162,7 @@ class Driver:
 
     def work(self, number):
         """Polls, adds one, reports; once again on another gateway when one dies."""
-        cluster = Cluster(self.urls, number)
+        cluster = Cluster(self.urls, number, self.ledger)
         while not self.stopping.is_set():
             path = f"/tasks/poll/batch/{STEP}?workerid=load-{number}&count=8&timeout={POLL_MS}"
             try:
@@ -189,7 +197,7 @@ class Driver:
         return threads
 
     def start_all(self, index, numbers, seconds):
-        cluster = Cluster(self.urls, index)
+        cluster = Cluster(self.urls, index, self.ledger)
         for number in numbers:
             request = {"name": WORKFLOW, "version": 1, "input": {"n": number}, "correlationId": f"{self.seed}-{number}",
                        "idempotencyKey": f"{self.seed}-{number}", "idempotencyStrategy": "RETURN_EXISTING"}

@@ -3,16 +3,14 @@
 Python and JavaScript: our own five-step order with a retry, written with the SDK and installed here.
 Rust: the live tests that the crate `conductor-sdk` ships in its package, but for `clients/rust/exceptions.json`.
 """
-import hashlib
 import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 
-from harness import places
+from harness import installing, places
 
 CLIENTS = places.E2E / "clients"
 CLIENT_SECONDS = 180
@@ -25,7 +23,7 @@ EXECUTIONS = "executions: "
 def run_python(setting, results):
     """A worker, a definition and starts through `conductor-python`."""
     with results.case(f"{setting.store} python SDK: five steps, one retry"):
-        python = install_python() / "bin" / "python"
+        python = installing.python_environment("python", CLIENTS / "python" / "requirements.txt") / "bin" / "python"
         with setting.server("python") as server:
             ids = run_client([python, CLIENTS / "python" / "order.py"], server.api_url, places.WORK)
             check_orders(server.client(), ids, "py_")
@@ -92,17 +90,6 @@ def check_orders(client, ids, prefix):
         assert len(execution["output"]["done"]) == 5, f"output {execution['output']}"
 
 
-def install_python():
-    """A virtual environment with the SDK."""
-    wanted = CLIENTS / "python" / "requirements.txt"
-
-    def install(folder):
-        command([sys.executable, "-m", "venv", folder])
-        command([folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", wanted])
-
-    return once("python", [wanted], install)
-
-
 def install_javascript():
     """A folder with the SDK in its node_modules, and our program."""
     wanted = [CLIENTS / "javascript" / name for name in ("package.json", ".npmrc", "order.mjs")]
@@ -111,9 +98,9 @@ def install_javascript():
         folder.mkdir(parents=True)
         for path in wanted:
             shutil.copy(path, folder)
-        command(["npm", "install", "--silent"], folder)
+        installing.command(["npm", "install", "--silent"], folder)
 
-    return once("javascript", wanted, install)
+    return installing.once("javascript", wanted, install)
 
 
 def unpack_rust_crate():
@@ -126,14 +113,14 @@ def unpack_rust_crate():
         (asker / "Cargo.toml").write_text(
             '[package]\nname = "asker"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n'
             f'[dependencies]\n{RUST_CRATE} = "={RUST_VERSION}"\n')
-        command(["cargo", "fetch", "--quiet"], asker)
+        installing.command(["cargo", "fetch", "--quiet"], asker)
         home = pathlib.Path(os.environ.get("CARGO_HOME") or pathlib.Path.home() / ".cargo")
         [source] = home.glob(f"registry/src/*/{RUST_CRATE}-{RUST_VERSION}")
         shutil.copytree(source, folder)
         with open(folder / "Cargo.toml", "a", encoding="utf-8") as manifest:
             manifest.write("\n[workspace]\n")  # it lies below ours and is no member of it
 
-    return once("rust", [pathlib.Path(__file__)], install)
+    return installing.once("rust", [pathlib.Path(__file__)], install)
 
 
 def rust_tests(source, binary, server_url):
@@ -154,22 +141,3 @@ def own_words(output, test):
     """What a failed test printed."""
     _, _, words = output.partition(f"---- {test} stdout ----\n")
     return words.split("\n---- ")[0].split("\nfailures:")[0].strip()[:1500]
-
-
-def once(name, inputs, install):
-    """The folder that `install` fills, filled again only when its inputs have changed."""
-    folder = places.WORK / name
-    key = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()
-    stamp = places.WORK / f"{name}.installed"
-    if not (folder.exists() and stamp.exists() and stamp.read_text() == key):
-        shutil.rmtree(folder, ignore_errors=True)
-        install(folder)
-        stamp.write_text(key)
-    return folder
-
-
-def command(words, folder=None):
-    """Runs an installer; what it said only when it failed."""
-    done = subprocess.run(
-        [str(word) for word in words], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(map(str, words))}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

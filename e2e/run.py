@@ -9,23 +9,33 @@ import os
 import shutil
 import sys
 
+import backup
+import cluster
 import conformance
 import faults
 import first_run
+import manifests
+import monitoring
 import real_clients
 import self_test
+import upgrade
 from harness import places, report, setting
 
 # Suite -> (what runs it, on which stores).
 SUITES = {
     "self": (self_test.run, ("sqlite",)),
     "first-run": (first_run.run, ("sqlite",)),
+    "manifests": (manifests.run, ("sqlite",)),
     "conformance": (conformance.run_scenarios, setting.STORES),
     "corpus": (conformance.run_corpus, setting.STORES),
     "python": (real_clients.run_python, setting.STORES),
     "javascript": (real_clients.run_javascript, setting.STORES),
     "rust": (real_clients.run_rust, ("postgres",)),
+    "cluster": (cluster.run, ("postgres",)),
+    "monitoring": (monitoring.run, ("postgres",)),
     "faults": (faults.run, ("postgres",)),
+    "backup": (backup.run, ("postgres",)),
+    "upgrade": (upgrade.run, ("postgres",)),
 }
 
 

@@ -28,7 +28,7 @@ EDGES = {
     "baton-client": {"baton-common"},
     "baton-executor": {"baton-client", "baton-telemetry", "baton-common"},
     "baton-test-support": set(),
-    "baton-bench": set(),
+    "baton-bench": {"baton-store-postgres", "baton-store-sqlite", "baton-store", "baton-common"},
     "baton-server": {
         "baton-common", "baton-expression", "baton-decider", "baton-store", "baton-store-postgres", "baton-store-sqlite",
         "baton-orchestrator", "baton-api-gateway", "baton-client", "baton-executor", "baton-bench", "baton-telemetry",

@@ -12,8 +12,9 @@ class Baton:
 
     role = "server"
 
-    def __init__(self, name, database_url, port=None, arguments=()):
+    def __init__(self, name, database_url, port=None, arguments=(), binary=None):
         self.name, self.database_url, self.arguments = name, database_url, tuple(arguments)
+        self.binary = binary or places.baton()
         self.port = port
         self.start()
 
@@ -33,7 +34,7 @@ class Baton:
 
     def command(self):
         listen = f"127.0.0.1:{self.port}"
-        return [places.baton(), self.role, "--listen", listen, "--database-url", self.database_url, *self.arguments]
+        return [self.binary, self.role, "--listen", listen, "--database-url", self.database_url, *self.arguments]
 
     def healthy_or_gone(self):
         if not self.process.running():
@@ -80,12 +81,13 @@ class Gateway(Baton):
 class Executor:
     """The built-in executor alone; it knows a gateway's address and no database."""
 
-    def __init__(self, name, server_url):
-        self.name, self.server_url = name, server_url
+    def __init__(self, name, server_url, arguments=(), binary=None):
+        self.name, self.server_url, self.arguments = name, server_url, tuple(arguments)
+        self.binary = binary or places.baton()
         self.start()
 
     def start(self):
-        command = [places.baton(), "executor", "--server-url", self.server_url]
+        command = [self.binary, "executor", "--server-url", self.server_url, *self.arguments]
         self.process = processes.Process(self.name, command)
 
     def kill(self):

@@ -10,6 +10,7 @@ from . import places
 
 STARTED = []
 PR_SET_PDEATHSIG = 1
+PORT_ATTEMPTS = 100
 LIBC = ctypes.CDLL(None)
 
 
@@ -28,6 +29,25 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def free_ports(count):
+    """The first of as many ports in a row that nobody listens on now."""
+    for _ in range(PORT_ATTEMPTS):
+        first = free_port()
+        if first + count < 65536 and all(is_free(first + number) for number in range(count)):
+            return first
+    raise AssertionError(f"no {count} free ports in a row")
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 class Process:

@@ -18,6 +18,10 @@ class Report:
         """Cases that passed and need no line of their own."""
         self.passed += number
 
+    def skip(self, name, reason):
+        """What cannot be tried on this machine; it counts as nothing."""
+        print(f"skipped {name}  ({reason})", flush=True)
+
     def fail(self, name, reason):
         self.failed.append(name)
         print(f"FAILED  {name}", flush=True)

@@ -23,6 +23,8 @@ use std::time::Duration;
 const BODY_READ_MAX: Duration = Duration::from_mins(1);
 /// Longest request id of a caller that is taken over, bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
+/// Longest part of a path that is logged, bytes: any route with ids and names of common lengths.
+const PATH_BYTES_LOGGED_MAX: usize = 256;
 /// When a caller should try again, seconds: a failover's or a restart's order of magnitude.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -149,17 +151,21 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
     }
 }
 
-/// Logs what somebody must look at; a caller's own mistakes only when asked for.
+/// One line for each request that fails, whoever is at fault; never with its query, body or message,
+/// which may hold what is nobody's business.
 fn log(error: &ApiError, id: &RequestId, method: &Method, uri: &Uri) {
-    let (id, status, path) = (id.as_str(), error.status.as_u16(), uri.path());
+    let (id, status, code) = (id.as_str(), error.status.as_u16(), error.code);
+    let path = uri.path();
+    let path = path.get(..PATH_BYTES_LOGGED_MAX).unwrap_or(path);
     let Some(detail) = &error.detail else {
-        tracing::debug!(request.id = id, %method, path, status, code = error.code, "request refused");
+        tracing::info!(request.id = id, %method, path, status, code, "request refused");
         return;
     };
     if error.retryable {
-        tracing::warn!(request.id = id, %method, path, status, detail, "request must be repeated");
+        let message = "request must be repeated";
+        tracing::warn!(request.id = id, %method, path, status, code, detail, "{message}");
     } else {
-        tracing::error!(request.id = id, %method, path, status, detail, "request failed");
+        tracing::error!(request.id = id, %method, path, status, code, detail, "request failed");
     }
 }
 

@@ -149,6 +149,10 @@ impl From<OrchestratorError> for ApiError {
             OrchestratorError::TooLarge(_) => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
             }
+            OrchestratorError::Overloaded(_) => {
+                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message);
+                Self { retryable: true, ..error }
+            }
             OrchestratorError::Unavailable(_) => {
                 let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", UNAVAILABLE);
                 Self { retryable: true, detail: Some(message), ..error }

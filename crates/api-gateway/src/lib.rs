@@ -7,6 +7,7 @@ mod bulk;
 mod delivery;
 mod envelope;
 mod error;
+mod explain;
 mod extract;
 mod health;
 mod measured;
@@ -61,6 +62,7 @@ where
         .merge(task_definitions::router())
         .merge(start::router())
         .merge(workflow::router())
+        .merge(explain::router())
         .merge(search::router())
         .merge(bulk::router())
         .merge(tasks::router())

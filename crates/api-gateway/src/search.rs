@@ -17,8 +17,8 @@ where
     S: Clone + Send + Sync + 'static,
     Orchestrator: FromRef<S>,
 {
-    let start = async |state: State<Orchestrator>, params: Params, input: JsonObject| {
-        start_workflow_by_name(state, Segments("search".to_owned()), params, input).await
+    let start = async |state: State<Orchestrator>, params, caller, input: JsonObject| {
+        start_workflow_by_name(state, Segments("search".to_owned()), params, caller, input).await
     };
     Router::new().route("/api/workflow/search", get(search_workflows).post(start))
 }

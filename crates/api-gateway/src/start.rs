@@ -1,11 +1,10 @@
 //! Starting executions: `POST /api/workflow…`.
-use crate::envelope::RequestId;
 use crate::error::{ApiError, Refusal};
-use crate::extract::{Json, JsonObject, Params, Segments, version};
+use crate::extract::{Caller, Json, JsonObject, Params, Segments, version};
 use crate::respond::{self, Answer};
+use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::routing::post;
-use axum::{Extension, Router};
 use baton_common::Payload;
 use baton_common::api::StartWorkflowRequest;
 use baton_orchestrator::{ExecuteRequest, Orchestrator, OrchestratorError};
@@ -30,10 +29,12 @@ where
 /// Starts an execution of a registered definition or of the one sent along.
 async fn start_workflow(
     State(orchestrator): State<Orchestrator>,
+    caller: Caller,
     Json(request): Json<StartWorkflowRequest>,
 ) -> Answer {
     named_or_inline(&request)?;
-    Ok(respond::text(orchestrator.start_workflow(with_input(request)?).await?))
+    let request = StartWorkflowRequest { trace: caller.trace, ..with_input(request)? };
+    Ok(respond::text(orchestrator.start_workflow(request).await?))
 }
 
 /// Starts an execution of the named definition; the body is its input.
@@ -41,9 +42,10 @@ pub(crate) async fn start_workflow_by_name(
     State(orchestrator): State<Orchestrator>,
     Segments(name): Segments<String>,
     params: Params,
+    caller: Caller,
     JsonObject(input): JsonObject,
 ) -> Answer {
-    let request = named(&name, &params, input)?;
+    let request = StartWorkflowRequest { trace: caller.trace, ..named(&name, &params, input)? };
     let version = request.version;
     let started = orchestrator.start_workflow(request).await;
     Ok(respond::text(started.map_err(|error| unknown_by_name(error, &name, version))?))
@@ -54,15 +56,17 @@ async fn execute_workflow(
     State(orchestrator): State<Orchestrator>,
     Segments((name, number)): Segments<(String, String)>,
     params: Params,
-    Extension(id): Extension<RequestId>,
+    caller: Caller,
     Json(request): Json<StartWorkflowRequest>,
 ) -> Answer {
     let number = Some(version(&number)?).filter(|number| *number != 0);
     prioritized(&request)?;
-    let start = StartWorkflowRequest { name: Some(name), version: number, ..with_input(request)? };
+    let request = with_input(request)?;
+    let (name, trace) = (Some(name), caller.trace);
+    let start = StartWorkflowRequest { name, version: number, trace, ..request };
     let request = ExecuteRequest {
         start,
-        request_id: params.text("requestId").unwrap_or_else(|| id.as_str().to_owned()),
+        request_id: params.text("requestId").unwrap_or(caller.request_id),
         wait_until_task_refs: params.list("waitUntilTaskRef"),
         wait_for: wait_for(&params)?,
         return_strategy: return_strategy(&params)?,

@@ -6,7 +6,7 @@ use std::fs;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// CPU seconds of the three sides at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sample {
     pub(crate) client: f64,
     pub(crate) server: f64,
@@ -26,14 +26,30 @@ pub(crate) fn sample(server: &[u32], postgres: &[u32]) -> Sample {
 
 /// Largest memory that the processes have had, MiB; `None` when none of them is there.
 pub(crate) fn peak_memory_mib(pids: &[u32]) -> Option<f64> {
-    let peaks = pids
-        .iter()
-        .filter_map(|pid| peak_kib(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?));
-    peaks.map(|kib| kib / 1024.0).reduce(|sum, mib| sum + mib)
+    sum_mib(pids, "VmHWM:")
 }
 
-fn peak_kib(status: &str) -> Option<f64> {
-    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// Memory of the processes now, MiB; `None` when none of them is there.
+pub(crate) fn memory_mib(pids: &[u32]) -> Option<f64> {
+    sum_mib(pids, "VmRSS:")
+}
+
+/// The parent of a process, if both are on this machine and the parent has this name.
+pub(crate) fn parent_named(pid: u32, name: &str) -> Option<u32> {
+    let is_named = |pid: u32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name)
+    };
+    Some(process(pid)?.parent).filter(|parent| is_named(*parent) && is_named(pid))
+}
+
+fn sum_mib(pids: &[u32], line: &str) -> Option<f64> {
+    let status = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/status")).ok();
+    let sizes = pids.iter().filter_map(status).filter_map(|status| kib(&status, line));
+    sizes.map(|kib| kib / 1024.0).reduce(|sum, mib| sum + mib)
+}
+
+fn kib(status: &str, line: &str) -> Option<f64> {
+    let value = status.lines().find_map(|found| found.strip_prefix(line))?;
     value.split_whitespace().next()?.parse().ok()
 }
 
@@ -116,9 +132,16 @@ mod tests {
     }
 
     #[test]
-    fn peak_memory_is_found_in_a_status() {
-        assert_eq!(peak_kib("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n"), Some(2048.0));
-        assert_eq!(peak_kib("Name:\tx\n"), None);
+    fn memory_is_found_in_a_status() {
+        let status = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!((kib(status, "VmHWM:"), kib(status, "VmRSS:")), (Some(2048.0), Some(1.0)));
+        assert_eq!(kib("Name:\tx\n", "VmHWM:"), None);
         assert_eq!(peak_memory_mib(&[]), None);
+    }
+
+    #[test]
+    fn a_parent_of_another_name_is_none() {
+        assert_eq!(parent_named(std::process::id(), "no such name"), None);
+        assert_eq!(parent_named(u32::MAX, "postgres"), None);
     }
 }

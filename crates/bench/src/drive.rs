@@ -1,13 +1,15 @@
 //! A run from registration to report.
-use crate::cpu;
-use crate::http::{Connection, Target};
+use crate::http::{Connection, Target, is_overload};
 use crate::options::{LoadOptions, Scenario};
+use crate::plan::Plan;
 use crate::report::{Report, Window};
-use crate::scenario::Plan;
 use crate::tracker::Start;
 use crate::verify;
-use crate::work::{self, Run};
+use crate::watch::Watch;
+use crate::work::{self, PAUSE_AFTER_FAILURE, Run};
+use crate::yardstick;
 use anyhow::Context;
+use baton_store_postgres::Measure;
 use bytes::Bytes;
 use hyper::Method;
 use std::cell::Cell;
@@ -17,39 +19,88 @@ use tokio::task::JoinSet;
 
 /// Time for all pollers to be there before the first execution starts.
 const POLLERS_SETTLE: Duration = Duration::from_millis(300);
+/// Tries of a start that an overloaded server refuses: about a minute's.
+const START_TRIES: u32 = 600;
+/// How often what changes all the time is looked at.
+const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(
-    scenario: Scenario,
+    scenario: &Scenario,
     url: &str,
     load: LoadOptions,
-) -> anyhow::Result<Report> {
-    let load = load.settled(&scenario);
+) -> anyhow::Result<Vec<Report>> {
+    let load = load.settled(scenario);
+    if let Scenario::Yardstick(options) = scenario {
+        return Ok(vec![yardstick::run(*options, &load).await?]);
+    }
     let target = Target::parse(url)?;
+    if let Scenario::Idle { executions, .. } = scenario {
+        return idle(scenario, *executions, (&target, load)).await;
+    }
+    let holds = matches!(scenario, Scenario::Soak { hold_snapshot: true, .. });
+    let url = load.database_url.clone().filter(|_| holds);
+    let _snapshot = match url {
+        Some(url) => Some(Measure::hold_snapshot(&url).await.context("holding a snapshot")?),
+        None if holds => anyhow::bail!("a snapshot is held in a database: give --database-url"),
+        None => None,
+    };
+    let plan = Plan::new(scenario, &load.prefix, run_id()?);
+    Ok(vec![one(plan, &target, load).await?])
+}
+
+/// The same steps before and beside executions that only wait.
+async fn idle(
+    scenario: &Scenario,
+    executions: u32,
+    (target, load): (&Target, LoadOptions),
+) -> anyhow::Result<Vec<Report>> {
+    let steps = async |name| {
+        let plan = Plan::new(scenario, &load.prefix, run_id()?).named(name);
+        one(plan, target, load.clone()).await
+    };
+    let before = steps("steps before").await?;
+    let waiting =
+        one(Plan::idle(&load.prefix, executions, run_id()?), target, load.clone()).await?;
+    let beside = steps("steps beside").await?.compared_with(&before);
+    Ok(vec![before, waiting, beside])
+}
+
+/// What tells one run from another: when it began.
+fn run_id() -> anyhow::Result<i64> {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let plan = Plan::new(&scenario, &load.prefix, i64::try_from(since_epoch.as_millis())?);
-    register(&plan, &mut Connection::new(&target)).await?;
+    Ok(i64::try_from(since_epoch.as_millis())?)
+}
+
+async fn one(plan: Plan, target: &Target, load: LoadOptions) -> anyhow::Result<Report> {
+    register(&plan, &mut Connection::new(target)).await?;
+    let watch = Rc::new(Watch::new(&load).await?);
     let run = Rc::new(Run::new(load, plan));
-    let workers = workers(&run, &target);
+    let busy = workers(&run, target);
     tokio::time::sleep(POLLERS_SETTLE).await;
-    let window = measure(&run, &target).await;
-    drop(workers);
-    let mut measured = run.tracker.borrow_mut().close();
-    let executions = std::mem::take(&mut measured.worked);
-    let ends = verify::verify(&run, &target, executions).await?;
-    Ok(Report::new(&run, &window, measured, ends))
+    let window = measure(&run, target, &watch).await?;
+    drop(busy);
+    let measured = run.tracker.borrow_mut().close();
+    let cost = watch.cost(&window.before, &window.after, measured.tasks);
+    let mut report = Report::new(&run.plan, &window, &measured).with(cost);
+    let mut executions = measured.open;
+    executions.extend(measured.sample.into_kept());
+    report.verified(verify::verify(&run, target, executions).await?);
+    Ok(report)
 }
 
 async fn register(plan: &Plan, connection: &mut Connection) -> anyhow::Result<()> {
-    let task_definitions = Bytes::from(serde_json::to_vec(&plan.task_definitions())?);
-    connection
-        .call(Method::POST, "/metadata/taskdefs", task_definitions)
-        .await
-        .context("registering task definitions")?;
-    let definitions = Bytes::from(serde_json::to_vec(&[&plan.definition])?);
+    if !plan.task_types.is_empty() {
+        let task_definitions = Bytes::from(serde_json::to_vec(&plan.task_definitions())?);
+        connection
+            .call(Method::POST, "/metadata/taskdefs", task_definitions)
+            .await
+            .context("registering task definitions")?;
+    }
+    let definitions = Bytes::from(serde_json::to_vec(&plan.definitions)?);
     connection
         .call(Method::PUT, "/metadata/workflow", definitions)
         .await
-        .context("registering the workflow definition")?;
+        .context("registering the workflow definitions")?;
     Ok(())
 }
 
@@ -70,57 +121,98 @@ fn workers(run: &Rc<Run>, target: &Target) -> JoinSet<()> {
     workers
 }
 
+/// Notes what changes all the time, for ever.
+async fn gauges(run: &Run, watch: &Watch) {
+    let mut ticks = tokio::time::interval(GAUGES_EVERY);
+    loop {
+        ticks.tick().await;
+        let gauges = watch.gauges().await;
+        run.tracker.borrow_mut().gauges(Instant::now(), gauges);
+    }
+}
+
 /// Starts everything and waits until all is worked, or time is up.
-async fn measure(run: &Rc<Run>, target: &Target) -> Window {
-    let LoadOptions { server_pid, postgres_pid, limit_s, clients, .. } = &run.load;
-    let before = cpu::sample(server_pid, postgres_pid);
+async fn measure(run: &Rc<Run>, target: &Target, watch: &Rc<Watch>) -> anyhow::Result<Window> {
+    let before = watch.look(Some(target)).await?;
     let begin = Instant::now();
+    run.tracker.borrow_mut().begin(begin);
+    let mut looking = JoinSet::new();
+    let (looked_at, looker) = (run.clone(), watch.clone());
+    looking.spawn_local(async move { gauges(&looked_at, &looker).await });
     let next = Rc::new(Cell::new(0));
     let mut starters = JoinSet::new();
-    for _ in 0..*clients {
+    for _ in 0..run.load.clients {
         let (run, next, connection) = (run.clone(), next.clone(), Connection::new(target));
-        starters.spawn_local(async move { start(&run, &next, connection).await });
+        starters.spawn_local(async move { start(&run, (&next, begin), connection).await });
     }
-    let all = run.over.acquire_many(run.plan.workflows);
-    let timed_out = tokio::time::timeout(Duration::from_secs(*limit_s), all).await.is_err();
-    Window {
-        seconds: begin.elapsed().as_secs_f64(),
-        before,
-        after: cpu::sample(server_pid, postgres_pid),
-        server_peak_mib: cpu::peak_memory_mib(server_pid),
-        timed_out,
-    }
+    let all = async {
+        while starters.join_next().await.is_some() {}
+        drop(run.over.acquire_many(next.get()).await);
+    };
+    let limit = run.load.limit(run.plan.takes());
+    let timed_out = tokio::time::timeout(limit, all).await.is_err();
+    let took = begin.elapsed();
+    drop(looking);
+    let after = watch.settled(watch.look(Some(target)).await?).await?;
+    let asked = run.plan.pace.stop_after.map_or(run.plan.pace.workflows, |_| next.get());
+    Ok(Window { asked, took, before, after, timed_out })
 }
 
-/// Starts executions as long as there are some left, each when there is room for it.
-async fn start(run: &Run, next: &Cell<u32>, mut connection: Connection) {
+/// Starts executions as long as there are some left.
+async fn start(run: &Run, (next, begin): (&Cell<u32>, Instant), mut connection: Connection) {
     let path = format!("/workflow/{}", run.plan.workflow);
-    while let Ok(slot) = run.slots.acquire().await {
-        slot.forget();
-        let number = next.get();
-        if number >= run.plan.workflows {
-            return;
-        }
-        next.set(number + 1);
-        if let Err(error) = start_one(run, &path, number, &mut connection).await {
+    while let Some((number, intended)) = turn(run, next, begin).await {
+        if let Err(error) = start_one(run, &path, (number, intended, begin), &mut connection).await
+        {
             run.failed(&error);
-            run.one_is_over();
+            run.give_up(number);
         }
     }
 }
 
+/// The next execution to start, once there is room for it and, at a rate, its time has come.
+async fn turn(run: &Run, next: &Cell<u32>, begin: Instant) -> Option<(u32, Instant)> {
+    // Where nothing is left to start, the room goes to the next starter, which finds the same.
+    let room = run.slots.acquire().await.ok()?;
+    let (number, pace) = (next.get(), run.plan.pace);
+    if number >= pace.workflows || pace.stop_after.is_some_and(|stop| begin.elapsed() >= stop) {
+        return None;
+    }
+    room.forget();
+    next.set(number + 1);
+    let Some(rate) = pace.per_second else { return Some((number, Instant::now())) };
+    let intended = begin + Duration::from_secs_f64(f64::from(number) / rate);
+    tokio::time::sleep_until(intended.into()).await;
+    Some((number, intended))
+}
+
+/// Starts one; again, as long as the server has too much to do.
 async fn start_one(
     run: &Run,
     path: &str,
-    number: u32,
+    (number, intended, begin): (u32, Instant, Instant),
     connection: &mut Connection,
 ) -> anyhow::Result<()> {
-    let body = Bytes::from(serde_json::to_vec(&run.plan.input(number))?);
-    let start = Start { number, called: Instant::now() };
-    let answer = connection.call(Method::POST, path, body).await?;
-    let id = std::str::from_utf8(&answer)?.trim_matches('"');
-    if run.tracker.borrow_mut().started(id, start, Instant::now()) {
-        run.one_is_over();
+    let mut tries = 1..START_TRIES;
+    loop {
+        let wait = run.plan.wait_of(number, begin.elapsed());
+        let body = Bytes::from(serde_json::to_vec(&run.plan.input(number, wait))?);
+        let tasks = run.plan.tasks_of(number);
+        let start = Start { number, intended, called: Instant::now(), tasks, wait };
+        run.tracker.borrow_mut().starting(start);
+        match connection.call(Method::POST, path, body).await {
+            Ok(answer) => {
+                let id = std::str::from_utf8(&answer)?.trim_matches('"');
+                if run.tracker.borrow_mut().started(id, start, Instant::now()) {
+                    run.one_is_over();
+                }
+                return Ok(());
+            }
+            Err(error) if is_overload(&error) && tries.next().is_some() => {
+                run.tracker.borrow_mut().refused();
+                tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
 }

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request, StatusCode, Uri};
+
 use hyper_util::rt::TokioIo;
+use std::fmt;
 use tokio::net::TcpStream;
 
 /// Characters of an answer that an error shows.
@@ -31,6 +33,33 @@ impl Target {
             base: uri.path().trim_end_matches('/').to_owned(),
         })
     }
+
+    /// The same server, above its API: where it tells about itself.
+    pub(crate) fn root(&self) -> Self {
+        let base = self.base.strip_suffix("/api").unwrap_or(&self.base).to_owned();
+        Self { base, ..self.clone() }
+    }
+}
+
+/// The server answered, and did not do what was asked.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: u16,
+    text: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Whether the server had too much to do and has not begun: the call can be sent again.
+pub(crate) fn is_overload(error: &anyhow::Error) -> bool {
+    let refusal = error.downcast_ref::<Refusal>();
+    refusal.is_some_and(|refusal| refusal.status == StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// A connection; one call at a time.
@@ -72,7 +101,7 @@ impl Connection {
         if !(200..300).contains(&status) {
             let text: String =
                 String::from_utf8_lossy(&body).chars().take(ANSWER_CHARS_SHOWN).collect();
-            bail!("{method} {path}: {status} {text}");
+            bail!(Refusal { status, text: format!("{method} {path}: {status} {text}") });
         }
         Ok(body)
     }

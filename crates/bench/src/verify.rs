@@ -1,6 +1,6 @@
-//! Reads every execution back: it must have completed, with the right output.
+//! Reads executions back: each must have come to its status, with the right output.
 use crate::http::{Connection, Target};
-use crate::tracker::Worked;
+use crate::tracker::Started;
 use crate::work::Run;
 use anyhow::Context;
 use serde::Deserialize;
@@ -10,18 +10,22 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// How long an execution whose last result was taken may need to end.
+/// How long executions whose last results were taken may need to end, from the first look on.
 const END_WITHIN: Duration = Duration::from_secs(30);
 /// Pause before an execution that has not ended is read again.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Characters that are shown of an execution that is not right.
+const WRONG_CHARS_SHOWN: usize = 300;
 
-/// How the executions ended.
+/// How the executions that were read back stand.
 #[derive(Debug, Default)]
 pub(crate) struct Ends {
+    pub(crate) verified: u32,
+    /// Those that have the status they must have.
     pub(crate) completed: u32,
-    /// Completed, but with another output than they must have.
+    /// Those of them with another output than they must have.
     pub(crate) wrong: u32,
-    /// Ended otherwise, or not at all.
+    /// Those with another status.
     pub(crate) not_completed: u32,
     /// The first execution that is not right.
     pub(crate) first_wrong: Option<String>,
@@ -38,7 +42,7 @@ struct Execution {
 pub(crate) async fn verify(
     run: &Rc<Run>,
     target: &Target,
-    executions: Vec<Worked>,
+    executions: Vec<Started>,
 ) -> anyhow::Result<Ends> {
     let ends = Rc::new(RefCell::new(Ends::default()));
     let left = Rc::new(RefCell::new(executions));
@@ -50,7 +54,7 @@ pub(crate) async fn verify(
         readers.spawn_local(async move {
             loop {
                 let Some(next) = left.borrow_mut().pop() else { return anyhow::Ok(()) };
-                let execution = read_end(&next.id, give_up_at, &mut connection).await?;
+                let execution = read_end(&next.id, (&run, give_up_at), &mut connection).await?;
                 judge(&run, &next, &execution, &mut ends.borrow_mut());
             }
         });
@@ -64,7 +68,7 @@ pub(crate) async fn verify(
 /// The execution once it has ended, or as it stands when time is up.
 async fn read_end(
     id: &str,
-    give_up_at: Instant,
+    (run, give_up_at): (&Run, Instant),
     connection: &mut Connection,
 ) -> anyhow::Result<Execution> {
     let path = format!("/workflow/{id}?includeTasks=false");
@@ -73,23 +77,25 @@ async fn read_end(
         let execution: Execution =
             serde_json::from_slice(&body).with_context(|| format!("GET {path}"))?;
         let is_open = matches!(execution.status.as_str(), "RUNNING" | "PAUSED");
-        if !is_open || Instant::now() > give_up_at {
+        let is_fine = execution.status == run.plan.status();
+        if !is_open || is_fine || Instant::now() > give_up_at {
             return Ok(execution);
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-fn judge(run: &Run, worked: &Worked, execution: &Execution, ends: &mut Ends) {
-    let is_completed = execution.status == "COMPLETED";
-    let is_right = is_completed && run.plan.is_right(worked.number, &execution.output);
+fn judge(run: &Run, started: &Started, execution: &Execution, ends: &mut Ends) {
+    let is_completed = execution.status == run.plan.status();
+    let is_right = is_completed && run.plan.is_right(started.number, &execution.output);
+    ends.verified += 1;
     ends.completed += u32::from(is_completed);
     ends.not_completed += u32::from(!is_completed);
     ends.wrong += u32::from(is_completed && !is_right);
     if !is_right {
         let describe =
-            || format!("{} is {} with {}", worked.id, execution.status, execution.output);
+            || format!("{} is {} with {}", started.id, execution.status, execution.output);
         let text = ends.first_wrong.get_or_insert_with(describe);
-        *text = text.chars().take(300).collect();
+        *text = text.chars().take(WRONG_CHARS_SHOWN).collect();
     }
 }

@@ -1,7 +1,7 @@
 //! The worker: connections that poll, connections that report, and a queue between them.
 use crate::http::Connection;
 use crate::options::LoadOptions;
-use crate::scenario::Plan;
+use crate::plan::Plan;
 use crate::tracker::Tracker;
 use anyhow::Context;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 /// Tries of one report, the first included: a run on a shaken server should go on.
 const REPORT_TRIES: u32 = 6;
 /// Pause after a call that failed.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// What all connections of a run share, on one thread.
 pub(crate) struct Run {
@@ -34,7 +34,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn new(load: LoadOptions, plan: Plan) -> Self {
         Self {
-            tracker: RefCell::new(Tracker::new(plan.tasks_per_workflow)),
+            tracker: RefCell::new(Tracker::new(Instant::now(), load.verify)),
             slots: Semaphore::new(load.in_flight as usize),
             over: Semaphore::new(0),
             queue: RefCell::default(),
@@ -50,6 +50,13 @@ impl Run {
         self.over.add_permits(1);
     }
 
+    /// No more is done for this execution.
+    pub(crate) fn give_up(&self, number: u32) {
+        if self.tracker.borrow_mut().given_up(number) {
+            self.one_is_over();
+        }
+    }
+
     pub(crate) fn failed(&self, error: &anyhow::Error) {
         self.tracker.borrow_mut().failed(error);
     }
@@ -62,13 +69,26 @@ struct Polled {
     task_id: String,
     workflow_instance_id: String,
     #[serde(default)]
+    retry_count: i64,
+    #[serde(default)]
     input_data: Input,
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Input {
     n: Option<i64>,
-    run: Option<i64>,
+    #[serde(default)]
+    key: Option<String>,
+    #[serde(default)]
+    fail_first: Option<bool>,
+}
+
+impl Polled {
+    /// The number of the execution of this run that it belongs to.
+    fn number(&self, plan: &Plan) -> Option<u32> {
+        plan.number_of(self.input_data.key.as_deref()?)
+    }
 }
 
 /// What it answers.
@@ -116,9 +136,9 @@ fn take(run: &Run, tasks: Vec<Polled>) {
     let now = Instant::now();
     let mut tracker = run.tracker.borrow_mut();
     for task in tasks {
-        let is_ours = run.plan.is_ours(task.input_data.run);
+        let number = task.number(&run.plan);
         // What an earlier run left open is worked, so that it ends, but not counted.
-        if !is_ours || tracker.arrived(&task.workflow_instance_id, &task.task_id, now) {
+        if number.is_none_or(|number| tracker.arrived(number, &task.task_id, now)) {
             run.queue.borrow_mut().push_back(task);
             run.queued.add_permits(1);
         }
@@ -137,27 +157,28 @@ pub(crate) async fn report(run: &Run, mut connection: Connection) {
 }
 
 async fn work(run: &Run, task: &Polled, connection: &mut Connection) {
-    let execution = task.workflow_instance_id.as_str();
-    let is_ours = run.plan.is_ours(task.input_data.run);
+    let number = task.number(&run.plan);
     let body = result_of(task);
     let called = Instant::now();
-    if is_ours {
-        run.tracker.borrow_mut().sending(execution, run.plan.is_row(), called);
+    if let Some(number) = number {
+        run.tracker.borrow_mut().sending(number, run.plan.is_row(), called);
     }
     let is_taken = send(run, body, connection).await;
-    let is_last =
-        is_ours && is_taken && run.tracker.borrow_mut().answered(execution, called, Instant::now());
-    if is_last || (is_ours && !is_taken) {
+    let Some(number) = number else { return };
+    if !is_taken {
+        run.give_up(number);
+    } else if run.tracker.borrow_mut().answered(number, called, Instant::now()) {
         run.one_is_over();
     }
 }
 
 fn result_of(task: &Polled) -> Bytes {
+    let fails = task.retry_count == 0 && task.input_data.fail_first == Some(true);
     let result = TaskResult {
         workflow_instance_id: &task.workflow_instance_id,
         task_id: &task.task_id,
         worker_id: "bench",
-        status: "COMPLETED",
+        status: if fails { "FAILED" } else { "COMPLETED" },
         output_data: Output { n: task.input_data.n.unwrap_or_default() + 1 },
     };
     match serde_json::to_vec(&result) {
@@ -182,12 +203,23 @@ async fn send(run: &Run, body: Bytes, connection: &mut Connection) -> bool {
 mod tests {
     use super::*;
 
+    fn answer(input: &str, retries: u32) -> String {
+        let task = format!(
+            r#"{{"taskId":"t","workflowInstanceId":"w","taskType":"x","retryCount":{retries},"inputData":{input}}}"#
+        );
+        let task: Polled = serde_json::from_str(&task).unwrap();
+        String::from_utf8(result_of(&task).to_vec()).unwrap()
+    }
+
     #[test]
     fn a_polled_task_is_answered_with_its_number_and_one() {
-        let task =
-            r#"{"taskId":"t","workflowInstanceId":"w","taskType":"x","inputData":{"n":4,"run":7}}"#;
-        let task: Polled = serde_json::from_str(task).unwrap();
-        assert_eq!(task.input_data.run, Some(7));
-        insta::assert_snapshot!(String::from_utf8(result_of(&task).to_vec()).unwrap(), @r#"{"workflowInstanceId":"w","taskId":"t","workerId":"bench","status":"COMPLETED","outputData":{"n":5}}"#);
+        insta::assert_snapshot!(answer(r#"{"n":4,"key":"7:1"}"#, 0), @r#"{"workflowInstanceId":"w","taskId":"t","workerId":"bench","status":"COMPLETED","outputData":{"n":5}}"#);
+    }
+
+    #[test]
+    fn a_task_that_must_fail_does_so_once() {
+        let input = r#"{"n":null,"failFirst":true}"#;
+        assert!(answer(input, 0).contains(r#""status":"FAILED""#));
+        assert!(answer(input, 1).contains(r#""status":"COMPLETED","outputData":{"n":1}"#));
     }
 }

@@ -25,6 +25,8 @@ enum Flaw {
     Shaky,
     /// Tasks are never handed out.
     Idle,
+    /// Every other start is answered with 429.
+    Busy,
 }
 
 #[derive(Default)]
@@ -75,7 +77,7 @@ impl Engine {
         let step: usize = step.parse().unwrap();
         let next = self.definition["tasks"][step]["name"].clone();
         if next.is_string() {
-            let input = json!({"n": output["n"], "run": execution.input["run"]});
+            let input = json!({"n": output["n"], "key": execution.input["key"]});
             self.schedule(id, &next, &format!("step_{}", step + 1), &input);
         }
     }
@@ -112,6 +114,9 @@ impl Engine {
             let count = if self.flaw == Flaw::Idle { 0 } else { queue.len().min(5) };
             return (200, Value::Array(queue.drain(..count).collect()).to_string());
         } else if let Some(rest) = path.strip_prefix("/api/workflow/") {
+            if *method == Method::POST && self.flaw == Flaw::Busy && self.calls.is_multiple_of(2) {
+                return (429, "too many".into());
+            }
             return match *method {
                 Method::POST => (200, self.start(json())),
                 _ => (200, self.execution(rest.parse().unwrap()).to_string()),
@@ -165,9 +170,11 @@ struct Line {
 async fn bench(flaw: Flaw, line: &str) -> Report {
     let url = serve(flaw).await;
     let words = format!("bench {line} --url {url} --pollers 1 --reporters 4 --clients 2");
-    let BenchOptions { scenario, url, load } =
+    let BenchOptions { scenario, url, load, .. } =
         Line::try_parse_from(words.split(' ')).unwrap().options;
-    baton_bench::run(scenario.unwrap(), url.unwrap(), load).await.unwrap()
+    let mut reports = baton_bench::run(scenario.unwrap(), url.unwrap(), load).await.unwrap();
+    assert_eq!(reports.len(), 1);
+    reports.remove(0)
 }
 
 #[tokio::test]
@@ -178,7 +185,7 @@ async fn rows_are_worked_to_their_right_end() {
     assert_eq!(report.step_ms.unwrap().count, 40);
     assert_eq!(report.first_task_ms.unwrap().count, 20);
     assert_eq!(report.whole_ms.unwrap().count, 20);
-    assert_eq!(report.cpu_seconds_per_1000_tasks.server, None);
+    assert_eq!(report.cost.cpu_seconds_per_1000_tasks.server, None);
 }
 
 #[tokio::test]
@@ -190,9 +197,52 @@ async fn a_fork_is_worked_to_its_right_end() {
 
 #[tokio::test]
 async fn latency_is_taken_one_execution_at_a_time() {
-    let report = bench(Flaw::None, "latency --workflows 5 --steps 2").await;
+    let report = bench(Flaw::None, "latency --rate one --workflows 5 --steps 2").await;
     assert!(report.is_sound(), "{report}");
     assert_eq!((report.tasks, report.step_ms.unwrap().count), (10, 5));
+    assert_eq!(report.start_late_ms, None);
+}
+
+/// At 200 a second the tenth start is due after 45 ms, however fast the ones before were.
+#[tokio::test]
+async fn starts_at_a_rate_wait_for_their_time() {
+    let report = bench(Flaw::None, "latency --rate 200 --workflows 10 --steps 2").await;
+    assert!(report.is_sound(), "{report}");
+    assert!(report.seconds >= 0.045, "{report}");
+    assert_eq!(report.start_late_ms.unwrap().count, 10);
+}
+
+#[tokio::test]
+async fn starts_that_a_busy_server_refuses_are_sent_again() {
+    let report = bench(Flaw::Busy, "steps --workflows 6 --steps 2").await;
+    assert!(report.is_sound(), "{report}");
+    assert!(report.refused_starts > 0 && report.errors == 0, "{report}");
+}
+
+#[tokio::test]
+async fn of_very_many_executions_some_are_read_back() {
+    let report = bench(Flaw::None, "steps --workflows 20 --steps 1 --verify 8").await;
+    assert!(report.is_sound(), "{report}");
+    assert_eq!((report.worked, report.verified, report.completed), (20, 5, 5));
+    assert!(report.to_string().contains("5 of 20, evenly chosen, all right"), "{report}");
+}
+
+#[tokio::test]
+async fn a_run_is_drawn_over_time() {
+    let report = bench(Flaw::None, "steps --workflows 20 --steps 2").await;
+    assert!(!report.timeline.is_empty());
+    let svg = baton_bench::plot(&[report]).unwrap();
+    assert!(svg.contains("step latency, ms"), "{svg}");
+}
+
+#[tokio::test]
+async fn a_snapshot_is_not_held_in_no_database() {
+    let url = serve(Flaw::None).await;
+    let line = format!("bench soak --seconds 1 --hold-snapshot --url {url}");
+    let BenchOptions { scenario, load, .. } =
+        Line::try_parse_from(line.split(' ')).unwrap().options;
+    let refused = baton_bench::run(scenario.unwrap(), url, load).await.unwrap_err();
+    assert!(refused.to_string().contains("--database-url"), "{refused}");
 }
 
 #[tokio::test]
@@ -229,8 +279,18 @@ async fn the_time_limit_ends_a_run_that_stands_still() {
 #[test]
 fn the_command_line_is_sound() {
     <Line as clap::CommandFactory>::command().debug_assert();
-    for refused in ["steps --workflows 0", "latency --steps 0", "steps --poll-timeout-ms 6000"] {
-        let words = std::iter::once("bench").chain(refused.split(' ').filter(|w| !w.is_empty()));
+    for refused in [
+        "steps --workflows 0",
+        "latency --steps 0",
+        "latency --rate 0",
+        "steps --poll-timeout-ms 6000",
+        "fanout --width 200k",
+        "loop --iterations 10001",
+        "timers --workflows 2m",
+        "soak --seconds 0",
+        "yardstick --rows 1001",
+    ] {
+        let words = std::iter::once("bench").chain(refused.split(' '));
         assert!(Line::try_parse_from(words).is_err(), "{refused}");
     }
 }
@@ -238,6 +298,10 @@ fn the_command_line_is_sound() {
 #[test]
 fn without_a_scenario_there_is_a_suite() {
     let scenarios = |line: &str| Line::try_parse_from(line.split(' ')).unwrap().options.scenarios();
-    assert_eq!(scenarios("bench --clients 2").len(), 3);
+    assert_eq!(scenarios("bench --clients 2").len(), 5);
     assert!(matches!(scenarios("bench fanout")[..], [Scenario::Fanout { width: 1000, .. }]));
+    let [Scenario::Timers { workflows, window_s, .. }] = scenarios("bench timers")[..] else {
+        panic!("timers is one scenario");
+    };
+    assert_eq!((workflows, window_s), (100_000, 60));
 }

@@ -2,7 +2,8 @@
 use crate::target::Target;
 use crate::{Client, ClientError};
 use baton_common::api::{
-    PollData, SearchResult, Task, TaskExecLog, TaskResult, TaskResultStatus, TaskSummary,
+    PollData, SearchResult, Task, TaskExecLog, TaskExplanation, TaskResult, TaskResultStatus,
+    TaskSummary,
 };
 use baton_common::{ExecutionId, Payload, TaskId};
 use indexmap::IndexMap;
@@ -81,6 +82,14 @@ impl Client {
     /// [`ClientError::NotFound`] when there is none.
     pub async fn task(&self, id: TaskId) -> Result<Task, ClientError> {
         self.read(Target::new("/tasks").segment(id)).into_json().await
+    }
+
+    /// Why a task is where it is, and what would move it.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when there is none.
+    pub async fn explain_task(&self, id: TaskId) -> Result<TaskExplanation, ClientError> {
+        self.read(Target::new("/tasks").segment(id).literal("/explain")).into_json().await
     }
 
     /// Adds a line to a task's log.

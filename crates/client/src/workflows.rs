@@ -4,7 +4,7 @@ use crate::{Client, ClientError};
 use baton_common::ExecutionId;
 use baton_common::api::{
     RerunWorkflowRequest, SearchResult, SkipTaskRequest, StartWorkflowRequest, Workflow,
-    WorkflowStatusView, WorkflowSummary,
+    WorkflowExplanation, WorkflowStatusView, WorkflowSummary,
 };
 use reqwest::Method;
 
@@ -118,6 +118,17 @@ impl Client {
         let target = workflow(id).literal("/status");
         let target = target.query("includeOutput", full).query("includeVariables", full);
         self.read(target).into_json().await
+    }
+
+    /// Why an execution and its tasks are where they are, and what would move them.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when there is none.
+    pub async fn explain_workflow(
+        &self,
+        id: ExecutionId,
+    ) -> Result<WorkflowExplanation, ClientError> {
+        self.read(workflow(id).literal("/explain")).into_json().await
     }
 
     /// Stops scheduling; tasks in progress go on.

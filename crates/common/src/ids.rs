@@ -18,6 +18,16 @@ pub const SHARDS: u8 = 64;
 /// Largest sequence number a task of one execution can have.
 pub const SEQ_MAX: u32 = (1 << SEQ_BITS) - 1;
 
+/// The shard that keeps an idempotency key of a workflow. A start under a key is born there, so that
+/// one shard alone knows whether the key is used.
+pub fn shard_of_key(workflow_name: &str, key: &str) -> u8 {
+    // The names' lengths keep ("ab", "c") and ("a", "bc") apart.
+    let start = fold(GOLDEN.wrapping_add(workflow_name.len() as u64));
+    let bytes = workflow_name.bytes().chain(key.bytes());
+    let hash = bytes.fold(start, |hash, byte| fold(hash.wrapping_add(u64::from(byte))));
+    u8::try_from(hash & u64::from(SHARDS - 1)).unwrap_or(0)
+}
+
 /// Names one execution; the API calls it `workflowId`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -45,8 +55,17 @@ impl ExecutionId {
     }
 
     /// The id of a child that the task `parent` starts; the same task always gets the same child.
+    /// It is in its parent's shard, so that one shard's commit bears it and carries their messages.
     pub fn child_of(parent: TaskId, now: Timestamp) -> Self {
-        Self::new(now, mix(parent.0))
+        Self::new(now, mix(parent.0)).in_shard(parent.execution().shard())
+    }
+
+    /// The same id but for its shard, which becomes `shard` (modulo [`SHARDS`]).
+    #[must_use]
+    pub fn in_shard(self, shard: u8) -> Self {
+        let mask = u128::from(SHARDS - 1) << SEQ_BITS;
+        let bits = (u128::from(shard) << SEQ_BITS) & mask;
+        Self(Uuid::from_u128((self.0.as_u128() & !mask) | bits))
     }
 
     /// The logical shard, `0..SHARDS`.
@@ -57,6 +76,11 @@ impl ExecutionId {
     /// The id of this execution's task number `seq` (at most [`SEQ_MAX`]).
     pub fn task(self, seq: u32) -> TaskId {
         TaskId(Uuid::from_u128(self.0.as_u128() | (u128::from(seq) & SEQ_MASK)))
+    }
+
+    /// 64 well-mixed bits that depend on this id alone.
+    pub fn mixed(self) -> u64 {
+        mix(self.0)
     }
 
     /// The id as a UUID.
@@ -93,13 +117,17 @@ impl TaskId {
 /// SplitMix64's finisher over both halves.
 /// **Source**: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
 fn mix(id: Uuid) -> u64 {
-    let fold = |value: u64| {
-        let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        value ^ (value >> 31)
-    };
     let (high, low) = id.as_u64_pair();
-    fold(low.wrapping_add(fold(high.wrapping_add(0x9e37_79b9_7f4a_7c15))))
+    fold(low.wrapping_add(fold(high.wrapping_add(GOLDEN))))
+}
+
+/// What keeps a small number from being mixed to a small one.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn fold(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
 }
 
 macro_rules! shown_as_uuid {
@@ -151,12 +179,28 @@ mod tests {
         assert_eq!(task.to_string().parse::<ExecutionId>(), Err(UnknownId));
     }
 
+    /// Keys are spread over all shards, and none gets twice its part.
     #[test]
-    fn shards_are_used_evenly() {
-        let now = Timestamp::from_millis(1);
-        let seen: std::collections::HashSet<u8> = (1..4000)
-            .map(|seq| ExecutionId::child_of(ExecutionId::new(now, 5).task(seq), now).shard())
-            .collect();
-        assert_eq!(seen.len(), usize::from(SHARDS));
+    fn keys_use_the_shards_evenly() {
+        let mut keys = [0_u32; SHARDS as usize];
+        for n in 0..64_000 {
+            keys[usize::from(shard_of_key("ship", &format!("order {n}")))] += 1;
+        }
+        assert!(keys.iter().all(|count| (500..2_000).contains(count)), "{keys:?}");
+        assert_eq!(shard_of_key("ship", "order 1"), shard_of_key("ship", "order 1"));
+    }
+
+    /// Children and their children's children stay in the shard of the first of them, and differ.
+    #[test]
+    fn a_family_lives_in_one_shard() {
+        let now = Timestamp::from_millis(1_795_329_039_876);
+        for shard in 0..SHARDS {
+            let parent = ExecutionId::new(now, 5).in_shard(shard);
+            assert_eq!(parent.shard(), shard);
+            let child = ExecutionId::child_of(parent.task(3), now);
+            let grandchild = ExecutionId::child_of(child.task(1), now);
+            assert_eq!((child.shard(), grandchild.shard()), (shard, shard));
+            assert_ne!(ExecutionId::child_of(parent.task(4), now), child);
+        }
     }
 }

@@ -7,9 +7,11 @@ pub mod limits;
 pub mod payload;
 pub mod status;
 pub mod time;
+pub mod trace;
 
 pub use definition::{TaskDef, WorkflowDef, WorkflowTask};
 pub use ids::{ExecutionId, SHARDS, TaskId};
 pub use payload::Payload;
 pub use status::{TaskStatus, WorkflowStatus};
 pub use time::Timestamp;
+pub use trace::{SpanId, Trace, TraceId};

@@ -167,21 +167,22 @@ impl TaskStatus {
         }
     }
 
+    /// Every status.
+    pub const ALL: [Self; 9] = [
+        Self::Scheduled,
+        Self::InProgress,
+        Self::Completed,
+        Self::CompletedWithErrors,
+        Self::Failed,
+        Self::FailedWithTerminalError,
+        Self::TimedOut,
+        Self::Canceled,
+        Self::Skipped,
+    ];
+
     /// The status with this name on the wire.
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Scheduled,
-            Self::InProgress,
-            Self::Completed,
-            Self::CompletedWithErrors,
-            Self::Failed,
-            Self::FailedWithTerminalError,
-            Self::TimedOut,
-            Self::Canceled,
-            Self::Skipped,
-        ]
-        .into_iter()
-        .find(|status| status.name() == name)
+        Self::ALL.into_iter().find(|status| status.name() == name)
     }
 }
 

@@ -11,7 +11,7 @@ pub enum Change {
     /// The execution began.
     ExecutionStarted(Box<StartFacts>),
     /// A task came into being, open or ended at once; a newer attempt supersedes the one it names.
-    TaskScheduled(Box<Task>),
+    TaskScheduled(Arc<Task>),
     /// A worker got the task.
     TaskLeased {
         /// The task.

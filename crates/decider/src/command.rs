@@ -1,6 +1,6 @@
 //! What an execution can be asked to do, what it tells others, and why it may refuse.
 use crate::state::Parent;
-use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, Timestamp, WorkflowStatus};
+use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -196,6 +196,9 @@ pub struct ChildStart {
     /// Key that allows only one start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// The trace it is to belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 /// News with its receiver.

@@ -2,6 +2,7 @@
 //! **Source**: conductor-semantics §2.5 (clocks and conditions of the five timeouts).
 use crate::plan::Node;
 use crate::state::{Delivery, Task};
+use baton_common::definition::TimeoutPolicy;
 use baton_common::limits::LEASE_SECONDS_DEFAULT;
 use baton_common::{TaskStatus, Timestamp};
 
@@ -44,7 +45,27 @@ pub fn next(node: &Node, task: &Task) -> Option<(Timestamp, Deadline)> {
     if task.status.is_terminal() {
         return None;
     }
-    all(node, task).into_iter().flatten().filter(|(_, kind)| task.alerted & kind.bit() == 0).min()
+    of(node, task).min()
+}
+
+/// The earliest deadline that ends this attempt or its lease; those that only alert do not count.
+pub fn next_timeout(node: &Node, task: &Task) -> Option<(Timestamp, Deadline)> {
+    if task.status.is_terminal() {
+        return None;
+    }
+    let only_alerts = node.task_def.timeout_policy == TimeoutPolicy::AlertOnly;
+    let ends = |(_, deadline): &(Timestamp, Deadline)| match deadline {
+        Deadline::Total | Deadline::Attempt | Deadline::Poll => !only_alerts,
+        Deadline::Response | Deadline::LeaseOver => true,
+        Deadline::Due | Deadline::WaitOver => false,
+    };
+    of(node, task).filter(ends).min()
+}
+
+/// The deadlines of an open task that have not called for attention yet.
+pub(crate) fn of(node: &Node, task: &Task) -> impl Iterator<Item = (Timestamp, Deadline)> {
+    let alerted = task.alerted;
+    all(node, task).into_iter().flatten().filter(move |(_, kind)| alerted & kind.bit() == 0)
 }
 
 fn all(node: &Node, task: &Task) -> [Option<(Timestamp, Deadline)>; 7] {

@@ -6,6 +6,7 @@ pub mod command;
 pub mod deadline;
 pub mod decide;
 pub mod duration;
+pub mod explain;
 pub mod json;
 pub mod plan;
 pub mod retry;

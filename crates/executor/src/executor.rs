@@ -84,12 +84,12 @@ impl Executor {
         let metrics = WorkerMetrics::default();
         let pollers: Vec<Poller> = registry
             .into_types()
-            .map(|(task_type, slots)| match slots {
-                0 => Err(ExecutorError::NoSlots(task_type.name().to_owned())),
-                _ => {
-                    let metrics = metrics.of(task_type.name());
-                    Ok(Poller::new(Arc::clone(&shared), task_type, slots, metrics))
+            .map(|(task_type, slots)| {
+                if slots == 0 {
+                    return Err(ExecutorError::NoSlots(task_type.name().to_owned()));
                 }
+                let metrics = metrics.of(task_type.name());
+                Ok(Poller::new(Arc::clone(&shared), task_type, slots, metrics))
             })
             .collect::<Result<_, _>>()?;
         if pollers.is_empty() {

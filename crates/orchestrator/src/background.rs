@@ -9,10 +9,12 @@ use std::time::Duration;
 const TICK_MS: u64 = 1_000;
 /// Wake-ups are fetched when they are nearer than this, ms: a little more than two ticks.
 const LOOK_AHEAD_MS: i64 = 2_500;
+/// Most wake-ups taken in one look: 20,000 timers a second, in a few MB of memory.
+const WAKE_UPS_MAX: u32 = 50_000;
 /// Messages older than this have lost their sender, ms.
 const MESSAGE_AGE_MS: i64 = 5_000;
-/// Most wake-ups and messages taken in one look.
-const LOOK_LIMIT: u32 = 4_096;
+/// Most messages taken in one look.
+const MESSAGES_MAX: u32 = 4_096;
 /// Ticks between two readings of the database's clock and writings of polls.
 const SLOW_TICKS: u64 = 10;
 
@@ -45,12 +47,12 @@ async fn look(inner: &Inner, is_slow: bool) -> Result<(), baton_store::StoreErro
         }
     }
     let now = inner.clock.now();
-    let wake_ups = inner.store.due_wake_ups(now.plus_millis(LOOK_AHEAD_MS), LOOK_LIMIT).await?;
+    let wake_ups = inner.store.due_wake_ups(now.plus_millis(LOOK_AHEAD_MS), WAKE_UPS_MAX).await?;
     if !wake_ups.is_empty() {
         let _ = inner.engine.send(Work::WakeUps(wake_ups)).await;
     }
     let old = now.plus_millis(-MESSAGE_AGE_MS);
-    let messages = inner.store.undelivered(old, LOOK_LIMIT).await?;
+    let messages = inner.store.undelivered(old, MESSAGES_MAX).await?;
     if !messages.is_empty() {
         let _ = inner.engine.send(Work::Undelivered(messages)).await;
     }

@@ -22,6 +22,9 @@ pub enum OrchestratorError {
     /// A payload is above its limit.
     #[error("{0}")]
     TooLarge(String),
+    /// More is asked than can be done now: try again later.
+    #[error("{0}")]
+    Overloaded(String),
     /// The engine or its database cannot work now: try again later.
     #[error("{0}")]
     Unavailable(String),

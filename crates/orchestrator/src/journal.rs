@@ -68,7 +68,7 @@ impl Overview {
     }
 
     pub(crate) fn read(row: &ExecutionRow) -> Result<Self, StoreError> {
-        serde_json::from_slice(&row.overview).map_err(|error| corrupt(row, &error))
+        serde_json::from_slice(&row.overview).map_err(|error| corrupt(row, &fault_in_json(&error)))
     }
 }
 
@@ -108,7 +108,8 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Bytes {
 
 /// The news in a message.
 pub(crate) fn decode_news(body: &Bytes) -> Result<News, StoreError> {
-    serde_json::from_slice(body).map_err(|error| StoreError::Corrupt(format!("a message: {error}")))
+    let corrupt = |error| StoreError::Corrupt(format!("a message: {}", fault_in_json(&error)));
+    serde_json::from_slice(body).map_err(corrupt)
 }
 
 /// The state that a stored execution is in.
@@ -121,7 +122,7 @@ pub(crate) async fn fold(
     let mut changes = Vec::new();
     for (_, body) in &loaded.journal {
         let entry: Vec<Change> =
-            serde_json::from_slice(body).map_err(|error| corrupt(row, &error))?;
+            serde_json::from_slice(body).map_err(|error| corrupt(row, &fault_in_json(&error)))?;
         changes.extend(entry);
     }
     let mut changes = changes.into_iter();
@@ -148,8 +149,8 @@ pub(crate) fn catch_up(
     loaded: &LoadedExecution,
 ) -> Result<bool, StoreError> {
     for (_, body) in &loaded.journal {
-        let entry: Vec<Change> =
-            serde_json::from_slice(body).map_err(|error| corrupt(&loaded.row, &error))?;
+        let entry: Vec<Change> = serde_json::from_slice(body)
+            .map_err(|error| corrupt(&loaded.row, &fault_in_json(&error)))?;
         for change in &entry {
             if matches!(change, Change::ExecutionRestarted(_)) {
                 return Ok(false);
@@ -170,6 +171,11 @@ fn check(row: &ExecutionRow, execution: &Execution) -> Result<(), StoreError> {
 
 fn corrupt(row: &ExecutionRow, what: &dyn std::fmt::Display) -> StoreError {
     StoreError::Corrupt(format!("execution {}: {what}", row.id))
+}
+
+/// Where JSON of ours is wrong. The parser's own words may quote a payload, and errors are logged.
+pub(crate) fn fault_in_json(error: &serde_json::Error) -> String {
+    format!("{:?} fault in line {}, column {}", error.classify(), error.line(), error.column())
 }
 
 /// The version after which journal entries are needed to fold the whole state.

@@ -2,14 +2,18 @@
 //!
 //! [`Orchestrator`] is what a gateway calls. Behind it one thread decides and commits everything in
 //! batches; callers are answered after the commit.
+mod admission;
 mod background;
 mod clock;
 mod engine;
 mod error;
+mod explain;
 mod facade;
+mod handed_out;
 mod journal;
 mod library;
 mod polls;
+mod trace;
 mod view;
 mod watchers;
 
@@ -18,3 +22,4 @@ pub use error::{Fault, OrchestratorError};
 pub use facade::{
     EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,
 };
+pub use trace::{Span, Spans, Subject, Tracer};

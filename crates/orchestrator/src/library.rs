@@ -2,6 +2,7 @@
 //!
 //! Decisions read the mirror; every batch that read it is fenced by its revision, so a stale mirror
 //! is never acted upon: the commit is refused, the mirror refreshed, and everything decided again.
+use crate::journal::fault_in_json;
 use crate::polls::Polls;
 use baton_common::{Payload, TaskDef, WorkflowDef};
 use baton_decider::decide::Surroundings;
@@ -182,7 +183,8 @@ impl Definitions {
         }
         let body = self.store.load_plan(hash).await?;
         let definition = serde_json::from_str(body.get())
-            .map_err(|error| StoreError::Corrupt(format!("a frozen definition: {error}")))?;
+            .map_err(|error| fault_in_json(&error))
+            .map_err(|fault| StoreError::Corrupt(format!("a frozen definition: {fault}")))?;
         let plan = Arc::new(Plan::compile(definition));
         let frozen = Arc::new(Frozen { hash, plan, is_stored: AtomicBool::new(true) });
         self.by_hash.insert(hash, frozen.clone());

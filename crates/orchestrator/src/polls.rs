@@ -13,11 +13,13 @@ const ACTIVE_MS: i64 = 10_000;
 const PAIRS_MAX: usize = 20_000;
 
 type Key = (String, String);
+/// Who, when, and whether the database has not been told.
+type Value = (String, Timestamp, bool);
 
 /// The last poll of each task type and domain.
 pub(crate) struct Polls {
     clock: Arc<Clock>,
-    last: Mutex<HashMap<Key, (String, Timestamp, bool)>>,
+    last: Mutex<HashMap<Key, Value>>,
 }
 
 impl Polls {
@@ -46,17 +48,27 @@ impl Polls {
     /// Polls noted since the last call.
     pub(crate) fn take_news(&self) -> Vec<PollRecord> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut news = Vec::new();
-        for ((task_type, domain), (worker, at, is_new)) in last.iter_mut() {
-            if std::mem::take(is_new) {
-                news.push(PollRecord {
-                    task_type: task_type.clone(),
-                    domain: domain.clone(),
-                    worker: worker.clone(),
-                    at: *at,
-                });
-            }
-        }
-        news
+        let is_new = |(_, value): &(&Key, &mut Value)| value.2;
+        let news = last.iter_mut().filter(is_new).map(|(key, value)| {
+            value.2 = false;
+            record(key, value)
+        });
+        news.collect()
+    }
+
+    /// The last poll of a task type in each domain.
+    pub(crate) fn of(&self, task_type: &str) -> Vec<PollRecord> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let polls = last.iter().filter(|(key, _)| key.0 == task_type);
+        polls.map(|(key, value)| record(key, value)).collect()
+    }
+}
+
+fn record((task_type, domain): &Key, (worker, at, _): &Value) -> PollRecord {
+    PollRecord {
+        task_type: task_type.clone(),
+        domain: domain.clone(),
+        worker: worker.clone(),
+        at: *at,
     }
 }

@@ -52,6 +52,15 @@ pub(crate) fn task(execution: &Execution, task: &Task) -> api::Task {
     }
 }
 
+/// A task as its worker gets it: with the trace that it belongs to.
+pub(crate) fn polled(execution: &Execution, polled: &Task) -> api::Task {
+    let view = task(execution, polled);
+    let Some(trace) = &execution.facts.trace else { return view };
+    let traceparent = trace.traceparent(view.task_id).map(Arc::from);
+    let tracestate = trace.state.clone().filter(|_| traceparent.is_some());
+    api::Task { traceparent, tracestate, ..view }
+}
+
 /// The step's definition; branches that share one show their own name and input in it.
 fn step_json(execution: &Execution, task: &Task) -> Payload {
     let node = execution.node(task.place);

@@ -7,13 +7,13 @@
 mod support;
 
 use baton_common::api::{IdempotencyStrategy, StartWorkflowRequest, TaskResultStatus};
-use baton_orchestrator::{ExecuteRequest, OrchestratorError, SearchRequest};
-use baton_store::{SearchQuery, Store};
+use baton_orchestrator::{ExecuteRequest, OrchestratorError, PollRequest, SearchRequest};
+use baton_store::{Scope, SearchQuery, Store};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
 use support::{
-    LONG_MS, complete, define, define_task, engine, engine_on, now, poll, request,
+    LONG_MS, again, complete, define, define_task, engine, engine_on, now, poll, request,
     request_with_key, result, simple, start, steps, store, take, until, wanted,
 };
 
@@ -186,7 +186,8 @@ async fn concurrent_starts_of_one_key_make_one_execution() {
     define(&engines[0], "plain", &[simple("a")]).await;
     define(&engines[0], "suspended", &[inline, simple("a")]).await;
     for name in ["plain", "suspended"] {
-        let call = |n: usize| engines[n % 2].start_workflow(request_with_key(name, "k"));
+        let start = |n: usize| engines[n % 2].start_workflow(request_with_key(name, "k"));
+        let call = |n: usize| again(async move || start(n).await);
         let ids = futures::future::join_all((0..64).map(call)).await;
         let ids: HashSet<String> = ids.into_iter().map(Result::unwrap).collect();
         assert_eq!(ids.len(), 1, "{name}");
@@ -230,8 +231,12 @@ async fn a_definition_registered_elsewhere_is_used_at_once() {
 /// Two engines, each with a worker that reports to the other one, share workflows with children.
 #[tokio::test]
 async fn two_engines_finish_everything_and_hand_no_task_out_twice() {
+    tokio::join!(two_engines(Scope::Database), two_engines(Scope::Shard));
+}
+
+async fn two_engines(scope: Scope) {
     const WORKFLOWS: usize = 30;
-    let store = store();
+    let store = store().with_scope(scope);
     let (a, b) = (engine_on(store.clone()).await, engine_on(store.clone()).await);
     define(&a, "child", &[simple("inner"), simple("last")]).await;
     let step = json!({"name": "c", "taskReferenceName": "c", "type": "SUB_WORKFLOW",
@@ -361,6 +366,36 @@ async fn a_caller_that_waits_is_answered_at_the_end() {
     let answer = answer.unwrap();
     assert_eq!(answer.target_workflow_status.name(), "COMPLETED");
     assert!(!answer.signal_timeout);
+}
+
+/// A process that ends answers those who wait at once, with what there is.
+#[tokio::test]
+async fn nobody_waits_for_an_engine_that_stops() {
+    let engine = engine().await;
+    define(&engine, "w", &[simple("a")]).await;
+    let begun = now();
+    let start = ExecuteRequest {
+        start: request("w"),
+        request_id: "r".to_owned(),
+        wait_until_task_refs: Vec::new(),
+        wait_for: Duration::from_millis(LONG_MS),
+        return_strategy: "TARGET_WORKFLOW".to_owned(),
+    };
+    let elsewhere = PollRequest { task_type: "nothing".to_owned(), ..wanted(1, LONG_MS) };
+    let stop = async {
+        support::pause(&engine).await;
+        engine.stop_waiting();
+    };
+    let (started, polled, ()) =
+        tokio::join!(engine.execute_workflow(start), engine.poll(elsewhere), stop);
+    let started = started.unwrap();
+    assert!(started.signal_timeout);
+    assert_eq!(started.target_workflow_status.name(), "RUNNING");
+    assert!(polled.unwrap().tasks.is_empty());
+    // Those who come later get what there is, too: the task that was scheduled is still there.
+    let elsewhere = PollRequest { task_type: "nothing".to_owned(), ..wanted(1, LONG_MS) };
+    assert!(engine.poll(elsewhere).await.unwrap().tasks.is_empty());
+    assert!(now().millis_since(begun) < 5_000);
 }
 
 /// A script that panics ends as a failed step, not as a decision that waits forever.

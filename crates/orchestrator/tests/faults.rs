@@ -9,7 +9,8 @@ mod support;
 use baton_common::TaskStatus;
 use baton_common::api::{Task, TaskResultStatus};
 use baton_orchestrator::{Orchestrator, OrchestratorError};
-use baton_store::{SearchQuery, Store};
+use baton_store::{Scope, SearchQuery, Store};
+use futures::StreamExt;
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::faulty::Faulty;
@@ -30,8 +31,11 @@ struct Story {
     report: fn(&Task) -> TaskResultStatus,
     /// Whether the caller ends it in the middle.
     terminates: bool,
+    /// How many executions go through it at the same time.
+    starts: usize,
+    scope: Scope,
     status: &'static str,
-    /// Reference and status of every task of all executions, sorted.
+    /// Reference and status of every task of one start, sorted.
     tasks: &'static [(&'static str, &'static str)],
 }
 
@@ -55,7 +59,7 @@ async fn sweep(story: Story) {
 }
 
 async fn run(story: Story, n: i64) {
-    let faulty = Faulty::new(store());
+    let faulty = Faulty::new(store().with_scope(story.scope));
     let engine = engine_on(faulty.clone()).await;
     define_task(&engine, 1, 0).await;
     define(&engine, "child", &[simple("inner")]).await;
@@ -78,10 +82,14 @@ fn everything() -> SearchQuery {
 
 /// Starts it, does its tasks, and waits until nothing is open.
 async fn play(engine: &Orchestrator, faulty: &Faulty, story: Story) {
-    let start = async || engine.start_workflow(request_with_key("story", "k")).await;
-    let id = again(start).await.unwrap();
-    if story.terminates {
-        let terminate = async || engine.terminate(&id, Some("enough".to_owned())).await;
+    let start = async |n: usize| {
+        let key = format!("k{n}");
+        let start = async || engine.start_workflow(request_with_key("story", &key)).await;
+        again(start).await.unwrap()
+    };
+    let ids = futures::future::join_all((0..story.starts).map(start)).await;
+    for id in ids.iter().filter(|_| story.terminates) {
+        let terminate = async || engine.terminate(id, Some("enough".to_owned())).await;
         again(terminate).await.unwrap();
     }
     loop {
@@ -120,8 +128,9 @@ async fn check(engine: &Orchestrator, faulty: &Faulty, story: Story) {
         }
     }
     tasks.sort();
+    let each = story.tasks.iter().flat_map(|task| std::iter::repeat_n(task, story.starts));
     let expected: Vec<_> =
-        story.tasks.iter().map(|(reference, status)| ((*reference).to_owned(), *status)).collect();
+        each.map(|(reference, status)| ((*reference).to_owned(), *status)).collect();
     assert_eq!(tasks, expected);
     assert_eq!(faulty.queue_sizes().await.unwrap(), [], "ready rows of ended executions");
 }
@@ -130,6 +139,8 @@ const PLAIN: Story = Story {
     steps: || vec![simple("a"), simple("b")],
     report: completes,
     terminates: false,
+    starts: 1,
+    scope: Scope::Database,
     status: "COMPLETED",
     tasks: &[("a", "COMPLETED"), ("b", "COMPLETED")],
 };
@@ -138,6 +149,16 @@ const PLAIN: Story = Story {
 #[tokio::test]
 async fn a_fault_anywhere_in_two_steps_leaves_no_trace() {
     sweep(PLAIN).await;
+}
+
+/// Where each shard has a commit of its own: one of a batch fails, or its answer is lost, and the
+/// others are neither undone nor done twice.
+#[tokio::test]
+async fn a_fault_in_one_shard_leaves_no_trace_in_any() {
+    let steps = || vec![inline("i"), child(), simple("z")];
+    let tasks =
+        &[("c", "COMPLETED"), ("i", "COMPLETED"), ("inner", "COMPLETED"), ("z", "COMPLETED")];
+    sweep(Story { steps, tasks, starts: 6, scope: Scope::Shard, ..PLAIN }).await;
 }
 
 /// A failed attempt and its retry.
@@ -222,4 +243,31 @@ async fn nothing_is_acknowledged_while_the_database_is_away() {
     let workflow = support::until(&engine, &id, "COMPLETED").await;
     assert_eq!(workflow.tasks[0].status, TaskStatus::Completed);
     assert_eq!(faulty.search(&everything()).await.unwrap().total_hits, 1);
+}
+
+/// While the database hangs, starts beyond the limit are refused by name, and nothing is lost: those
+/// within it are carried out afterwards, and so are reports all the while.
+#[tokio::test]
+async fn starts_beyond_the_limit_are_refused_and_the_others_are_carried_out() {
+    const STARTS: usize = 300;
+    let faulty = Faulty::new(store());
+    let engine = engine_on(faulty.clone()).await;
+    define(&engine, "w", &[simple("a")]).await;
+    faulty.set_gate(false);
+    let start = |_| {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.start_workflow(support::request("w")).await })
+    };
+    let mut starts: futures::stream::FuturesUnordered<_> = (0..STARTS).map(start).collect();
+    let first = starts.next().await.unwrap().unwrap();
+    assert!(matches!(first, Err(OrchestratorError::Overloaded(_))), "{first:?}");
+    faulty.set_gate(true);
+    let mut started = 0;
+    while let Some(outcome) = starts.next().await {
+        started += usize::from(outcome.unwrap().is_ok());
+    }
+    assert!((256..STARTS).contains(&started), "{started} started");
+    let page = faulty.inner.search(&SearchQuery { size: 1, ..SearchQuery::default() }).await;
+    assert_eq!(page.unwrap().total_hits, started as u64);
+    assert!(engine.start_workflow(support::request("w")).await.is_ok());
 }

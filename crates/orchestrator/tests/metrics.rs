@@ -1,4 +1,5 @@
 //! What the engine records of itself, over the store in memory.
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -114,6 +115,21 @@ async fn queues_and_polls_are_shown() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), seen).await.unwrap();
     waiting.abort();
+}
+
+/// Whether the database answers is told, and what it would have said is not made up.
+#[tokio::test]
+async fn a_database_that_is_away_is_shown() {
+    for (is_away, up, depth) in [(false, 1.0, Some(1.0)), (true, 0.0, None)] {
+        let faulty = support::faulty::Faulty::new(support::store());
+        let engine = support::engine_on(faulty.clone()).await;
+        define(&engine, "w", &[simple("a")]).await;
+        start(&engine, "w").await;
+        faulty.set_away(is_away);
+        engine.sample().await;
+        assert_eq!(count(&engine, "baton_database_up"), up);
+        assert_eq!(value(&engine, "baton_queue_depth{queue=\"work\"}"), depth);
+    }
 }
 
 /// Scripts are counted by language and by whether they gave a result.

@@ -1,4 +1,5 @@
 //! The command line. Flags of settings are made from the table of settings.
+use crate::commands::backup::{BackupOptions, RestoreOptions};
 use crate::commands::definition::DefinitionCommand;
 use crate::commands::workflow::WorkflowCommand;
 use crate::config::setting::{SETTINGS, Scope, Setting};
@@ -27,7 +28,7 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs everything in one process: API, engine, UI and built-in task types
+    /// Runs everything in one process: API, engine and built-in task types
     Server,
     /// Runs API and engine; as many as wanted against one PostgreSQL
     Gateway,
@@ -35,6 +36,12 @@ pub(crate) enum Command {
     Executor,
     /// Brings the database to this version's schema, and ends
     Migrate,
+    /// Asks a server whether it is well: exit code 0 if so, for health checks
+    Health,
+    /// Copies the SQLite file to another, while a server uses it or not
+    Backup(BackupOptions),
+    /// Puts such a copy in the SQLite file's place, while no server uses it
+    Restore(RestoreOptions),
     /// Shows the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -56,15 +63,30 @@ pub(crate) enum Command {
 pub(crate) enum ConfigCommand {
     /// Prints every setting with its value and origin; secrets are hidden
     Show,
+    /// Prints what every setting does, as the manual has it, in Markdown
+    Describe,
 }
 
 /// The commands that have flags for settings, and which settings those are.
-const FLAGS: [(&str, &[Scope]); 7] = [
-    ("server", &[Scope::Engine, Scope::Worker, Scope::All]),
-    ("gateway", &[Scope::Engine, Scope::All]),
+const FLAGS: [(&str, &[Scope]); 10] = [
+    ("server", &[Scope::Database, Scope::Engine, Scope::Worker, Scope::All]),
+    ("gateway", &[Scope::Database, Scope::Engine, Scope::All]),
     ("executor", &[Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
-    ("migrate", &[Scope::Engine, Scope::All]),
-    ("config", &[Scope::Engine, Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
+    ("migrate", &[Scope::Database, Scope::Engine, Scope::All]),
+    ("backup", &[Scope::Database]),
+    ("restore", &[Scope::Database]),
+    ("health", &[Scope::Caller]),
+    (
+        "config",
+        &[
+            Scope::Database,
+            Scope::Engine,
+            Scope::Worker,
+            Scope::Executor,
+            Scope::Caller,
+            Scope::All,
+        ],
+    ),
     ("definition", &[Scope::Caller]),
     ("workflow", &[Scope::Caller]),
 ];

@@ -1,5 +1,5 @@
 //! Log lines, on standard error.
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
@@ -10,13 +10,15 @@ pub(crate) fn start(config: &Config, no_color: bool) -> Result<(), Failure> {
         Failure::new(Exit::Config, format!("log = `{}`: {error}", config.log))
             .fix("write a level such as info, or a filter such as info,baton_executor=debug")
     })?;
+    let is_terminal = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && !no_color);
-    match config.log_format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        .with_ansi(is_terminal && !no_color);
+    if config.log_format.is_json(is_terminal) {
+        lines.json().flatten_event(true).init();
+    } else {
+        lines.init();
     }
     Ok(())
 }

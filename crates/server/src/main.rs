@@ -6,6 +6,7 @@ mod failure;
 mod log;
 mod output;
 mod roles;
+mod spans;
 
 use baton_common::limits::READER_STACK_BYTES;
 use cli::{Cli, Command, ConfigCommand};
@@ -53,6 +54,8 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
     let runtime = runtime(&cli.command)?;
     match cli.command {
         Command::Config(ConfigCommand::Show) => commands::config::show(&given, output),
+        Command::Config(ConfigCommand::Describe) => output::text(&config::page()),
+        Command::Health => runtime.block_on(commands::health::run(&config, output)),
         Command::Definition(command) => {
             runtime.block_on(commands::definition::run(command, &config, output))
         }
@@ -60,6 +63,8 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
             runtime.block_on(commands::workflow::run(command, &config, output))
         }
         Command::Bench(options) => runtime.block_on(commands::bench::run(options, output)),
+        Command::Backup(options) => commands::backup::backup(&options, &config, output),
+        Command::Restore(options) => commands::backup::restore(&options, &config, output),
         Command::Migrate => runtime.block_on(roles::migrate::run(&config, output)),
         Command::Server => {
             log::start(&config, no_color)?;

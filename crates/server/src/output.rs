@@ -69,6 +69,11 @@ impl Output {
     }
 }
 
+/// Prints a text that ends its own lines, whatever the format.
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    print(text.trim_end())
+}
+
 /// Prints a value as JSON.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<(), Failure> {
     // By way of a Value: spliced payloads are indented like the rest.

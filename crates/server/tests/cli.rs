@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests unwrap as tests do")]
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
-use baton_common::api::{SearchResult, Task, Workflow, WorkflowSummary};
+use baton_common::api::{
+    Evidence, LastPoll, SearchResult, Task, TaskExplanation, WaitGroup, WaitReason, Workflow,
+    WorkflowExplanation, WorkflowSummary,
+};
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use std::process::Output;
 use tokio::process::Command;
@@ -26,6 +29,61 @@ fn workflow(kind: u64, status: WorkflowStatus) -> Workflow {
     }
 }
 
+/// `order` waits for its child `pack`, whose tasks have no worker.
+fn explanation() -> WorkflowExplanation {
+    let noon = Timestamp::from_millis(1_795_262_400_000);
+    let polls = vec![LastPoll {
+        domain: None,
+        worker_id: Some("w1".into()),
+        time: noon.plus_seconds(-250),
+    }];
+    let ready = Evidence {
+        since: Some(noon.plus_seconds(-12)),
+        queue: Some("pack".into()),
+        position: Some(1),
+        queue_size: Some(10_000),
+        at_least: true,
+        last_polls: polls,
+        ..Evidence::default()
+    };
+    let whole = |kind, name: &str, wait| WorkflowExplanation {
+        workflow_id: id(kind),
+        workflow_name: name.into(),
+        status: WorkflowStatus::Running,
+        as_of: noon,
+        sentence: format!("{name} waits."),
+        remedy: Some("A worker.".into()),
+        since: noon,
+        timeout_time: None,
+        open_tasks: 1,
+        waits: vec![wait],
+        waits_left_out: 0,
+    };
+    let group = |reason, count, sentence: &str, (evidence, child)| WaitGroup {
+        reason,
+        count,
+        sentence: sentence.into(),
+        remedy: Some("A worker.".into()),
+        tasks: vec![TaskExplanation {
+            task_id: id(3).task(1),
+            workflow_id: id(3),
+            reference_task_name: "pack".into(),
+            task_type: "pack".into(),
+            status: TaskStatus::Scheduled,
+            as_of: noon,
+            reason,
+            sentence: sentence.into(),
+            remedy: Some("A worker.".into()),
+            evidence,
+            child,
+        }],
+    };
+    let many = group(WaitReason::NoWorker, 7, "7 tasks are ready.", (ready, None));
+    let child = Some(Box::new(whole(4, "pack", many)));
+    let one = (Evidence { since: Some(noon), ..Evidence::default() }, child);
+    whole(3, "order", group(WaitReason::Child, 1, "Task `kid` waits.", one))
+}
+
 async fn answer(method: Method, uri: Uri) -> (StatusCode, String) {
     let path = uri.path().trim_start_matches("/api");
     let execution =
@@ -44,6 +102,13 @@ async fn answer(method: Method, uri: Uri) -> (StatusCode, String) {
         }
         ("GET", path) if path == format!("/workflow/{}", id(3)) => {
             execution(3, WorkflowStatus::Running)
+        }
+        ("GET", path) if path == format!("/workflow/{}/explain", id(3)) => {
+            (StatusCode::OK, serde_json::to_string(&explanation()).unwrap())
+        }
+        ("GET", "/health") => (StatusCode::OK, r#"{"healthResults":[],"healthy":true}"#.to_owned()),
+        ("GET", "/ill/api/health") => {
+            (StatusCode::SERVICE_UNAVAILABLE, r#"{"healthResults":[],"healthy":false}"#.to_owned())
         }
         ("DELETE", _) => (StatusCode::CONFLICT, r#"{"message":"Cannot terminate"}"#.to_owned()),
         _ => (StatusCode::NOT_FOUND, r#"{"message":"No such thing"}"#.to_owned()),
@@ -94,6 +159,18 @@ async fn exit_codes_tell_scripts_what_happened() {
     assert!(stderr.contains("fix: start a server with `baton server`"), "{stderr}");
 }
 
+/// What a container's health check reads is the exit code.
+#[tokio::test]
+async fn health_is_an_exit_code() {
+    let server = serve().await;
+    let (code, stdout, _) = baton(&["health"], &server).await;
+    assert_eq!((code, stdout), (0, format!("{server}/api is well\n")));
+    let (code, _, stderr) = baton(&["health"], &format!("{server}/ill")).await;
+    assert_eq!(code, 5, "{stderr}");
+    let (code, _, stderr) = baton(&["health"], "http://127.0.0.1:1").await;
+    assert_eq!(code, 5, "{stderr}");
+}
+
 #[tokio::test]
 async fn a_start_prints_the_id_alone_so_that_scripts_can_take_it() {
     let server = serve().await;
@@ -115,6 +192,37 @@ async fn an_execution_is_shown_as_columns_or_as_json() {
     assert!(!table.contains('\u{1b}'), "no colors in a pipe: {table}");
     let (_, json, _) = baton(&["workflow", "get", &id, "--output", "json"], &server).await;
     assert!(json.contains("\"output\": {\n    \"n\": 1\n  }"), "{json}");
+}
+
+/// Sentence, evidence and remedy of each waiting thing, indented to the leaf; or the answer itself.
+#[tokio::test]
+async fn an_explanation_is_a_tree_to_the_leaf() {
+    let server = serve().await;
+    let (open, child, task) = (id(3).to_string(), id(4), id(3).task(1));
+    let (code, tree, _) = baton(&["workflow", "explain", &open], &server).await;
+    let expected = format!(
+        "order {open} RUNNING
+  order waits.
+  CHILD: Task `kid` waits.
+    since: 2026-11-21 12:00:00 UTC (0 ms ago)
+    pack {child} RUNNING
+      pack waits.
+      NO_WORKER: 7 tasks are ready.
+        moved by: A worker.
+        pack: {task}
+          since: 2026-11-21 11:59:48 UTC (12.0 s ago)
+          queue: pack
+          place: 1 of at least 10000
+          last poll: 2026-11-21 11:55:50 UTC (4 min 10 s ago), by w1
+        and 6 more
+"
+    );
+    assert_eq!((code, tree.as_str()), (0, expected.as_str()));
+    let (_, json, _) = baton(&["workflow", "explain", &open, "--output", "json"], &server).await;
+    let read: WorkflowExplanation = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, explanation());
+    let (code, _, stderr) = baton(&["workflow", "explain", &child.to_string()], &server).await;
+    assert_eq!(code, 3, "{stderr}");
 }
 
 #[tokio::test]

@@ -1,12 +1,16 @@
 //! The real server on a SQLite file, from its first line to its orderly end.
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests unwrap as tests do")]
 use prom_text_format_parser::{Sample, Scrape, Type, ValueType};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 const BATON: &str = env!("CARGO_BIN_EXE_baton");
+/// The longest poll there is.
+const POLL: Duration = Duration::from_secs(5);
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
 
 /// A server that is killed when the test fails before it has stopped it.
@@ -31,8 +35,13 @@ impl Server {
 
     /// Runs a role that says an address in its first lines.
     fn run(arguments: &[&str]) -> Self {
-        let mut process =
-            Command::new(BATON).args(arguments).env_clear().stderr(Stdio::piped()).spawn().unwrap();
+        let mut process = Command::new(BATON)
+            .args(arguments)
+            .env_clear()
+            .env("BATON_LOG_FORMAT", "text")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut log = BufReader::new(process.stderr.take().unwrap());
         let mut first_line = String::new();
         log.read_line(&mut first_line).unwrap();
@@ -49,12 +58,7 @@ impl Server {
     /// Its metrics, parsed by the rules of the format.
     fn metrics(&self) -> Metrics {
         let address = self.url.trim_start_matches("http://").trim_end_matches("/metrics");
-        let mut connection = TcpStream::connect(address).unwrap();
-        let request =
-            format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        connection.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
+        let answer = rest_of(ask(address, "/metrics"));
         let (head, text) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
@@ -116,6 +120,20 @@ impl Metrics {
 
 /// The lowest bound of times and of sizes begins another series.
 const FIRST_BOUND: &str = "0.00025";
+
+/// A connection on which this path has been asked for.
+fn ask(address: &str, path: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+    connection
+}
+
+fn rest_of(mut connection: TcpStream) -> String {
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
 
 fn example(name: &str) -> String {
     format!("{EXAMPLES}/{name}.json")
@@ -188,14 +206,23 @@ fn a_saga_that_fails_is_compensated() {
     assert_eq!(server.stop().0.code(), Some(0));
 }
 
-/// `baton bench` alone starts a server of its own, and its figures count only if all is right.
+/// Goal: who waits for work when a server is stopped gets an answer, and gets it at once. Method: a
+/// poll for as long as there is, which the server says it has, then SIGTERM.
 #[test]
-fn a_benchmark_brings_its_own_server() {
-    let arguments = ["bench", "steps", "--workflows", "5", "--output", "json"];
-    let output = Command::new(BATON).args(arguments).env_clear().output().unwrap();
-    let report: serde_json::Value = serde_json::from_str(&ok(&output)).unwrap();
-    assert_eq!((&report["completed"], &report["wrongOutput"]), (&5.into(), &0.into()));
-    assert!(report["cpuSecondsPer1000Tasks"]["server"].is_number(), "{report}");
+fn a_server_that_stops_answers_the_polls_that_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let address = server.url.trim_start_matches("http://");
+    let begun = Instant::now();
+    let poll = ask(address, "/api/tasks/poll/batch/nothing?timeout=5000");
+    while server.metrics().value("baton_pollers", &[("queue", "nothing")]) < 1.0 {
+        assert!(begun.elapsed() < POLL, "the poll was not seen in time");
+    }
+    let (status, said) = server.stop();
+    assert!(begun.elapsed() < POLL, "the process waited for the poll's own end");
+    assert_eq!(status.code(), Some(0), "{said}");
+    let answer = rest_of(poll);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("[]"), "{answer}");
 }
 
 /// Goal: what a server says of itself is true and in the format. Method: one run of the saga, whose

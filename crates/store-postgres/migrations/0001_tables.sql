@@ -1,7 +1,8 @@
 -- The tables of a new database.
 -- Reason: an execution is a narrow row that each commit updates in place (HOT) and a journal that
 --   only grows; no index covers a column that changes at each step (version, updated_at, waits,
---   wake_at), because one such index makes every step write to all indexes.
+--   wake_at), because one such index makes every step write to all indexes. Each key holds the
+--   shard, so that a database of many nodes can be cut by it (src/sql/citus_tables.sql).
 -- Locks: none that matter, nobody uses these tables yet.
 
 -- Columns that change at a step stand together: the WAL record of an update holds only the bytes
@@ -15,7 +16,8 @@ create table execution (
     -- When it must be looked at, exactly; moves at each lease, so no index covers it.
     wake_at bigint,
     -- At or before wake_at, indexed. Stays behind when wake_at moves to a later time (which keeps
-    -- the update HOT); due_wake_ups.sql lifts it when it comes due. Null only without a wake-up.
+    -- the update HOT) until it has passed; where nothing happened at its time, baton_due_wake_ups
+    -- lifts it. Null only without a wake-up.
     wake_hint bigint,
     ended_at bigint,
     status smallint not null,
@@ -93,13 +95,13 @@ alter table message alter column body set storage external;
 create index message_sent on message (sent_at);
 
 create table idempotency (
+    shard smallint not null, -- of the key: a hash of name and key, so one shard knows its holder
     workflow_name text collate "C" not null,
     key text collate "C" not null,
-    shard smallint not null,
     execution_id uuid not null,
-    primary key (workflow_name, key)
+    primary key (shard, workflow_name, key)
 );
-create index idempotency_execution on idempotency (shard, execution_id);
+create index idempotency_execution on idempotency (execution_id);
 
 create table plan (
     hash bytea primary key check (length(hash) = 32),

@@ -2,6 +2,8 @@
 -- Reason: one call is one transaction, one flight and one parse of its arrays; a raise undoes all.
 -- Locks: none, creating functions blocks nobody.
 -- They select, fence and write what they are given; they compute no state.
+-- p_shard: null = rows of any shard, in one statement each. Where the tables are distributed, each
+--   call names its one shard, so that it and all its statements run whole on the node that has it.
 
 -- Milliseconds since 1970 by this server's clock.
 create function baton_now() returns bigint
@@ -16,7 +18,7 @@ as $$ select (extract(epoch from clock_timestamp()) * 1000)::bigint $$;
 -- by key inside a section, the same in every lane: so lanes never deadlock.
 create function baton_commit(
     -- the batch
-    p_at bigint, p_revision bigint,
+    p_shard smallint, p_at bigint, p_revision bigint,
     -- frozen definitions
     plan_hash bytea[], plan_body bytea[],
     -- steps of executions that exist
@@ -34,7 +36,7 @@ create function baton_commit(
     born_parent uuid[], born_parent_seq int[], born_plan bytea[], born_input bytea[],
     born_overview bytea[], born_journal bytea[],
     -- idempotency keys of births
-    key_workflow_name text[], key_key text[], key_shard smallint[], key_id uuid[],
+    key_shard smallint[], key_workflow_name text[], key_key text[], key_id uuid[],
     -- ready rows that come
     ready_queue text[], ready_rank smallint[], ready_at bigint[], ready_id uuid[], ready_seq int[],
     ready_shard smallint[],
@@ -75,7 +77,8 @@ begin
             wake_at = step.wake_at,
             wake_hint = case
                 when step.wake_at is null and step.ended_at is not null then null
-                when e.wake_hint is null or step.wake_at < e.wake_hint then step.wake_at
+                when e.wake_hint is null or step.wake_at < e.wake_hint or e.wake_hint <= p_at
+                    then step.wake_at
                 else e.wake_hint
             end,
             ended_at = step.ended_at,
@@ -84,7 +87,8 @@ begin
             step_shard, step_id, step_version, step_status, step_waits, step_wake_at,
             step_ended_at, step_overview
         ) as step (shard, id, version, status, waits, wake_at, ended_at, overview)
-        where e.shard = step.shard and e.id = step.id and e.version = step.version;
+        where (p_shard is null or e.shard = p_shard)
+            and e.shard = step.shard and e.id = step.id and e.version = step.version;
         get diagnostics moved = row_count;
         if moved <> cardinality(step_id) then
             raise sqlstate 'BT001' using message = 'a version is not the expected one';
@@ -113,7 +117,7 @@ begin
             shard, id, workflow_name, workflow_version, correlation_id, created_at, parent,
             parent_seq, plan, input
         )
-        where e.shard = n.shard and e.id = n.id;
+        where (p_shard is null or e.shard = p_shard) and e.shard = n.shard and e.id = n.id;
     end if;
 
     if born_id is not null then
@@ -140,8 +144,8 @@ begin
     end if;
 
     if key_id is not null then
-        insert into idempotency (workflow_name, key, shard, execution_id)
-        select * from unnest(key_workflow_name, key_key, key_shard, key_id);
+        insert into idempotency (shard, workflow_name, key, execution_id)
+        select * from unnest(key_shard, key_workflow_name, key_key, key_id);
     end if;
 
     if ready_id is not null then
@@ -158,7 +162,8 @@ begin
         delete from ready r
         using unnest(gone_queue, gone_rank, gone_at, gone_id, gone_seq, gone_shard)
             as g (queue, rank, at, id, seq, shard)
-        where r.queue = g.queue and r.priority_rank = g.rank and r.ready_at = g.at
+        where (p_shard is null or r.shard = p_shard)
+            and r.queue = g.queue and r.priority_rank = g.rank and r.ready_at = g.at
             and r.execution_id = g.id and r.seq = g.seq and r.shard = g.shard;
     end if;
 
@@ -174,31 +179,107 @@ begin
         delete from message m
         using unnest(done_shard, done_from, done_version, done_number)
             as d (shard, from_id, version, number)
-        where m.shard = d.shard and m.from_id = d.from_id and m.version = d.version
+        where (p_shard is null or m.shard = p_shard)
+            and m.shard = d.shard and m.from_id = d.from_id and m.version = d.version
             and m.number = d.number;
     end if;
 end
 $$;
 
+-- Names ready tasks of queues p_queue, at most p_count of each, and hides them for p_reserve_ms.
+-- SKIP LOCKED lets many callers look at one queue without waiting on each other; the lateral
+-- subquery walks each queue in the order of the key and stops at its own limit. The reservation is
+-- a hint, so its commit does not wait for the disk.
+create function baton_reserve_ready(
+    p_shard smallint, p_queue text[], p_count bigint[], p_reserve_ms bigint
+) returns table (
+    queue text, priority_rank smallint, ready_at bigint, execution_id uuid, seq int
+)
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+    p_now bigint := baton_now();
+begin
+    perform set_config('synchronous_commit', 'off', true);
+    return query
+    with picked as materialized (
+        select p.*
+        from unnest(p_queue, p_count) as demand (queue, wanted),
+            lateral (
+                select r.queue, r.priority_rank, r.ready_at, r.execution_id, r.seq, r.shard
+                from ready r
+                where (p_shard is null or r.shard = p_shard)
+                    and r.queue = demand.queue and r.reserved_until <= p_now
+                order by r.priority_rank, r.ready_at, r.execution_id, r.seq, r.shard
+                limit demand.wanted
+                for update skip locked
+            ) p
+    ), reserved as (
+        update ready r
+        set reserved_until = p_now + p_reserve_ms
+        from picked p
+        where (p_shard is null or r.shard = p_shard)
+            and r.queue = p.queue and r.priority_rank = p.priority_rank
+            and r.ready_at = p.ready_at and r.execution_id = p.execution_id and r.seq = p.seq
+            and r.shard = p.shard
+        returning r.queue, r.priority_rank, r.ready_at, r.execution_id, r.seq
+    )
+    select r.queue, r.priority_rank, r.ready_at, r.execution_id, r.seq
+    from reserved r
+    order by r.priority_rank, r.ready_at, r.execution_id, r.seq;
+end
+$$;
+
+-- Executions to be looked at by p_until, earliest first, at most p_limit.
+-- The index is on wake_hint, which may lie before wake_at: those found too early are lifted to
+-- their wake_at (a bookkeeping write that nobody waits for), so that each is met once per wake-up.
+-- SKIP LOCKED: a commit that holds the row moves its wake-up anyway, and waiting could deadlock.
+create function baton_due_wake_ups(p_shard smallint, p_until bigint, p_limit bigint)
+returns table (id uuid, wake_at bigint)
+language plpgsql
+as $$
+#variable_conflict use_column
+begin
+    perform set_config('synchronous_commit', 'off', true);
+    with early as materialized (
+        select e.shard, e.id
+        from execution e
+        where (p_shard is null or e.shard = p_shard)
+            and e.wake_hint <= p_until and (e.wake_at is null or e.wake_at > p_until)
+        order by e.wake_hint
+        limit 1000
+        for update skip locked
+    )
+    update execution e
+    set wake_hint = e.wake_at
+    from early
+    where (p_shard is null or e.shard = p_shard) and e.shard = early.shard and e.id = early.id;
+    return query
+    select e.id, e.wake_at
+    from execution e
+    where (p_shard is null or e.shard = p_shard)
+        and e.wake_hint <= p_until and e.wake_at <= p_until
+    order by e.wake_at, e.id
+    limit p_limit;
+end
+$$;
+
 -- Deletes executions with all that belongs to them, in the order in which baton_commit locks.
+-- Not delegated: what is deleted may lie in many shards, and so may messages to it.
 create function baton_remove(p_shard smallint[], p_id uuid[]) returns void
 language plpgsql
 as $$
 begin
-    delete from execution e using unnest(p_shard, p_id) as r (shard, id)
-    where e.shard = r.shard and e.id = r.id;
-    delete from journal j using unnest(p_shard, p_id) as r (shard, id)
-    where j.shard = r.shard and j.execution_id = r.id;
-    delete from idempotency i using unnest(p_shard, p_id) as r (shard, id)
-    where i.shard = r.shard and i.execution_id = r.id;
+    delete from execution where shard = any (p_shard) and id = any (p_id);
+    delete from journal where shard = any (p_shard) and execution_id = any (p_id);
+    delete from idempotency where execution_id = any (p_id);
     -- No index leads here by execution, nor to a message by its receiver: these rows are few, and
     -- such an index would cost each task or message two writes.
     delete from ready where execution_id = any (p_id);
-    delete from message m using unnest(p_shard, p_id) as r (shard, id)
-    where m.shard = r.shard and m.from_id = r.id;
+    delete from message where shard = any (p_shard) and from_id = any (p_id);
     delete from message where to_id = any (p_id);
-    delete from task_log l using unnest(p_shard, p_id) as r (shard, id)
-    where l.shard = r.shard and l.execution_id = r.id;
+    delete from task_log where shard = any (p_shard) and execution_id = any (p_id);
 end
 $$;
 

@@ -1,9 +1,11 @@
 //! A batch as columns: the arrays that `baton_commit` takes.
 use crate::text::text;
+use baton_common::ids::shard_of_key;
 use baton_common::{ExecutionId, TaskId, Timestamp};
 use baton_store::{Batch, ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
 use bytes::BytesMut;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::error::Error;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
@@ -59,9 +61,30 @@ pub(crate) fn seq(task: TaskId) -> i32 {
 
 type Text<'a> = Cow<'a, str>;
 
+/// The shard that a statement is about: `None` = any.
+pub(crate) type OneShard = Option<u8>;
+
+fn holds(only: OneShard, shard: u8) -> bool {
+    only.is_none_or(|only| only == shard)
+}
+
+/// The shards in which a batch has rows; its own executions' and those of what else it touches.
+pub(crate) fn shards_of(batch: &Batch) -> BTreeSet<u8> {
+    let mut shards: BTreeSet<u8> = batch.delivered.iter().map(|id| id.from.shard()).collect();
+    for write in &batch.writes {
+        shards.insert(write.id.shard());
+        let ready = write.ready_added.iter().chain(&write.ready_removed);
+        shards.extend(ready.map(|key| key.task.execution().shard()));
+        shards.extend(write.sent.iter().map(|message| message.id.from.shard()));
+        shards.extend(key(write).map(|key| key.shard));
+    }
+    shards
+}
+
 /// A batch, cut into the sections of `baton_commit` in the order of its parameters.
 #[derive(Default)]
 pub(crate) struct Columns<'a> {
+    shard: Option<i16>,
     at: i64,
     revision: Option<i64>,
     plan_hash: Column<&'a [u8]>,
@@ -77,9 +100,14 @@ pub(crate) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub(crate) fn of(batch: &'a Batch) -> Self {
-        let mut columns =
-            Self { at: batch.at.millis(), revision: batch.revision, ..Self::default() };
+    /// The rows of the batch that lie in shard `only`.
+    pub(crate) fn of(batch: &'a Batch, only: OneShard) -> Self {
+        let mut columns = Self {
+            shard: only.map(i16::from),
+            at: batch.at.millis(),
+            revision: batch.revision,
+            ..Self::default()
+        };
         let mut plans: Vec<_> = batch.plans.iter().collect();
         plans.sort_unstable_by_key(|(hash, _)| *hash);
         for (PlanHash(hash), body) in plans {
@@ -87,10 +115,11 @@ impl<'a> Columns<'a> {
             columns.plan_body.push(body.get().as_bytes());
         }
         for write in &batch.writes {
-            columns.push(write);
+            columns.push(write, only);
         }
-        columns.keys = Keys::of(&batch.writes);
-        let mut delivered: Vec<&MessageId> = batch.delivered.iter().collect();
+        columns.keys = Keys::of(&batch.writes, only);
+        let mut delivered: Vec<&MessageId> =
+            batch.delivered.iter().filter(|id| holds(only, id.from.shard())).collect();
         delivered.sort_unstable_by_key(|id| (id.from.shard(), **id));
         for id in delivered {
             columns.done.push(id);
@@ -98,21 +127,26 @@ impl<'a> Columns<'a> {
         columns
     }
 
-    fn push(&mut self, write: &'a ExecutionWrite) {
-        if write.expected_version == 0 {
-            self.births.push(write);
-        } else {
-            self.steps.push(write);
-            self.renewals.push(write);
+    fn push(&mut self, write: &'a ExecutionWrite, only: OneShard) {
+        if holds(only, write.id.shard()) {
+            if write.expected_version == 0 {
+                self.births.push(write);
+            } else {
+                self.steps.push(write);
+                self.renewals.push(write);
+            }
         }
-        write.ready_added.iter().for_each(|key| self.ready.push(key));
-        write.ready_removed.iter().for_each(|key| self.gone.push(key));
-        write.sent.iter().for_each(|message| self.sent.push(message));
+        let is_here = |key: &&ReadyKey| holds(only, key.task.execution().shard());
+        write.ready_added.iter().filter(is_here).for_each(|key| self.ready.push(key));
+        write.ready_removed.iter().filter(is_here).for_each(|key| self.gone.push(key));
+        let is_here = |message: &&Message| holds(only, message.id.from.shard());
+        write.sent.iter().filter(is_here).for_each(|message| self.sent.push(message));
     }
 
     pub(crate) fn params(&self) -> Vec<Param<'_>> {
-        let plans: [Param<'_>; 4] = [&self.at, &self.revision, &self.plan_hash, &self.plan_body];
-        let mut params = plans.to_vec();
+        let first: [Param<'_>; 5] =
+            [&self.shard, &self.at, &self.revision, &self.plan_hash, &self.plan_body];
+        let mut params = first.to_vec();
         params.extend(self.steps.params());
         params.extend(self.renewals.params());
         params.extend(self.births.params());
@@ -271,50 +305,57 @@ impl<'a> Births<'a> {
 /// The idempotency keys that a batch's births bring, in the order of their rows' key.
 #[derive(Default)]
 pub(crate) struct Keys<'a> {
+    shard: Column<i16>,
     workflow_name: Column<Text<'a>>,
     key: Column<Text<'a>>,
-    shard: Column<i16>,
     id: Column<Uuid>,
     /// Newborns that bring the same key as an earlier one of the batch, and that one.
     pub(crate) doubled: Vec<(ExecutionId, ExecutionId)>,
 }
 
+/// A key and the newborn that brings it. The key has a shard of its own.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'a> {
+    shard: u8,
+    workflow_name: Text<'a>,
+    text: Text<'a>,
+}
+
 impl<'a> Keys<'a> {
-    pub(crate) fn of(writes: &'a [ExecutionWrite]) -> Self {
-        let mut keys: Vec<(Text<'a>, Text<'a>, ExecutionId)> =
-            writes.iter().filter_map(key).collect();
-        keys.sort_by(|(name, key, _), (other_name, other, _)| {
-            (name, key).cmp(&(other_name, other))
-        });
+    pub(crate) fn of(writes: &'a [ExecutionWrite], only: OneShard) -> Self {
+        let keyed = writes.iter().filter_map(|write| Some((key(write)?, write.id)));
+        let mut keys: Vec<_> = keyed.filter(|(key, _)| holds(only, key.shard)).collect();
+        keys.sort_by(|(key, _), (other, _)| key.cmp(other));
         let mut columns = Self::default();
-        let mut last: Option<(Text<'a>, Text<'a>, ExecutionId)> = None;
-        for (name, key, id) in keys {
+        let mut last: Option<(Key<'a>, ExecutionId)> = None;
+        for (key, id) in keys {
             match &last {
-                Some((last_name, last_key, holder)) if *last_name == name && *last_key == key => {
-                    columns.doubled.push((id, *holder));
-                }
-                _ => last = Some((name.clone(), key.clone(), id)),
+                Some((held, holder)) if *held == key => columns.doubled.push((id, *holder)),
+                _ => last = Some((key.clone(), id)),
             }
-            columns.workflow_name.push(name);
-            columns.key.push(key);
-            columns.shard.push(shard(id));
+            columns.shard.push(key.shard.into());
+            columns.workflow_name.push(key.workflow_name);
+            columns.key.push(key.text);
             columns.id.push(id.uuid());
         }
         columns
     }
 
     fn params(&self) -> [Param<'_>; 4] {
-        [&self.workflow_name, &self.key, &self.shard, &self.id]
+        [&self.shard, &self.workflow_name, &self.key, &self.id]
     }
 }
 
-fn key(write: &ExecutionWrite) -> Option<(Text<'_>, Text<'_>, ExecutionId)> {
+fn key(write: &ExecutionWrite) -> Option<Key<'_>> {
     let (key, index) = (write.idempotency_key.as_ref()?, write.index.as_ref()?);
-    (write.expected_version == 0).then(|| (text(&index.workflow_name), text(key), write.id))
+    let shard = shard_of_key(&index.workflow_name, key);
+    let workflow_name = text(&index.workflow_name);
+    (write.expected_version == 0).then(|| Key { shard, workflow_name, text: text(key) })
 }
 
+/// Places in queues, as columns.
 #[derive(Default)]
-struct ReadyRows<'a> {
+pub(crate) struct ReadyRows<'a> {
     queue: Column<Text<'a>>,
     rank: Column<i16>,
     at: Column<i64>,
@@ -324,7 +365,7 @@ struct ReadyRows<'a> {
 }
 
 impl<'a> ReadyRows<'a> {
-    fn push(&mut self, key: &'a ReadyKey) {
+    pub(crate) fn push(&mut self, key: &'a ReadyKey) {
         let id = key.task.execution();
         self.queue.push(text(&key.queue));
         self.rank.push(99 - i16::from(key.priority));
@@ -334,7 +375,7 @@ impl<'a> ReadyRows<'a> {
         self.shard.push(shard(id));
     }
 
-    fn params(&self) -> [Param<'_>; 6] {
+    pub(crate) fn params(&self) -> [Param<'_>; 6] {
         [&self.queue, &self.rank, &self.at, &self.id, &self.seq, &self.shard]
     }
 }
@@ -387,6 +428,7 @@ impl<'a> Messages<'a> {
 /// The same batch as `commit_losers.sql` asks about it.
 #[derive(Default)]
 pub(crate) struct Fences<'a> {
+    only: Option<i16>,
     shard: Column<i16>,
     id: Column<Uuid>,
     version: Column<i64>,
@@ -395,10 +437,12 @@ pub(crate) struct Fences<'a> {
 }
 
 impl<'a> Fences<'a> {
-    pub(crate) fn of(batch: &'a Batch) -> Self {
+    pub(crate) fn of(batch: &'a Batch, only: OneShard) -> Self {
+        let keys = Keys::of(&batch.writes, only);
+        let shard_only = only.map(i16::from);
         let mut fences =
-            Self { keys: Keys::of(&batch.writes), revision: batch.revision, ..Self::default() };
-        for write in &batch.writes {
+            Self { only: shard_only, keys, revision: batch.revision, ..Self::default() };
+        for write in batch.writes.iter().filter(|write| holds(only, write.id.shard())) {
             fences.shard.push(shard(write.id));
             fences.id.push(write.id.uuid());
             fences.version.push(write.expected_version);
@@ -406,9 +450,11 @@ impl<'a> Fences<'a> {
         fences
     }
 
-    pub(crate) fn params(&self) -> [Param<'_>; 7] {
-        let Keys { workflow_name, key, id, .. } = &self.keys;
-        [&self.shard, &self.id, &self.version, workflow_name, key, id, &self.revision]
+    pub(crate) fn params(&self) -> Vec<Param<'_>> {
+        let mut params: Vec<Param<'_>> = vec![&self.only, &self.shard, &self.id, &self.version];
+        params.extend(self.keys.params());
+        params.push(&self.revision);
+        params
     }
 
     /// Adds newborns whose key nobody holds yet but another of the batch brings too.

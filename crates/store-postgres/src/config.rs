@@ -1,5 +1,5 @@
 //! What an operator chooses about the database, and what each kind of connection is told.
-use baton_store::StoreError;
+use baton_store::{Scope, StoreError};
 use std::time::Duration;
 use tokio_postgres::Config;
 
@@ -7,6 +7,11 @@ use tokio_postgres::Config;
 /// of a fresh or emptied table suggest.
 const ENGINE_SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c jit=off \
     -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off \
+    -c idle_in_transaction_session_timeout=5000";
+
+/// The same where the tables are distributed: a statement is sent to the node of its shard, which the
+/// coordinator can tell only with the values at hand.
+const ROUTED_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan -c jit=off \
     -c idle_in_transaction_session_timeout=5000";
 
 /// Connections that run searches and checks: planned with the values at hand, one core each at most.
@@ -53,8 +58,12 @@ impl PostgresConfig {
         }
     }
 
-    pub(crate) fn engine(&self) -> Result<Config, StoreError> {
-        connection(&self.url, ENGINE_SETTINGS, self.statement_timeout_ms)
+    pub(crate) fn engine(&self, scope: Scope) -> Result<Config, StoreError> {
+        let settings = match scope {
+            Scope::Database => ENGINE_SETTINGS,
+            Scope::Shard => ROUTED_SETTINGS,
+        };
+        connection(&self.url, settings, self.statement_timeout_ms)
     }
 
     pub(crate) fn searches(&self) -> Result<Config, StoreError> {

@@ -23,9 +23,12 @@ pub(crate) fn store_error(error: &tokio_postgres::Error) -> StoreError {
 /// Whether a commit lost a race, rather than failed.
 pub(crate) fn is_lost_race(error: &tokio_postgres::Error) -> bool {
     let Some(db) = error.as_db_error() else { return false };
-    let taken = matches!(db.constraint(), Some("execution_pkey" | "idempotency_pkey"));
+    // A node of a cluster names its part of the table, only in the message, and when it copies rows
+    // to another node it forgets the code.
+    let named = db.constraint().unwrap_or(db.message());
+    let is_key = ["execution_pkey", "idempotency_pkey"].iter().any(|key| named.contains(key));
     matches!(db.code().code(), WRONG_VERSION | STALE_DEFINITIONS)
-        || (db.code() == &SqlState::UNIQUE_VIOLATION && taken)
+        || (is_key && [SqlState::UNIQUE_VIOLATION, SqlState::INTERNAL_ERROR].contains(db.code()))
 }
 
 /// The message with its causes: the driver's own says only "error connecting to server".

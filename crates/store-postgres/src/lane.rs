@@ -1,5 +1,5 @@
 //! One connection that commits batches, one at a time.
-use crate::batch::{Columns, Fences, Keys};
+use crate::batch::{Columns, Fences, Keys, OneShard, shards_of};
 use crate::database::deadline;
 use crate::error::{is_lost_race, store_error, too_late, unavailable};
 use crate::rows::execution_id;
@@ -7,19 +7,26 @@ use crate::rows_written::rows_written;
 use async_trait::async_trait;
 use baton_common::ExecutionId;
 use baton_store::error::Conflict;
-use baton_store::{Batch, CommitError, CommitLane, StoreError};
+use baton_store::{Batch, CommitError, CommitLane, Scope, StoreError};
 use baton_telemetry::StoreMetrics;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 
 /// How often a batch is sent that lost a race to somebody who cannot be found afterwards: an
 /// execution that was removed, a key that was given free.
 const ATTEMPTS: u32 = 3;
 
+/// Connections of an engine's lane where each shard has a commit of its own: as many as keep the nodes
+/// busy while answers travel. Each has its own connections from the coordinator to the nodes.
+const LANES: usize = 8;
+
 /// A lane; its connection is driven on the runtime that made it.
 pub(crate) struct Lane {
     config: Config,
+    scope: Scope,
     deadline: Duration,
     metrics: StoreMetrics,
     link: Option<Link>,
@@ -48,6 +55,25 @@ impl Link {
         let losers = client.prepare(include_str!("sql/commit_losers.sql")).await?;
         Ok(Self { client, commit, losers, driver })
     }
+
+    /// One transaction: one call where the batch has one part, which is the rule; else a call for
+    /// each, in the order of the shards, so that lanes do not deadlock.
+    async fn commit(
+        &mut self,
+        batch: &Batch,
+        parts: &[OneShard],
+    ) -> Result<(), tokio_postgres::Error> {
+        if let [part] = parts {
+            let columns = Columns::of(batch, *part);
+            return self.client.query(&self.commit, &columns.params()).await.map(drop);
+        }
+        let transaction = self.client.transaction().await?;
+        for part in parts {
+            let columns = Columns::of(batch, *part);
+            transaction.query(&self.commit, &columns.params()).await?;
+        }
+        transaction.commit().await
+    }
 }
 
 #[async_trait]
@@ -57,7 +83,8 @@ impl CommitLane for Lane {
             return Ok(());
         }
         for _ in 0..ATTEMPTS {
-            if Keys::of(&batch.writes).doubled.is_empty() && self.try_commit(batch).await? {
+            let is_doubled = !Keys::of(&batch.writes, None).doubled.is_empty();
+            if !is_doubled && self.try_commit(batch).await? {
                 self.metrics.rows_written.inc_by(rows_written(batch));
                 return Ok(());
             }
@@ -73,24 +100,38 @@ impl CommitLane for Lane {
 impl Lane {
     pub(crate) async fn open(
         config: Config,
+        scope: Scope,
         timeout_ms: u32,
         metrics: StoreMetrics,
     ) -> Result<Self, StoreError> {
-        let mut lane = Self { config, deadline: deadline(timeout_ms), metrics, link: None };
+        let mut lane = Self { config, scope, deadline: deadline(timeout_ms), metrics, link: None };
         lane.link().await?;
         Ok(lane)
     }
 
+    /// The parts of a batch that are a statement each.
+    fn parts(&self, batch: &Batch) -> Vec<OneShard> {
+        match self.scope {
+            Scope::Database => vec![None],
+            Scope::Shard => {
+                let shards = shards_of(batch);
+                // A batch without rows still brings plans and a revision.
+                if shards.is_empty() {
+                    vec![Some(0)]
+                } else {
+                    shards.into_iter().map(Some).collect()
+                }
+            }
+        }
+    }
+
     /// Sends the batch; false = somebody was faster.
     async fn try_commit(&mut self, batch: &Batch) -> Result<bool, StoreError> {
-        self.metrics.round_trips.inc();
-        let limit = self.deadline;
+        let (limit, parts) = (self.deadline, self.parts(batch));
+        self.metrics.round_trips.inc_by(parts.len() as u64);
         let link = self.link().await?;
-        let columns = Columns::of(batch);
-        let params = columns.params();
-        let sent = tokio::time::timeout(limit, link.client.query(&link.commit, &params)).await;
-        match sent {
-            Ok(Ok(_)) => Ok(true),
+        match tokio::time::timeout(limit, link.commit(batch, &parts)).await {
+            Ok(Ok(())) => Ok(true),
             Ok(Err(error)) if is_lost_race(&error) => Ok(false),
             Ok(Err(error)) => Err(self.failed(&error)),
             Err(_) => Err(self.hangs()),
@@ -99,26 +140,31 @@ impl Lane {
 
     /// Who was faster, by name.
     async fn conflict(&mut self, batch: &Batch) -> Result<Conflict, StoreError> {
-        self.metrics.round_trips.inc();
-        let limit = self.deadline;
-        let link = self.link().await?;
-        let fences = Fences::of(batch);
-        let params = fences.params();
-        let asked = link.client.query(&link.losers, &params);
-        let rows = match tokio::time::timeout(limit, asked).await {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => return Err(self.failed(&error)),
-            Err(_) => return Err(self.hangs()),
-        };
         let mut conflict = Conflict::default();
-        for row in &rows {
-            add_loser(&mut conflict, row)?;
+        for part in self.parts(batch) {
+            let fences = Fences::of(batch, part);
+            for row in self.losers(&fences).await? {
+                add_loser(&mut conflict, &row)?;
+            }
+            fences.add_doubled(&mut conflict.idempotency);
         }
-        fences.add_doubled(&mut conflict.idempotency);
         Ok(conflict)
     }
 
-    async fn link(&mut self) -> Result<&Link, StoreError> {
+    async fn losers(&mut self, fences: &Fences<'_>) -> Result<Vec<Row>, StoreError> {
+        self.metrics.round_trips.inc();
+        let limit = self.deadline;
+        let link = self.link().await?;
+        let params = fences.params();
+        let asked = link.client.query(&link.losers, &params);
+        match tokio::time::timeout(limit, asked).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => Err(self.failed(&error)),
+            Err(_) => Err(self.hangs()),
+        }
+    }
+
+    async fn link(&mut self) -> Result<&mut Link, StoreError> {
         let usable = self.link.take().filter(|link| !link.client.is_closed());
         let link = match usable {
             Some(link) => link,
@@ -130,9 +176,11 @@ impl Lane {
         Ok(self.link.insert(link))
     }
 
-    /// Keeps the connection after a refusal of the server, drops it after anything else.
+    /// Keeps the connection after a refusal of the server, drops it after anything else: what the
+    /// server says with FATAL is its last word on it.
     fn failed(&mut self, error: &tokio_postgres::Error) -> StoreError {
-        if error.as_db_error().is_none() {
+        let severity = error.as_db_error().and_then(DbError::parsed_severity);
+        if severity != Some(Severity::Error) {
             self.link = None;
         }
         store_error(error)
@@ -148,6 +196,50 @@ impl Lane {
 fn says_nothing(batch: &Batch) -> bool {
     let Batch { at: _, revision, plans, writes, delivered } = batch;
     revision.is_none() && plans.is_empty() && writes.is_empty() && delivered.is_empty()
+}
+
+/// Several lanes side by side, for a database of many nodes: batches of one shard each do not wait
+/// for one another.
+pub(crate) struct Lanes(Vec<Lane>);
+
+impl Lanes {
+    pub(crate) async fn open(
+        config: &Config,
+        timeout_ms: u32,
+        metrics: &StoreMetrics,
+    ) -> Result<Self, StoreError> {
+        let open = |_| Lane::open(config.clone(), Scope::Shard, timeout_ms, metrics.clone());
+        let lanes = (0..LANES).map(open);
+        Ok(Self(futures::future::try_join_all(lanes).await?))
+    }
+}
+
+#[async_trait]
+impl CommitLane for Lanes {
+    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        match self.0.first_mut() {
+            Some(lane) => lane.commit(batch).await,
+            None => unreachable!("there are {LANES}"),
+        }
+    }
+
+    async fn commit_each(&mut self, batches: &[Batch]) -> Vec<Result<(), CommitError>> {
+        let next = AtomicUsize::new(0);
+        let take = || {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            batches.get(place).map(|batch| (place, batch))
+        };
+        let work = self.0.iter_mut().map(|lane| async {
+            let mut done = Vec::new();
+            while let Some((place, batch)) = take() {
+                done.push((place, lane.commit(batch).await));
+            }
+            done
+        });
+        let mut done = futures::future::join_all(work).await.concat();
+        done.sort_unstable_by_key(|(place, _)| *place);
+        done.into_iter().map(|(_, outcome)| outcome).collect()
+    }
 }
 
 fn add_loser(conflict: &mut Conflict, row: &Row) -> Result<(), StoreError> {

@@ -54,7 +54,18 @@ async fn apply_missing(client: &mut Client) -> Result<MigrationReport, StoreErro
             }
         }
     }
+    distribute(client).await.map_err(|error| store_error(&error))?;
     Ok(report)
+}
+
+/// Where the extension for it is there, cuts the tables over the nodes of its cluster.
+async fn distribute(client: &Client) -> Result<(), tokio_postgres::Error> {
+    let present = client.query_one(include_str!("sql/citus_present.sql"), &[]).await?;
+    if present.get("present") {
+        client.batch_execute(include_str!("sql/citus_tables.sql")).await?;
+        client.batch_execute(include_str!("sql/citus_functions.sql")).await?;
+    }
+    Ok(())
 }
 
 async fn apply(

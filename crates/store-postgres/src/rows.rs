@@ -86,7 +86,7 @@ pub(crate) fn loaded_executions(
     let mut entries: Vec<Vec<(i64, Bytes)>> = vec![Vec::new(); requests.len()];
     for row in rows {
         let n: i64 = get(row, "n")?;
-        let place = usize::try_from(n - 1).map_err(|_| StoreError::Corrupt("n".into()))?;
+        let place = usize::try_from(n).map_err(|_| StoreError::Corrupt("n".into()))?;
         if get::<Option<i16>>(row, "status")?.is_some() {
             loaded[place] = Some(LoadedExecution { row: execution_row(row)?, journal: Vec::new() });
         } else {

@@ -4,32 +4,38 @@ use crate::bell::Bell;
 use crate::config::PostgresConfig;
 use crate::database::{Database, PoolMeter};
 use crate::definitions::{self, Definitions};
-use crate::lane::Lane;
+use crate::lane::{Lane, Lanes};
 use crate::migrate::{self, MIGRATIONS, MigrationReport};
-use crate::rows::{execution_id, get, loaded_executions, payload, ready_key, text_of};
+use crate::rows::{execution_id, get, loaded_executions, payload, text_of};
 use crate::search;
+use crate::shards::IN_FLIGHT_MAX;
 use crate::text::text;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest, LoadedExecution, Message,
-    MessageId, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
-    SearchQuery, Store, StoreError, TaskLog,
+    MessageId, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope, SearchPage,
+    SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 use tokio::sync::broadcast;
 use tokio_postgres::Row;
 
 /// Executions in a PostgreSQL database. Cheap to share behind an `Arc`.
 pub struct PostgresStore {
     config: PostgresConfig,
-    engine: Database,
-    searches: Database,
+    pub(crate) engine: Database,
+    pub(crate) searches: Database,
     bell: Bell,
     metrics: PostgresMetrics,
+    pub(crate) scope: Scope,
+    /// The shard that is asked first for ready tasks next time.
+    pub(crate) turn: AtomicU8,
 }
 
 impl PostgresStore {
@@ -44,7 +50,6 @@ impl PostgresStore {
         let metrics = PostgresMetrics::default();
         let [engine, searches] =
             ["engine", "search"].map(|pool| PoolMeter::new(&metrics.store, pool));
-        let engine = Database::new(config.engine()?, pool_size, pool_wait_ms, timeout, engine)?;
         let searches = Database::new(
             config.searches()?,
             search_pool_size,
@@ -53,8 +58,12 @@ impl PostgresStore {
             searches,
         )?;
         check_schema(&searches).await?;
-        let bell = Bell::hang_up(config.engine()?).await?;
-        Ok(Self { config, engine, searches, bell, metrics })
+        let scope = scope_of(&searches).await?;
+        let engine_config = config.engine(scope)?;
+        let engine =
+            Database::new(engine_config.clone(), pool_size, pool_wait_ms, timeout, engine)?;
+        let bell = Bell::hang_up(engine_config).await?;
+        Ok(Self { config, engine, searches, bell, metrics, scope, turn: AtomicU8::new(0) })
     }
 
     /// What this store records of itself.
@@ -90,12 +99,28 @@ async fn check_schema(database: &Database) -> Result<(), StoreError> {
     }
 }
 
+/// Whether the tables lie on many nodes, cut by shard.
+async fn scope_of(database: &Database) -> Result<Scope, StoreError> {
+    let rows = database.query(include_str!("sql/citus_present.sql"), &[]).await?;
+    let is_present = rows.first().map_or(Ok(false), |row| get(row, "present"))?;
+    Ok(if is_present { Scope::Shard } else { Scope::Database })
+}
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
-        let (timeout, metrics) = (self.config.statement_timeout_ms, self.metrics.store.clone());
-        let lane = Lane::open(self.config.engine()?, timeout, metrics).await?;
-        Ok(Box::new(lane))
+        let (config, timeout) = (self.config.engine(self.scope)?, self.config.statement_timeout_ms);
+        let metrics = &self.metrics.store;
+        match self.scope {
+            Scope::Database => {
+                Ok(Box::new(Lane::open(config, self.scope, timeout, metrics.clone()).await?))
+            }
+            Scope::Shard => Ok(Box::new(Lanes::open(&config, timeout, metrics).await?)),
+        }
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -109,11 +134,7 @@ impl Store for PostgresStore {
         &self,
         requests: &[LoadRequest],
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
-        let shards: Vec<i16> = requests.iter().map(|request| shard(request.id)).collect();
-        let ids: Vec<_> = requests.iter().map(|request| request.id.uuid()).collect();
-        let after: Vec<_> = requests.iter().map(|request| request.journal_after).collect();
-        let rows =
-            self.engine.query(include_str!("sql/load.sql"), &[&shards, &ids, &after]).await?;
+        let rows = self.load_rows(requests).await?;
         loaded_executions(requests, &rows)
     }
 
@@ -127,9 +148,10 @@ impl Store for PostgresStore {
             *wanted.entry(text(queue)).or_default() += i64::from(*count);
         }
         let (queues, counts): (Vec<_>, Vec<i64>) = wanted.into_iter().unzip();
-        let sql = include_str!("sql/reserve_ready.sql");
-        let rows = self.engine.query(sql, &[&queues, &counts, &i64::from(reserve_ms)]).await?;
-        rows.iter().map(ready_key).collect()
+        match self.scope {
+            Scope::Database => self.reserve_in(None, &queues, counts, reserve_ms).await,
+            Scope::Shard => self.reserve_by_turns(&queues, counts, reserve_ms).await,
+        }
     }
 
     async fn due_wake_ups(
@@ -137,12 +159,12 @@ impl Store for PostgresStore {
         until: Timestamp,
         limit: u32,
     ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError> {
-        let sql = include_str!("sql/due_wake_ups.sql");
-        let rows = self.engine.query(sql, &[&until.millis(), &i64::from(limit)]).await?;
-        let due = |row: &Row| {
-            Ok((execution_id(get(row, "id")?)?, Timestamp::from_millis(get(row, "wake_at")?)))
-        };
-        rows.iter().map(due).collect()
+        let due = self.parts().into_iter().map(|part| self.due_in(part, until, limit));
+        let due: Vec<_> = stream::iter(due).buffer_unordered(IN_FLIGHT_MAX).try_collect().await?;
+        let mut due = due.concat();
+        due.sort_unstable_by_key(|(id, at)| (*at, *id));
+        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(due)
     }
 
     async fn undelivered(
@@ -233,10 +255,8 @@ impl Store for PostgresStore {
         self.engine.query(sql, &[&types, &domains, &workers, &times]).await.map(drop)
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        let task_type = task_type.map(text);
-        let rows = self.searches.query(include_str!("sql/polls.sql"), &[&task_type]).await?;
-        rows.iter().map(poll).collect()
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        self.read_waits(query).await
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
@@ -273,7 +293,7 @@ fn message(row: &Row) -> Result<Message, StoreError> {
     Ok(Message { id, to: execution_id(get(row, "to_id")?)?, body })
 }
 
-fn poll(row: &Row) -> Result<PollRecord, StoreError> {
+pub(crate) fn poll(row: &Row) -> Result<PollRecord, StoreError> {
     Ok(PollRecord {
         task_type: text_of(row, "task_type")?,
         domain: text_of(row, "domain")?,

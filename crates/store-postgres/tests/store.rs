@@ -1,17 +1,18 @@
 //! The store against a real PostgreSQL: what the conformance suite cannot reach.
+mod rows;
+
 use anyhow::{Context, Result};
-use baton_common::{ExecutionId, Payload, Timestamp, WorkflowStatus};
+use baton_common::{ExecutionId, Payload};
 use baton_store::{
-    Batch, CommitError, ExecutionIndex, ExecutionWrite, LoadRequest, Message, MessageId, PlanHash,
-    PollRecord, QueueDemand, ReadyKey, SearchQuery, Store, StoreError, TaskLog, Waits,
+    Batch, CommitError, ExecutionWrite, LoadRequest, Message, MessageId, PlanHash, PollRecord,
+    QueueDemand, ReadyKey, SearchQuery, Store, StoreError, TaskLog, WaitQuery,
 };
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_telemetry::Telemetry;
 use baton_test_support::Postgres;
 use bytes::Bytes;
+use rows::{AT, birth, step};
 use std::time::Duration;
-
-const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// A database of its own, and its URL.
 async fn migrated(server: &Postgres) -> Result<String> {
@@ -26,42 +27,6 @@ async fn store(url: &str) -> Result<PostgresStore> {
 
 fn id(n: u64) -> ExecutionId {
     ExecutionId::new(AT, n << 12)
-}
-
-fn birth(id: ExecutionId) -> ExecutionWrite {
-    let index = ExecutionIndex {
-        workflow_name: "ship".into(),
-        workflow_version: 1,
-        correlation_id: None,
-        created_at: AT,
-        parent: None,
-        plan: PlanHash([7; 32]),
-    };
-    ExecutionWrite {
-        index: Some(index),
-        input: Some(Payload::empty_object()),
-        overview: Some(Bytes::new()),
-        ..step(id, 0)
-    }
-}
-
-fn step(id: ExecutionId, expected_version: i64) -> ExecutionWrite {
-    ExecutionWrite {
-        id,
-        expected_version,
-        status: WorkflowStatus::Running,
-        waits: Waits(Waits::EXTERNAL),
-        wake_at: None,
-        ended_at: None,
-        index: None,
-        input: None,
-        overview: None,
-        journal: Bytes::from_static(b"changes"),
-        idempotency_key: None,
-        ready_added: vec![],
-        ready_removed: vec![],
-        sent: vec![],
-    }
 }
 
 fn batch(mut writes: Vec<ExecutionWrite>) -> Batch {
@@ -213,7 +178,7 @@ async fn nul_characters_do_no_harm() -> Result<()> {
         at: AT,
     };
     store.record_polls(&[poll("w\0"), poll("v\0")]).await?;
-    assert_eq!(store.polls(Some("t")).await?, [poll("v\0")]);
+    assert_eq!(store.load_waits(&WaitQuery::of_polls(Some("t"))).await?.polls, [poll("v\0")]);
     Ok(())
 }
 

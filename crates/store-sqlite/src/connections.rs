@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 const READERS: usize = 4;
 
 /// How long to wait for somebody with the `sqlite3` tool on the same file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements kept prepared by each connection; there are about fifty files, and searches vary.
 const STATEMENTS_MAX: usize = 128;
@@ -46,7 +46,7 @@ pub(crate) fn open_writer(path: &Path, options: &Options) -> Result<Connection> 
     Ok(connection)
 }
 
-fn open_reader(path: &Path) -> Result<Connection> {
+pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;

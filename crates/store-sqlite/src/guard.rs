@@ -13,7 +13,7 @@ impl Guard {
     /// Takes the file beside `database` whose name ends in `-lock`. Not the database itself: closing
     /// any handle of that would drop the locks that SQLite holds on it.
     pub(crate) fn take(database: &Path) -> Result<Self, StoreError> {
-        let path = beside(database);
+        let path = beside(database, "-lock");
         let failed = |error: std::io::Error| {
             StoreError::Unavailable(format!("cannot lock {}: {error}", path.display()))
         };
@@ -30,8 +30,9 @@ impl Guard {
     }
 }
 
-fn beside(database: &Path) -> PathBuf {
+/// The file beside a database whose name ends so.
+pub(crate) fn beside(database: &Path, end: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push("-lock");
+    name.push(end);
     name.into()
 }

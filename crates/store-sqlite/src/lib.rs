@@ -4,6 +4,7 @@
 //! read beside it (WAL). Reservations of ready tasks live in memory, so one process at a time serves
 //! a file, and a lock beside it says so. All SQL is in `sql/` and `migrations/`; only searches are
 //! put together from the filters given.
+mod backup;
 mod clock;
 mod commit;
 mod connections;
@@ -17,12 +18,14 @@ mod search;
 mod write;
 mod writer;
 
+pub use backup::{Copied, backup, restore};
+
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    SearchPage, SearchQuery, Store, StoreError, TaskLog,
+    SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::StoreMetrics;
 use connections::Readers;
@@ -236,9 +239,9 @@ impl Store for SqliteStore {
         self.write(move |connection| write::polls(connection, &polls)).await
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        let task_type = task_type.map(str::to_owned);
-        self.read(move |connection| read::polls(connection, task_type.as_deref())).await
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| read::waits(connection, &query)).await
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {

@@ -31,6 +31,26 @@ pub(crate) fn run(
     let begin = begin.map_err(store_error)?;
     begin.execute_batch(include_str!("sql/migrations_table.sql")).map_err(store_error)?;
     begin.commit().map_err(store_error)?;
+    let applied = known_ones(connection, migrations)?;
+    let missing = &migrations[applied.len()..];
+    missing.iter().try_for_each(|new| apply(connection, new)).map_err(store_error)?;
+    Ok(missing.iter().map(|new| new.name.to_owned()).collect())
+}
+
+/// The number of the newest migration in the file; 0 without any.
+///
+/// # Errors
+/// As [`run`]; nothing is changed.
+pub(crate) fn check(connection: &Connection, migrations: &[Migration]) -> Result<i64, StoreError> {
+    let applied = known_ones(connection, migrations)?;
+    Ok(applied.last().map_or(0, |(number, ..)| *number))
+}
+
+/// The migrations that the file has had, all of which this program knows.
+fn known_ones(
+    connection: &Connection,
+    migrations: &[Migration],
+) -> Result<Vec<Applied>, StoreError> {
     let applied = applied(connection).map_err(store_error)?;
     if applied.len() > migrations.len() {
         let newest = &applied[applied.len() - 1].1;
@@ -41,12 +61,13 @@ pub(crate) fn run(
             return Err(StoreError::Corrupt(format!("migration {name} is not the one known")));
         }
     }
-    let missing = &migrations[applied.len()..];
-    missing.iter().try_for_each(|new| apply(connection, new)).map_err(store_error)?;
-    Ok(missing.iter().map(|new| new.name.to_owned()).collect())
+    Ok(applied)
 }
 
-fn applied(connection: &Connection) -> Result<Vec<(i64, String, Vec<u8>)>> {
+/// Number, name and checksum.
+type Applied = (i64, String, Vec<u8>);
+
+fn applied(connection: &Connection) -> Result<Vec<Applied>> {
     let mut statement = connection.prepare(include_str!("sql/migrations_applied.sql"))?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     rows.collect()

@@ -5,11 +5,13 @@ use crate::rows::{
 };
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
-    DefinitionChanges, LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord,
-    QueueSize, Revision, TaskLog, Version,
+    DefinitionChanges, LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollQuery,
+    PollRecord, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, TaskLog, Version,
+    WaitFacts, WaitQuery,
 };
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
+use std::collections::BTreeSet;
 
 /// All rows of a statement.
 fn rows<T>(
@@ -28,6 +30,30 @@ pub(crate) fn load(
     requests: &[LoadRequest],
 ) -> Result<Vec<Option<LoadedExecution>>> {
     requests.iter().map(|request| load_one(connection, request)).collect()
+}
+
+pub(crate) fn waits(connection: &Connection, query: &WaitQuery) -> Result<WaitFacts> {
+    let places = query.places.iter().map(|key| place(connection, key));
+    let types: BTreeSet<Option<&str>> = match &query.polls {
+        PollQuery::Of(types) => types.iter().map(|name| Some(name.as_str())).collect(),
+        PollQuery::All => BTreeSet::from([None]),
+    };
+    let found = types.into_iter().map(|task_type| polls(connection, task_type));
+    let found: Vec<_> = found.collect::<Result<_>>()?;
+    Ok(WaitFacts {
+        executions: load(connection, &query.executions)?,
+        places: places.collect::<Result<_>>()?,
+        polls: found.concat(),
+    })
+}
+
+fn place(connection: &Connection, key: &ReadyKey) -> Result<Option<ReadyPlace>> {
+    let mut statement = connection.prepare_cached(include_str!("sql/load_waits_place.sql"))?;
+    let (at, task) = (key.ready_at.millis(), task_bytes(key.task));
+    let values = params![key.queue, key.priority, at, task, READY_COUNT_MAX];
+    let count = |row: &Row<'_>, column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    let read = |row: &Row<'_>| Ok(ReadyPlace { ahead: count(row, 0)?, size: count(row, 1)? });
+    statement.query_row(values, read).optional()
 }
 
 fn load_one(connection: &Connection, request: &LoadRequest) -> Result<Option<LoadedExecution>> {
@@ -102,7 +128,7 @@ pub(crate) fn task_logs(connection: &Connection, task: TaskId, limit: u32) -> Re
     })
 }
 
-pub(crate) fn polls(connection: &Connection, task_type: Option<&str>) -> Result<Vec<PollRecord>> {
+fn polls(connection: &Connection, task_type: Option<&str>) -> Result<Vec<PollRecord>> {
     rows(connection, include_str!("sql/polls.sql"), [task_type], |row| {
         Ok(PollRecord {
             task_type: row.get(0)?,

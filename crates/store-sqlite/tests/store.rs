@@ -179,6 +179,68 @@ fn a_file_that_is_no_database_is_refused() {
     assert!(matches!(refused, Some(StoreError::Corrupt(_))), "{refused:?}");
 }
 
+/// Goal: a copy that is taken while executions are born holds all of them up to a moment and none
+/// after it, and can take the file's place. Method: births in a loop on one thread, the copy on
+/// another; the copy must hold a gapless beginning of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_file_in_use_is_whole_up_to_a_moment_and_can_be_put_back() {
+    let directory = tempdir().unwrap();
+    let (file, copy) = (directory.path().join("a.db"), directory.path().join("copy.db"));
+    let store = open(&file).unwrap();
+    let mut lane = store.open_lane().await.unwrap();
+    for n in 1..=200 {
+        lane.commit(&Batch { writes: vec![birth(n)], ..Batch::default() }).await.unwrap();
+    }
+    let (from, to) = (file.clone(), copy.clone());
+    let copying = tokio::task::spawn_blocking(move || baton_store_sqlite::backup(&from, &to));
+    let mut born = 200;
+    while !copying.is_finished() {
+        born += 1;
+        lane.commit(&Batch { writes: vec![birth(born)], ..Batch::default() }).await.unwrap();
+    }
+    let copied = copying.await.unwrap().unwrap();
+    assert!(copied.bytes > 100_000 && copied.version >= 1, "{copied:?}");
+    let is_taken = baton_store_sqlite::backup(&file, &copy);
+    assert!(matches!(is_taken, Err(StoreError::AlreadyExists(_))), "{is_taken:?}");
+    let is_used = baton_store_sqlite::restore(&copy, &file, true);
+    assert!(matches!(is_used, Err(StoreError::Unavailable(_))), "{is_used:?}");
+    drop((lane, store));
+
+    let is_there = baton_store_sqlite::restore(&copy, &file, false);
+    assert!(matches!(is_there, Err(StoreError::AlreadyExists(_))), "{is_there:?}");
+    baton_store_sqlite::restore(&copy, &file, true).unwrap();
+    let store = open(&file).unwrap();
+    let requests: Vec<_> =
+        (1..=born).map(|n| LoadRequest { id: id(n), journal_after: Some(0) }).collect();
+    let found = store.load(&requests).await.unwrap();
+    let kept = found.iter().take_while(|one| one.is_some()).count();
+    assert!(kept >= 200, "{kept} of {born}");
+    assert!(found[kept..].iter().all(Option::is_none), "a gap after {kept}");
+    assert!(store.dead_waits(10).await.unwrap().is_empty());
+}
+
+/// What is no whole database of ours takes nobody's place.
+#[test]
+fn a_damaged_copy_is_refused_and_the_file_is_untouched() {
+    let directory = tempdir().unwrap();
+    let (file, copy) = (directory.path().join("a.db"), directory.path().join("copy.db"));
+    drop(open(&file).unwrap());
+    baton_store_sqlite::backup(&file, &copy).unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let whole = std::fs::read(&copy).unwrap();
+    let mut scratched = whole.clone();
+    scratched[whole.len() / 2..].fill(0x5a);
+    let empty = Vec::new();
+    for damaged in [&scratched[..], &whole[..whole.len() / 2], b"no database at all", &empty] {
+        std::fs::write(&copy, damaged).unwrap();
+        let refused = baton_store_sqlite::restore(&copy, &file, true);
+        assert!(refused.is_err(), "{} bytes: {refused:?}", damaged.len());
+        assert_eq!(std::fs::read(&file).unwrap(), before);
+    }
+    let missing = baton_store_sqlite::restore(&directory.path().join("no.db"), &file, true);
+    assert!(matches!(missing, Err(StoreError::NotFound(_))), "{missing:?}");
+}
+
 /// Goal: rows are counted as the file has them, and a refused batch counts none. Method: a birth has
 /// its row, its input, its overview and its journal entry.
 #[tokio::test]

@@ -26,14 +26,20 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] when no connection can be had.
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError>;
 
+    /// What one commit of this store reaches at the price of one round trip.
+    fn scope(&self) -> Scope {
+        Scope::Database
+    }
+
     /// The database's clock; every deadline is measured by it.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
-    /// Reads executions, each with the journal entries that `requests` asks for, in one round trip
-    /// and from one snapshot. The answer has the order of the requests; `None` where there is none.
+    /// Reads executions, each with the journal entries that `requests` asks for, in one round trip.
+    /// Those of one shard come from one snapshot; of several, where the store's scope is the database.
+    /// The answer has the order of the requests; `None` where there is none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -43,7 +49,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError>;
 
     /// Names ready tasks of the demanded queues, most urgent first (priority descending, then ready
-    /// time, then id), and hides them from other callers for `reserve_ms`. A hint, not a lease: the
+    /// time, then id), and hides them from other callers for `reserve_ms`. Where the store's scope is
+    /// a shard, the most urgent of a few shards, which take turns. A hint, not a lease: the
     /// lease is a change, committed under the execution's version. Reservations of a process that
     /// dies end by themselves; they need not be flushed to disk.
     ///
@@ -125,11 +132,13 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError>;
 
-    /// The last polls of a task type, one per domain; of every type for `None`.
+    /// Reads executions, places of ready tasks in their queues and last polls, in one round trip and
+    /// from one snapshot; with [`Scope::Shard`] from one of each shard. For people, not for the
+    /// engine: it may be slow.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError>;
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError>;
 
     /// Deletes executions with all that belongs to them, messages from and to them included; unknown
     /// ids are passed over.
@@ -158,7 +167,8 @@ pub trait Store: Send + Sync + 'static {
 /// One connection that commits batches, one at a time.
 #[async_trait]
 pub trait CommitLane: Send {
-    /// Commits all writes of the batch, or none, in one transaction and one round trip.
+    /// Commits all writes of the batch, or none, in one transaction; in one round trip unless the
+    /// batch reaches beyond the store's scope.
     ///
     /// Dies before: nothing happened. Dies inside: all or nothing, and callers were not answered.
     /// Dies after: everything is durable.
@@ -168,4 +178,15 @@ pub trait CommitLane: Send {
     /// and send the rest). [`CommitError::Store`] with [`StoreError::Unavailable`]: nothing is
     /// known; load the executions again before deciding.
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError>;
+
+    /// Commits batches that have no execution in common, each as [`Self::commit`] does and whatever
+    /// becomes of the others; answers in their order. A store whose scope is a shard sends batches
+    /// of one shard each at the same time.
+    async fn commit_each(&mut self, batches: &[Batch]) -> Vec<Result<(), CommitError>> {
+        let mut outcomes = Vec::with_capacity(batches.len());
+        for batch in batches {
+            outcomes.push(self.commit(batch).await);
+        }
+        outcomes
+    }
 }

@@ -8,6 +8,15 @@ pub type Version = i64;
 /// Counts the changes of the definitions of a database.
 pub type Revision = i64;
 
+/// What a transaction of a store reaches without a second round trip or a second node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// All executions.
+    Database,
+    /// The executions of one shard, with the idempotency keys and the messages that it keeps.
+    Shard,
+}
+
 /// SHA-256 of a frozen definition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct PlanHash(pub [u8; 32]);
@@ -170,6 +179,63 @@ pub struct LoadedExecution {
     pub row: ExecutionRow,
     /// The journal entries asked for, by ascending version.
     pub journal: Vec<(Version, Bytes)>,
+}
+
+/// What an explanation needs to know at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaitQuery {
+    /// Executions, each with the journal entries asked for.
+    pub executions: Vec<LoadRequest>,
+    /// Ready tasks whose places are wanted.
+    pub places: Vec<ReadyKey>,
+    /// Which last polls are wanted.
+    pub polls: PollQuery,
+}
+
+impl WaitQuery {
+    /// Asks for the last polls of a task type, or of all, and for nothing else.
+    pub fn of_polls(task_type: Option<&str>) -> Self {
+        let polls = task_type.map(|name| PollQuery::Of(vec![name.to_owned()]));
+        Self { polls: polls.unwrap_or(PollQuery::All), ..Self::default() }
+    }
+}
+
+/// Which last polls are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PollQuery {
+    /// Those of these task types.
+    Of(Vec<String>),
+    /// All.
+    All,
+}
+
+impl Default for PollQuery {
+    fn default() -> Self {
+        Self::Of(Vec::new())
+    }
+}
+
+/// The answer to a [`WaitQuery`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaitFacts {
+    /// In the order asked; `None` where there is none.
+    pub executions: Vec<Option<LoadedExecution>>,
+    /// In the order asked; `None` for a task that is not ready.
+    pub places: Vec<Option<ReadyPlace>>,
+    /// The last poll of each task type asked for, in each domain, in no order.
+    pub polls: Vec<PollRecord>,
+}
+
+/// Counting ready tasks stops at this number: an answer costs the same however long a queue is.
+pub const READY_COUNT_MAX: u32 = 10_000;
+
+/// A ready task's place in its queue; both numbers stop at [`READY_COUNT_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadyPlace {
+    /// Tasks that are handed out before it, reserved ones included.
+    pub ahead: u64,
+    /// Tasks in the queue, itself and reserved ones included.
+    pub size: u64,
 }
 
 /// An execution's row.

@@ -5,6 +5,7 @@ use crate::labels::{ByName, Labeled, OTHER};
 use crate::sampled::{LABEL, Sampled};
 use baton_common::{TaskStatus, WorkflowStatus};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 
 /// The ends of an execution, in the order of [`workflow_slot`].
 const WORKFLOW_ENDS: [WorkflowStatus; 4] = [
@@ -90,6 +91,8 @@ pub struct EngineMetrics {
     pub cache_hits: Counter,
     /// States read from the database.
     pub cache_misses: Counter,
+    /// 1 if the database answered when it was last asked, else 0.
+    pub database_up: Gauge,
 }
 
 impl Default for EngineMetrics {
@@ -118,6 +121,7 @@ impl Default for EngineMetrics {
             decide_duration: Histogram::seconds(),
             cache_hits: Counter::default(),
             cache_misses: Counter::default(),
+            database_up: Gauge::default(),
         }
     }
 }
@@ -315,6 +319,11 @@ impl EngineMetrics {
             "baton_cache_misses_total",
             "States that had to be read from the database",
             &self.cache_misses,
+        );
+        catalog.add(
+            "baton_database_up",
+            "Whether the database answered when it was last asked",
+            &self.database_up,
         );
     }
 }

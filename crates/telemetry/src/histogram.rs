@@ -157,7 +157,9 @@ mod tests {
     #[test]
     fn sizes_are_counted_by_powers_of_two() {
         let sizes = Histogram::sizes();
-        [0, 1, 2, 3, 512, 10_000].into_iter().for_each(|size| sizes.observe_size(size));
+        for size in [0, 1, 2, 3, 512, 10_000] {
+            sizes.observe_size(size);
+        }
         assert_eq!(filled(&sizes), [(0, 2), (1, 1), (2, 1), (9, 1), (13, 1)]);
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! [`Refusal`]: crate::error::Refusal
 mod body;
+mod caller;
 mod path;
 mod query;
 
 pub(crate) use body::{Json, JsonObject, Text};
+pub(crate) use caller::Caller;
 pub(crate) use path::{Segments, result_status, version};
 pub(crate) use query::Params;
 

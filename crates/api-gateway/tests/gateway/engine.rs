@@ -89,12 +89,16 @@ impl Api {
 
     fn without_ids(&self, text: &str) -> String {
         const ID_CHARS: usize = 36;
+        const TIME_CHARS: usize = 20;
         let mut rest = text;
         let mut shown = String::new();
         while !rest.is_empty() {
             if let Some(id) = rest.get(..ID_CHARS).filter(|id| is_id(id)) {
                 shown.push_str(&self.number_of(id));
                 rest = &rest[ID_CHARS..];
+            } else if rest.get(..TIME_CHARS).is_some_and(is_time_to_the_second) {
+                shown.push_str("[time]");
+                rest = &rest[TIME_CHARS..];
             } else {
                 let first = rest.chars().next().map_or(0, char::len_utf8);
                 shown.push_str(&rest[..first]);
@@ -120,6 +124,11 @@ fn is_id(text: &str) -> bool {
         8 | 13 | 18 | 23 => character == '-',
         _ => character.is_ascii_hexdigit(),
     })
+}
+
+/// As 2026-11-22T06:30:39Z.
+fn is_time_to_the_second(text: &str) -> bool {
+    text.as_bytes()[10] == b'T' && text.starts_with("20") && text.ends_with('Z')
 }
 
 /// As 2026-11-22T06:30:39.876Z.

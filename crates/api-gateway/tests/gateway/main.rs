@@ -10,6 +10,7 @@ mod engine;
 mod envelope;
 mod errors;
 mod executions;
+mod explain;
 mod metrics;
 mod queues;
 mod routes;

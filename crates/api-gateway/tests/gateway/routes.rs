@@ -26,6 +26,7 @@ POST /api/workflow/execute/n/1
 GET /api/workflow/w
 GET /api/workflow/w/status
 GET /api/workflow/w/tasks
+GET /api/workflow/w/explain
 GET /api/workflow/running/n
 GET /api/workflow/n/correlated/c
 POST /api/workflow/n/correlated
@@ -59,6 +60,7 @@ POST /api/tasks/w/COMPLETED/signal/sync
 POST /api/tasks/t/log
 GET /api/tasks/t/log
 GET /api/tasks/t
+GET /api/tasks/t/explain
 GET /api/tasks/queue/sizes
 GET /api/tasks/queue/size
 GET /api/tasks/queue/all

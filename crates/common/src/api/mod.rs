@@ -6,6 +6,7 @@
 //! because an id that names nothing is "not found" and not "malformed".
 mod bulk;
 mod error;
+mod explanation;
 mod iso;
 mod metadata;
 mod requests;
@@ -18,6 +19,9 @@ mod workflow;
 
 pub use bulk::BulkResponse;
 pub use error::{ErrorBody, ValidationError};
+pub use explanation::{
+    Awaited, Evidence, LastPoll, TaskExplanation, WaitGroup, WaitReason, WorkflowExplanation,
+};
 pub use iso::IsoTimestamp;
 pub use metadata::WorkflowDefSummary;
 pub use requests::{

@@ -1,6 +1,6 @@
 //! What callers send to start and steer executions.
 use crate::definition::lenient;
-use crate::{Payload, WorkflowDef};
+use crate::{Payload, Trace, WorkflowDef};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +56,9 @@ pub struct StartWorkflowRequest {
     /// What a used key does; without a key it is ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_strategy: Option<IdempotencyStrategy>,
+    /// The trace that the request belongs to; its headers say so, not its body.
+    #[serde(skip)]
+    pub trace: Option<Trace>,
 }
 
 impl Default for StartWorkflowRequest {
@@ -72,6 +75,7 @@ impl Default for StartWorkflowRequest {
             created_by: None,
             idempotency_key: None,
             idempotency_strategy: None,
+            trace: None,
         }
     }
 }

@@ -141,6 +141,12 @@ pub struct Task {
     /// Whether it belongs to a loop: `iteration > 0`.
     #[serde(default)]
     pub loop_over_task: bool,
+    /// The W3C trace context for whoever works on it; only polls show it, and only in a trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Arc<str>>,
+    /// What goes with `traceparent`, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<Arc<str>>,
 }
 
 const fn yes() -> bool {
@@ -196,6 +202,8 @@ impl Task {
             task_definition: None,
             queue_wait_time: 0,
             loop_over_task: false,
+            traceparent: None,
+            tracestate: None,
         }
     }
 }

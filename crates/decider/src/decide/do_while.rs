@@ -30,7 +30,7 @@ impl Decider {
         task.output = Output::Loop(progress);
         task.iteration = iteration;
         let seq = task.seq;
-        self.record(Change::TaskScheduled(Box::new(task)));
+        self.record(Change::TaskScheduled(Arc::new(task)));
         match first {
             Some(first) if !is_empty => {
                 self.schedule_within(NodeKey { plan: place.plan, node: first }, Some(seq))

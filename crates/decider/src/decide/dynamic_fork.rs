@@ -20,8 +20,34 @@ const FORK_RECORD_BRANCHES_MAX: usize = 256;
 /// One branch as the input describes it.
 struct Branch {
     reference: Arc<str>,
-    step: WorkflowTask,
+    /// Its first step without name and input: branches that differ in nothing else share one.
+    step: Arc<WorkflowTask>,
     input: Payload,
+}
+
+impl Branch {
+    /// The step as a definition of its own, with this input.
+    fn whole(&self, input: Payload) -> WorkflowTask {
+        let mut step = (*self.step).clone();
+        step.task_reference_name = Some(self.reference.to_string());
+        step.input_parameters = input;
+        step
+    }
+}
+
+/// Keeps one of all steps that are alike but for name and input, so that a fork of a hundred
+/// thousand branches does not hold as many definitions.
+#[derive(Default)]
+struct Alike(HashMap<String, Arc<WorkflowTask>>);
+
+impl Alike {
+    fn branch(&mut self, reference: Arc<str>, mut step: WorkflowTask, input: Payload) -> Branch {
+        step.task_reference_name = None;
+        step.input_parameters = Payload::empty_object();
+        let known = self.0.entry(json::payload(&step).get().to_owned());
+        let step = known.or_insert_with(|| Arc::new(step)).clone();
+        Branch { reference, step, input }
+    }
 }
 
 impl Decider {
@@ -88,7 +114,7 @@ impl Decider {
         branches: &[Branch],
         loop_task: Option<u32>,
     ) -> Flow<Vec<Arc<str>>> {
-        let mut shared: HashMap<SharedStep, NodeKey> = HashMap::new();
+        let mut shared = HashMap::new();
         let mut joined = Vec::with_capacity(branches.len());
         for branch in branches {
             if self.execution.status != WorkflowStatus::Running {
@@ -108,7 +134,7 @@ impl Decider {
         &mut self,
         branch: &Branch,
         loop_task: Option<u32>,
-        shared: &mut HashMap<SharedStep, NodeKey>,
+        shared: &mut Defined,
     ) -> Flow<Arc<str>> {
         if is_worker_type(&branch.step.task_type) {
             let key = self.shared_step(&branch.step, shared);
@@ -120,8 +146,7 @@ impl Decider {
             }
             return Ok(branch.reference.clone());
         }
-        let mut step = branch.step.clone();
-        step.input_parameters = literal(&branch.input);
+        let mut step = branch.whole(literal(&branch.input));
         freeze_task(&mut step, &*self.context.surroundings.clone());
         let key = self.define_step(&step);
         let first = self.execution.last_seq + 1;
@@ -158,21 +183,14 @@ impl Decider {
     }
 
     /// Worker branches that differ only in name and input share one definition.
-    fn shared_step(
-        &mut self,
-        step: &WorkflowTask,
-        shared: &mut HashMap<SharedStep, NodeKey>,
-    ) -> NodeKey {
-        let mut step = step.clone();
-        step.task_reference_name = None;
-        step.input_parameters = Payload::empty_object();
-        let key = json::payload(&step).get().to_owned();
-        if let Some(known) = shared.get(&key) {
+    fn shared_step(&mut self, step: &Arc<WorkflowTask>, shared: &mut Defined) -> NodeKey {
+        if let Some(known) = shared.get(&Arc::as_ptr(step)) {
             return *known;
         }
-        freeze_task(&mut step, &*self.context.surroundings.clone());
-        let place = self.define_step(&step);
-        shared.insert(key, place);
+        let mut frozen = (**step).clone();
+        freeze_task(&mut frozen, &*self.context.surroundings.clone());
+        let place = self.define_step(&frozen);
+        shared.insert(Arc::as_ptr(step), place);
         place
     }
 
@@ -217,6 +235,7 @@ impl Decider {
             format!("_{name}")
         };
         let version = text("forkTaskWorkflowVersion").and_then(|version| version.parse().ok());
+        let mut alike = Alike::default();
         let branch = |(index, element): (usize, Payload)| {
             let mut step: WorkflowTask = if element.is_object() {
                 serde_json::from_str(element.get()).unwrap_or_default()
@@ -232,7 +251,6 @@ impl Decider {
             let reference: Arc<str> = format!("{prefix}_{index}").into();
             step.name = Some(workflow.clone().unwrap_or_else(|| name.clone()));
             step.task_type.clone_from(&task_type);
-            step.task_reference_name = Some(reference.to_string());
             step.optional |= node.task.optional;
             if let Some(workflow) = &workflow {
                 let task_to_domain = input.get("taskToDomain");
@@ -244,7 +262,7 @@ impl Decider {
                     ..SubWorkflowParams::default()
                 });
             }
-            Branch { reference, step, input: json::payload(&input) }
+            alike.branch(reference, step, json::payload(&input))
         };
         Ok(elements.into_iter().enumerate().map(branch).collect())
     }
@@ -257,7 +275,7 @@ impl Decider {
         param: &str,
     ) -> Result<Vec<Branch>, String> {
         let steps = members.get(param).cloned().unwrap_or_else(Payload::null);
-        let steps: Vec<WorkflowTask> = read_steps(&steps)?;
+        let steps: Vec<Payload> = read_step(&steps)?;
         let inputs_param = node.task.dynamic_fork_tasks_input_param_name.as_deref();
         let inputs = inputs_param.and_then(|param| members.get(param));
         let inputs = inputs.filter(|inputs| inputs.is_object()).ok_or_else(|| {
@@ -266,7 +284,9 @@ impl Decider {
             format!("Input to the dynamically forked tasks is not a map -> expecting a map of K,V  but found {found}")
         })?;
         let inputs = json::members(inputs);
-        let branch = |step: WorkflowTask| {
+        let mut alike = Alike::default();
+        let branch = |step: Payload| {
+            let step: WorkflowTask = read_step(&step)?;
             let reference = step.task_reference_name.clone().filter(|name| !name.is_empty());
             let reference = reference.ok_or("a forked task has no taskReferenceName")?;
             let own = if step.input_parameters.get().contains("${") {
@@ -279,14 +299,14 @@ impl Decider {
                 Some(given) if given.is_object() => json::overlay(&own, given),
                 _ => own,
             };
-            Ok(Branch { reference: reference.into(), step, input })
+            Ok(alike.branch(reference.into(), step, input))
         };
         steps.into_iter().map(branch).collect()
     }
 }
 
-/// A definition without name and input, as JSON: what branches share.
-type SharedStep = String;
+/// The steps that a fork has defined already.
+type Defined = HashMap<*const WorkflowTask, NodeKey>;
 
 /// Style 3: `{dynamicTasks: [{taskName, referenceName, input, type}]}`.
 fn legacy_branches(given: Option<&Payload>) -> Result<Vec<Branch>, String> {
@@ -304,6 +324,7 @@ fn legacy_branches(given: Option<&Payload>) -> Result<Vec<Branch>, String> {
     let list = list.ok_or("the input names no dynamic tasks")?;
     let tasks: Vec<LegacyTask> =
         serde_json::from_str(list.get()).map_err(|error| error.to_string())?;
+    let mut alike = Alike::default();
     let branch = |task: LegacyTask| {
         let reference = task.reference_name.ok_or("a forked task has no referenceName")?;
         let input = task.input.unwrap_or_default();
@@ -312,19 +333,18 @@ fn legacy_branches(given: Option<&Payload>) -> Result<Vec<Branch>, String> {
             .map(|name| SubWorkflowParams { name: Some(name), ..SubWorkflowParams::default() });
         let step = WorkflowTask {
             name: task.task_name,
-            task_reference_name: Some(reference.clone()),
             task_type: task.task_type.unwrap_or_else(|| "SIMPLE".to_owned()),
-            input_parameters: input.clone(),
             sub_workflow_param: workflow,
             ..WorkflowTask::default()
         };
-        Ok(Branch { reference: reference.into(), step, input })
+        Ok(alike.branch(reference.into(), step, input))
     };
     tasks.into_iter().map(branch).collect()
 }
 
-fn read_steps(steps: &Payload) -> Result<Vec<WorkflowTask>, String> {
-    serde_json::from_str(steps.get())
+/// The list of steps, or one of it.
+fn read_step<T: serde::de::DeserializeOwned>(step: &Payload) -> Result<T, String> {
+    serde_json::from_str(step.get())
         .map_err(|error| format!("Input to the dynamically forked tasks is not a list: {error}"))
 }
 
@@ -367,11 +387,7 @@ fn fork_input(input: &Payload, branches: &[Branch]) -> Payload {
     if branches.len() > FORK_RECORD_BRANCHES_MAX {
         return json::payload(&Object::from([("forkedTasks".to_owned(), json::payload(&names))]));
     }
-    let steps = branches.iter().map(|branch| {
-        let mut step = branch.step.clone();
-        step.input_parameters = branch.input.clone();
-        step
-    });
+    let steps = branches.iter().map(|branch| branch.whole(branch.input.clone()));
     let steps: Vec<WorkflowTask> = steps.collect();
     let mut members = json::members(input);
     members.insert("forkedTasks".into(), json::payload(&names));

@@ -5,7 +5,7 @@ use crate::change::{Change, ExecutionEnd, TaskEnd};
 use crate::command::{ChildStart, News};
 use crate::json::{self, Object};
 use crate::state::Task;
-use baton_common::{ExecutionId, Payload, TaskStatus, WorkflowStatus};
+use baton_common::{ExecutionId, Payload, SpanId, TaskStatus, WorkflowStatus};
 use std::sync::Arc;
 
 /// How an execution is to end.
@@ -169,6 +169,7 @@ impl Decider {
             input: json::payload(&input),
             correlation_id: facts.correlation_id.clone(),
             task_to_domain: facts.task_to_domain.clone(),
+            trace: facts.trace_within(SpanId::of_execution(own_id)),
             ..ChildStart::default()
         };
         self.send(id, News::Start(Box::new(start)));

@@ -4,6 +4,7 @@ use crate::change::Change;
 use crate::plan::{Kind, Node, NodeId};
 use crate::state::{NodeKey, Task};
 use baton_common::TaskStatus;
+use std::sync::Arc;
 
 impl Decider {
     pub(super) fn schedule_fork(
@@ -39,7 +40,7 @@ impl Decider {
     pub(super) fn record_ended(&mut self, mut task: Task, status: TaskStatus) {
         task.status = status;
         task.ended_at = Some(self.now());
-        self.record(Change::TaskScheduled(Box::new(task)));
+        self.record(Change::TaskScheduled(Arc::new(task)));
     }
 
     /// Puts open joins that wait for this step on the agenda once they have nothing to wait for;

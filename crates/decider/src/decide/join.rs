@@ -28,7 +28,7 @@ impl Decider {
         let full = names.iter().map(|name| self.full_reference(name, loop_task));
         task.join_on = Some(full.collect());
         let seq = task.seq;
-        self.record(Change::TaskScheduled(Box::new(task)));
+        self.record(Change::TaskScheduled(Arc::new(task)));
         if self.execution.join_open.get(&seq).copied().unwrap_or(0) == 0 {
             self.put(Step::Run(seq));
         }
@@ -123,7 +123,7 @@ impl Decider {
         let names = on.iter().chain(or).map(|name| Arc::from(name.as_str()));
         task.join_on = Some(names.map(|name| self.full_reference(&name, loop_task)).collect());
         let seq = task.seq;
-        self.record(Change::TaskScheduled(Box::new(task)));
+        self.record(Change::TaskScheduled(Arc::new(task)));
         self.put(Step::Run(seq));
         Ok(())
     }

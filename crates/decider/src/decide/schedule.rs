@@ -74,7 +74,7 @@ impl Decider {
         let names_its_id = !matches!(node.kind, Kind::Switch(_) | Kind::SetVariable);
         task.input = self.input_of(node, names_its_id.then_some(task.seq));
         let seq = task.seq;
-        self.record(Change::TaskScheduled(Box::new(task)));
+        self.record(Change::TaskScheduled(Arc::new(task)));
         // One that needs a script is taken up again by the agenda, not with this step.
         self.put(Step::Run(seq));
         Ok(())
@@ -171,6 +171,7 @@ impl Decider {
             join_on: None,
             is_external: false,
             alerted: 0,
+            was_ended: false,
         }
     }
 

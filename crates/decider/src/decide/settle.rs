@@ -84,6 +84,7 @@ impl Decider {
             wait_until: None,
             is_external: false,
             alerted: 0,
+            was_ended: false,
             delivery: if delay_ms > 0 || node.is_worker() {
                 self.delivery_after(delay_ms)
             } else {
@@ -91,7 +92,7 @@ impl Decider {
             },
             ..task.clone()
         };
-        self.record(Change::TaskScheduled(Box::new(attempt)));
+        self.record(Change::TaskScheduled(Arc::new(attempt)));
         if delay_ms <= 0 && !node.is_worker() {
             self.activate(seq);
         }

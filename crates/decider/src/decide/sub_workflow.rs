@@ -8,8 +8,9 @@ use crate::plan::Node;
 use crate::state::{NodeKey, Output, Parent, Task};
 use baton_common::definition::{InlineDefinition, SubWorkflowParams};
 use baton_common::limits::SUB_WORKFLOW_DEPTH_MAX;
-use baton_common::{ExecutionId, Payload, TaskStatus};
+use baton_common::{ExecutionId, Payload, SpanId, TaskStatus};
 use baton_expression::template::Template;
+use std::sync::Arc;
 
 impl Decider {
     pub(super) fn schedule_sub_workflow(
@@ -47,9 +48,9 @@ impl Decider {
         task.callback_after_seconds = delay;
         if delay > 0 {
             task.delivery = self.delivery_after(delay * 1000);
-            self.record(Change::TaskScheduled(Box::new(task)));
+            self.record(Change::TaskScheduled(Arc::new(task)));
         } else {
-            self.record(Change::TaskScheduled(Box::new(task)));
+            self.record(Change::TaskScheduled(Arc::new(task)));
             self.activate(seq);
         }
     }
@@ -121,6 +122,7 @@ impl Decider {
             priority: members.get("priority").and_then(priority_of).unwrap_or(0),
             parent: Some(Parent { task: id, depth }),
             idempotency_key: None,
+            trace: facts.trace_within(SpanId::of_task(id)),
         };
         let at = self.now();
         let output = Some(child_output(child).json());
@@ -164,6 +166,7 @@ impl Decider {
             priority: request.priority.unwrap_or(0),
             parent: None,
             idempotency_key: request.idempotency_key,
+            trace: facts.trace_within(SpanId::of_task(id)),
         };
         self.report_in_progress(task.seq);
         let child = ExecutionId::child_of(id, self.now());

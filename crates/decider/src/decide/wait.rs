@@ -6,6 +6,7 @@ use crate::json;
 use crate::plan::Node;
 use crate::state::NodeKey;
 use baton_common::{Payload, TaskStatus, Timestamp};
+use std::sync::Arc;
 
 impl Decider {
     pub(super) fn schedule_wait(
@@ -20,15 +21,15 @@ impl Decider {
         let seq = task.seq;
         match deadline {
             Ok(Some(at)) if at <= self.now() => {
-                self.record(Change::TaskScheduled(Box::new(task)));
+                self.record(Change::TaskScheduled(Arc::new(task)));
                 self.end(seq, TaskStatus::Completed, None, None);
             }
             Ok(until) => {
                 task.wait_until = until;
-                self.record(Change::TaskScheduled(Box::new(task)));
+                self.record(Change::TaskScheduled(Arc::new(task)));
             }
             Err(reason) => {
-                self.record(Change::TaskScheduled(Box::new(task)));
+                self.record(Change::TaskScheduled(Arc::new(task)));
                 self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(&reason));
             }
         }

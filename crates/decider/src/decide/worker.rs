@@ -40,7 +40,7 @@ impl Decider {
         task.start_delay_seconds = delay;
         task.callback_after_seconds = delay;
         task.delivery = self.delivery_after(delay * 1000);
-        self.record(Change::TaskScheduled(Box::new(task)));
+        self.record(Change::TaskScheduled(Arc::new(task)));
     }
 
     /// Ready now, or delayed by so many milliseconds.
@@ -94,7 +94,7 @@ impl Decider {
             return Ok(());
         }
         let seq = task.seq;
-        self.record(Change::TaskScheduled(Box::new(task)));
+        self.record(Change::TaskScheduled(Arc::new(task)));
         self.activate(seq);
         Ok(())
     }

@@ -65,10 +65,11 @@ impl Execution {
 
     fn set_status(&mut self, status: WorkflowStatus, at: Timestamp) {
         self.status = status;
+        self.paused_at = (status == WorkflowStatus::Paused).then_some(at);
         self.updated_at = at;
     }
 
-    fn add_task(&mut self, task: &Task) {
+    fn add_task(&mut self, task: &Arc<Task>) {
         self.updated_at = task.updated_at;
         if let Some(earlier) = task.retried_task {
             self.alter(earlier, |task| task.retried = true);
@@ -78,12 +79,11 @@ impl Execution {
         self.by_reference.insert(task.reference.clone(), task.seq);
         self.by_base.insert(task.base_reference().into(), task.seq);
         self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::DynamicFork { .. });
-        let task = Arc::new(task.clone());
-        self.count(&task, true);
+        self.count(task, true);
         self.tasks.insert(task.seq, task.clone());
         self.note_end(&task.reference, was_ended);
         if task.join_on.is_some() {
-            self.watch(&task);
+            self.watch(task);
         }
     }
 
@@ -253,6 +253,7 @@ impl Execution {
         self.failed_task = None;
         self.ended_at = None;
         self.last_retried_at = Some(at);
+        self.reopened_at = Some(at);
         self.set_status(WorkflowStatus::Running, at);
     }
 
@@ -334,6 +335,7 @@ fn ended(task: &mut Task, end: &TaskEnd) {
 }
 
 fn reopened(task: &mut Task, reopening: &TaskReopening) {
+    task.was_ended |= task.status.is_terminal();
     task.status = reopening.status;
     task.delivery = reopening.delivery;
     if let Some(input) = &reopening.input {

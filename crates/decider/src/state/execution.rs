@@ -2,7 +2,7 @@
 //! independent of the number of tasks. Cloning is cheap: the maps share their nodes.
 use crate::plan::{Node, Plan};
 use crate::state::{Delivery, NodeKey, Task};
-use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
+use baton_common::{ExecutionId, Payload, SpanId, TaskId, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -48,8 +48,18 @@ pub struct StartFacts {
     /// The caller's key that allows only one start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// The trace it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     /// When.
     pub at: Timestamp,
+}
+
+impl StartFacts {
+    /// The trace of an execution that is asked for in this span of ours.
+    pub(crate) fn trace_within(&self, span: SpanId) -> Option<Trace> {
+        self.trace.as_ref().map(|trace| trace.within(span))
+    }
 }
 
 /// The state of one execution.
@@ -79,6 +89,10 @@ pub struct Execution {
     pub updated_at: Timestamp,
     /// When it was last resumed or retried; the clock of its timeout.
     pub last_retried_at: Option<Timestamp>,
+    /// When it was paused; nothing unless it is.
+    pub paused_at: Option<Timestamp>,
+    /// When it last went on, or began anew, after an end.
+    pub reopened_at: Option<Timestamp>,
     /// Steps that failed, by reference name, in order.
     pub failed_references: imbl::OrdSet<(u32, Arc<str>)>,
     /// Those of them that failed before the last restart.
@@ -125,6 +139,8 @@ impl Execution {
             ended_at: None,
             updated_at: facts.at,
             last_retried_at: None,
+            paused_at: None,
+            reopened_at: None,
             failed_references: imbl::OrdSet::new(),
             inherited_failures: imbl::OrdSet::new(),
             tasks: imbl::OrdMap::new(),
@@ -262,9 +278,9 @@ impl Execution {
         }
     }
 
-    /// Rough size in memory, bytes.
+    /// Rough size in memory, bytes. Most of what a small one takes are the first nodes of its maps.
     pub fn weight_bytes(&self) -> usize {
-        2_000 + self.input.len_bytes() + self.tasks.len() * 900
+        6_000 + self.input.len_bytes() + self.tasks.len() * 900
     }
 }
 

@@ -181,6 +181,9 @@ pub struct Task {
     /// Deadlines that passed with policy ALERT_ONLY, so that they do not pass again.
     #[serde(default, skip_serializing_if = "is_zero_u8")]
     pub alerted: u8,
+    /// Whether it has ended before and was made anew in place.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub was_ended: bool,
 }
 
 impl Task {

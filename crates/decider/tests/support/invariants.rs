@@ -1,7 +1,9 @@
 //! What must hold after every decision, whatever it was.
 use super::seen::Seen;
+use baton_common::api::WaitReason as R;
 use baton_common::{TaskStatus, WorkflowStatus};
 use baton_decider::change::Change;
+use baton_decider::explain::{Known, Scope, Standing, explain};
 use baton_decider::plan::{Kind, Next};
 use baton_decider::state::{Execution, NodeKey, Task};
 use std::collections::BTreeMap;
@@ -49,6 +51,31 @@ fn check_join(before: &Execution, change: &Change) {
     for name in task.join_on.iter().flat_map(|names| names.iter()) {
         let is_open = before.by_reference(name).is_some_and(|task| !task.status.is_terminal());
         assert!(!is_open, "{} ends before {name}", task.reference);
+    }
+}
+
+/// Every open task is explained, by a reason that fits the bits by which stores find dead waits; what
+/// runs never waits for the engine.
+pub(super) fn check_explained(execution: &Execution) {
+    let unsettled = execution.unsettled.len();
+    let explained = explain(execution, Scope::Open, execution.updated_at, &Known::default());
+    let counted: u32 = explained.groups.iter().map(|group| group.count).sum();
+    let open = execution.open_tasks().count();
+    assert_eq!((counted as usize, explained.open as usize), (open + unsettled, open));
+    let has = |reasons: &[R]| explained.groups.iter().any(|group| reasons.contains(&group.reason));
+    let bits = [
+        has(&[R::Leased]),
+        has(&[R::InQueue]),
+        has(&[R::Child, R::Birth]),
+        has(&[R::Signal, R::Person, R::External]),
+        has(&[R::Backoff, R::Callback, R::StartDelay, R::Timer]),
+    ];
+    assert_eq!(bits, execution.waits(), "the explanation is not what it waits for");
+    assert!(!has(&[R::Ended, R::NoWorker]), "an open task waits for nothing");
+    let is_running = execution.status == WorkflowStatus::Running;
+    assert!(!is_running || !has(&[R::Engine, R::Resume]), "a decision has left work undone");
+    if execution.status.is_terminal() {
+        assert!(matches!(explained.standing, Standing::Ended { .. }) && counted == 0);
     }
 }
 

@@ -2,7 +2,9 @@
 use super::command::{self, Words};
 use super::definition::definition;
 use super::file::Block;
-use super::invariants::{Statuses, check_joins, check_nothing_is_left_out, check_order};
+use super::invariants::{
+    Statuses, check_explained, check_joins, check_nothing_is_left_out, check_order,
+};
 use super::line;
 use super::seen::Seen;
 use baton_common::{ExecutionId, TaskDef, Timestamp, WorkflowDef};
@@ -180,6 +182,7 @@ impl<'a> World<'a> {
             event: None,
             created_by: None,
             idempotency_key: None,
+            trace: None,
             at: self.now,
         };
         self.names.insert(id.to_string(), "<self>".into());
@@ -305,6 +308,7 @@ impl<'a> World<'a> {
             check_joins(before, &decision.changes);
         }
         check_nothing_is_left_out(&decision.execution);
+        check_explained(&decision.execution);
         let kept = serde_json::to_string(&decision.changes).expect("changes are JSON");
         let read: Vec<Change> = serde_json::from_str(&kept).expect("changes are read back");
         assert_eq!(read, decision.changes, "the journal keeps changes as they are");

@@ -90,6 +90,7 @@ impl TaskType for HttpTask {
             }
             Err(RequestFault::Wrong(cause)) => return failed(&cause),
         };
+        let request = request.within_trace_of(task.task());
         match self.sender.send(&request).await {
             Ok(answer) => outcome(&request, &answer),
             Err(fault) => failed(&fault.to_string()),

@@ -1,5 +1,6 @@
 //! The request that an HTTP task's input describes.
 use baton_common::Payload;
+use baton_common::api::Task;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
@@ -8,6 +9,9 @@ use std::time::Duration;
 
 /// Time to open a connection, and time without a byte, where the input names none.
 const TIMEOUT_DEFAULT_MS: u64 = 3000;
+/// The headers of W3C Trace Context.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The methods that exist, by their exact names.
 const METHODS: [Method; 8] = [
     Method::GET,
@@ -90,6 +94,22 @@ impl Request {
             read_timeout: timeout_of("readTimeOut", fields.read_time_out.as_ref())?,
             async_complete: outer.async_complete.is_some_and(|flag| is_true(&flag)),
         })
+    }
+}
+
+impl Request {
+    /// In the trace of the task, unless the definition names one of its own.
+    pub(super) fn within_trace_of(mut self, task: &Task) -> Self {
+        if self.headers.contains_key(TRACEPARENT) {
+            return self;
+        }
+        let traced = [(TRACEPARENT, &task.traceparent), (TRACESTATE, &task.tracestate)];
+        for (name, value) in traced {
+            if let Some(value) = value.as_deref().and_then(|value| value.parse().ok()) {
+                self.headers.insert(name, value);
+            }
+        }
+        self
     }
 }
 
@@ -201,6 +221,7 @@ fn timeout_of(name: &str, value: Option<&Value>) -> Result<Duration, RequestFaul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use baton_common::{ExecutionId, Timestamp};
 
     fn parse(json: &str) -> Result<Request, RequestFault> {
         Request::parse(&Payload::parse(json.to_owned()).unwrap())
@@ -263,6 +284,26 @@ mod tests {
         assert!(!request.headers.contains_key("x-other"));
         assert_eq!(request.headers[CONTENT_TYPE], "text/xml");
         assert_eq!(request.headers[ACCEPT], "text/plain, text/html");
+    }
+
+    #[test]
+    fn a_request_is_in_the_trace_of_its_task_unless_it_names_another() {
+        let id = ExecutionId::new(Timestamp::from_millis(1_795_329_039_876), 1).task(1);
+        let task = Task {
+            traceparent: Some("00-ours".into()),
+            tracestate: Some("a=1".into()),
+            ..Task::scheduled(id, "HTTP".into())
+        };
+        let plain = || parse(r#"{"uri":"http://h","method":"GET"}"#).unwrap();
+        let traced = plain().within_trace_of(&task);
+        assert_eq!(traced.headers["traceparent"], "00-ours");
+        assert_eq!(traced.headers["tracestate"], "a=1");
+        let own = r#"{"uri":"http://h","method":"GET","headers":{"Traceparent":"00-own"}}"#;
+        let own = parse(own).unwrap().within_trace_of(&task);
+        assert_eq!(own.headers["traceparent"], "00-own");
+        assert!(!own.headers.contains_key("tracestate"));
+        let outside = plain().within_trace_of(&Task::scheduled(id, "HTTP".into()));
+        assert!(!outside.headers.contains_key("traceparent"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One batch: decided, handed over, committed in one transaction, answered.
 use super::deciding::{Deciding, Draft, Step, unknown};
+use super::groups::{Decided, Outcome, Shards};
 use super::jobs::{Job, What};
 use super::write::{ready_key, touched, write_of};
 use super::{Cached, Engine, Handed};
@@ -9,7 +10,7 @@ use crate::view;
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
 use baton_decider::command::{Command, Letter, News};
-use baton_store::{Batch, CommitError, Conflict, Message, ReadyKey, StoreError};
+use baton_store::{Batch, Conflict, Message, ReadyKey, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,59 +26,71 @@ const SUSPENDED_JOBS_MAX: usize = 4_096;
 const PAUSE_MS: u64 = 100;
 
 /// A commit ready to be sent, with what must be done after it.
-struct Prepared {
-    batch: Batch,
-    cached: Vec<Cached>,
-    held: Vec<ReadyKey>,
-    messages: Vec<Message>,
-    plans: Vec<Arc<Frozen>>,
+#[derive(Default)]
+pub(super) struct Prepared {
+    pub(super) batch: Batch,
+    pub(super) cached: Vec<Cached>,
+    pub(super) held: Vec<ReadyKey>,
+    /// The executions of those of them that became ready in this batch, one entry for each task.
+    pub(super) queued: Vec<ExecutionId>,
+    pub(super) messages: Vec<Message>,
+    pub(super) plans: Vec<Arc<Frozen>>,
 }
 
 impl Engine {
     /// Decides these jobs, commits what they change and answers them.
     pub(super) async fn run_batch(&mut self, jobs: Vec<Job>) {
         let mut jobs = self.put_aside_suspended(jobs);
-        let asked = jobs.len();
         let mut stale = HashSet::new();
         let mut taken = HashMap::new();
         for _ in 0..TRIES_MAX {
+            let asked = jobs.len();
             let mut deciding = match self.decide_all(&mut jobs, &stale, &taken).await {
                 Ok(deciding) => deciding,
                 Err(error) => return self.refuse_all(jobs, &error.into()).await,
             };
-            // What this try came up with (births, refusals) is decided anew in the next.
-            let born = jobs.split_off(asked);
             if !deciding.doubtful.is_empty() {
+                jobs.truncate(asked);
                 stale.extend(deciding.doubtful.iter().copied());
                 self.learn(&mut jobs, Conflict::default(), &mut stale).await;
                 self.restore(deciding);
                 continue;
             }
-            let prepared = self.prepare(&mut deciding);
-            let outcome = if is_needed(&prepared.batch) {
-                self.lane.commit(&prepared.batch).await
-            } else {
-                Ok(())
-            };
-            match outcome {
-                Ok(()) => {
-                    jobs.extend(born);
-                    return self.committed(jobs, deciding, prepared);
-                }
-                Err(CommitError::Conflict(conflict)) => {
-                    self.dispatcher.undo();
-                    taken.extend(conflict.idempotency.iter().copied());
-                    self.learn(&mut jobs, conflict, &mut stale).await;
-                    self.restore(deciding);
-                }
-                Err(CommitError::Store(error)) => {
-                    self.take_back(&deciding);
-                    return self.not_committed(jobs, error).await;
-                }
-            }
+            let mut prepared = self.prepare(&mut deciding);
+            let outcome = self.send(std::mem::take(&mut prepared.batch), &jobs).await;
+            let decided = Decided { asked, jobs, deciding, prepared };
+            let Some((lost, conflict)) = self.settle(decided, outcome).await else { return };
+            jobs = lost.jobs;
+            taken.extend(conflict.idempotency.iter().copied());
+            self.learn(&mut jobs, conflict, &mut stale).await;
+            self.restore(lost.deciding);
         }
         let error = OrchestratorError::Unavailable("too many others were faster".into());
         self.refuse_all(jobs, &error).await;
+    }
+
+    /// Completes what is committed; answers what lost a race, to be decided again.
+    async fn settle(
+        &mut self,
+        mut decided: Decided,
+        outcome: Outcome,
+    ) -> Option<(Decided, Conflict)> {
+        let failed = outcome.failed.map(|(shards, error)| {
+            let part = decided.split_off(shards);
+            self.take_back(&part.deciding, shards);
+            (part.jobs, error)
+        });
+        let lost = outcome.lost.map(|(shards, conflict)| {
+            self.dispatcher.undo(|id| shards.hold(id));
+            (decided.split_off(shards), conflict)
+        });
+        if !decided.jobs.is_empty() {
+            self.committed(decided.jobs, decided.deciding, decided.prepared);
+        }
+        if let Some((jobs, error)) = failed {
+            self.not_committed(jobs, error).await;
+        }
+        lost
     }
 
     /// The database failed. When it refused the batch for what is in it, that is one job's fault: each
@@ -111,8 +124,8 @@ impl Engine {
 
     /// The commit may have taken effect, but the polls were not answered: tasks that it leased to them
     /// go back before anything else is done with their executions.
-    fn take_back(&mut self, deciding: &Deciding) {
-        for (id, seq) in self.dispatcher.undo() {
+    fn take_back(&mut self, deciding: &Deciding, shards: Shards) {
+        for (id, seq) in self.dispatcher.undo(|id| shards.hold(id)) {
             let task = deciding.drafts.get(&id).and_then(|draft| draft.after.task(seq));
             if let Some(task) = task {
                 let (poll_count, leased_at) = (task.poll_count, Some(task.updated_at));
@@ -148,18 +161,13 @@ impl Engine {
     ) -> Result<Deciding, StoreError> {
         let mut deciding = Deciding {
             states: self.states(jobs, stale).await?,
-            drafts: HashMap::new(),
-            snapshot: self.parts.definitions.surroundings(),
-            read_definitions: false,
-            delivered: Vec::new(),
-            answers: Vec::new(),
-            waiting: Vec::new(),
-            claims: Vec::new(),
-            doubtful: HashSet::new(),
+            drafts: HashMap::with_capacity(jobs.len()),
+            answers: Vec::with_capacity(jobs.len()),
             taken: taken.clone(),
+            ..Deciding::new(self.parts.definitions.surroundings())
         };
         let began = Instant::now();
-        let mut index = 0;
+        let (mut index, mut loaded) = (0, jobs.len());
         while index < jobs.len() {
             let step = self.decide_job(&mut deciding, &mut jobs[index], index);
             let answer = match step {
@@ -182,14 +190,15 @@ impl Engine {
             }
             deciding.answers.push(answer);
             index += 1;
-            self.load_passed(jobs, index, &mut deciding, stale).await?;
+            self.load_passed(&jobs[loaded..], &mut deciding, stale).await?;
+            loaded = jobs.len();
         }
         self.parts.metrics.decide_duration.observe(began.elapsed());
         Ok(deciding)
     }
 
     /// Births that a decision asks for are decided in the same batch, so that nobody ever reads of an
-    /// execution that is not there. (Where a database is distributed they travel as messages.)
+    /// execution that is not there. A newborn is in the shard of who asks for it.
     fn take_births(
         deciding: &mut Deciding,
         jobs: &mut Vec<Job>,
@@ -211,25 +220,21 @@ impl Engine {
         }
     }
 
-    /// Loads what jobs need that came up while the batch was decided.
+    /// Loads what these jobs need, which came up while the batch was decided.
     async fn load_passed(
         &mut self,
         jobs: &[Job],
-        from: usize,
         deciding: &mut Deciding,
         stale: &HashSet<ExecutionId>,
     ) -> Result<(), StoreError> {
         let known = |id: &ExecutionId| {
             deciding.states.by_id.contains_key(id) || deciding.drafts.contains_key(id)
         };
-        if jobs[from..].iter().all(|job| known(&job.target)) {
+        let missing = jobs.iter().filter(|job| !known(&job.target));
+        let missing: Vec<Job> = missing.map(|job| Job::wake_up(job.target)).collect();
+        if missing.is_empty() {
             return Ok(());
         }
-        let missing: Vec<Job> = jobs[from..]
-            .iter()
-            .filter(|job| !known(&job.target))
-            .map(|job| Job::wake_up(job.target))
-            .collect();
         let loaded = self.states(&missing, stale).await?;
         deciding.states.by_id.extend(loaded.by_id);
         deciding.states.fresh.extend(loaded.fresh);
@@ -250,13 +255,8 @@ impl Engine {
                 held.push(key);
             }
         }
-        let mut prepared = Prepared {
-            batch: Batch { at: now, ..Batch::default() },
-            cached: Vec::new(),
-            held,
-            messages: Vec::new(),
-            plans: Vec::new(),
-        };
+        let batch = Batch { at: now, ..Batch::default() };
+        let mut prepared = Prepared { batch, held, ..Prepared::default() };
         prepared.batch.delivered = std::mem::take(&mut deciding.delivered);
         if deciding.read_definitions {
             prepared.batch.revision = Some(deciding.snapshot.library.revision);
@@ -273,7 +273,7 @@ impl Engine {
     }
 
     fn pack(&mut self, draft: &mut Draft, now: Timestamp, prepared: &mut Prepared) {
-        self.hand_over_new(draft, now, &mut prepared.held);
+        self.hand_over_new(draft, now, prepared);
         let must_move = draft.before.as_ref().is_some_and(|cached| {
             cached.row_wake_at.is_some_and(|at| at <= now) && !draft.after.status.is_terminal()
         });
@@ -311,26 +311,26 @@ impl Engine {
     }
 
     /// Hands over the tasks that this batch made ready; remembers the others.
-    fn hand_over_new(&mut self, draft: &mut Draft, now: Timestamp, held: &mut Vec<ReadyKey>) {
+    fn hand_over_new(&mut self, draft: &mut Draft, now: Timestamp, prepared: &mut Prepared) {
         if draft.changes.is_empty() || draft.after.status.is_terminal() {
             return;
         }
-        let before = draft.before.as_ref().map(|cached| cached.execution.clone());
-        for seq in touched(draft) {
-            let was_ready = before.as_ref().and_then(|old| ready_key(old, seq));
-            let Some(key) = ready_key(&draft.after, seq) else { continue };
-            if was_ready.as_ref() == Some(&key) {
-                continue;
-            }
+        let new_key = |seq: u32| {
+            let before = draft.before.as_ref().and_then(|cached| ready_key(&cached.execution, seq));
+            ready_key(&draft.after, seq).filter(|key| before.as_ref() != Some(key))
+        };
+        let keys: Vec<ReadyKey> = touched(draft).into_iter().filter_map(new_key).collect();
+        for key in keys {
             if !self.hand_over(draft, &key, now) {
-                held.push(key);
+                prepared.queued.push(key.task.execution());
+                prepared.held.push(key);
             }
         }
     }
 
     /// Everything is durable: remembers, delivers, answers.
     fn committed(&mut self, jobs: Vec<Job>, deciding: Deciding, prepared: Prepared) {
-        let Prepared { batch, cached, held, messages, plans } = prepared;
+        let Prepared { batch: _, cached, held, queued, messages, plans } = prepared;
         for frozen in plans {
             frozen.is_stored.store(true, Ordering::Relaxed);
         }
@@ -339,10 +339,13 @@ impl Engine {
         let show = |id: ExecutionId, seq: u32| {
             let execution = &states.get(&id)?.execution;
             let task = execution.task(seq)?;
-            Some(Handed { task: view::task(execution, task), poll_count: task.poll_count })
+            Some(Handed { task: view::polled(execution, task), poll_count: task.poll_count })
         };
         let lost = self.dispatcher.deliver(show, self.handle.upgrade().as_ref());
-        self.meter.committed(deciding.drafts.values(), &batch, self.parts.clock.now());
+        self.meter.committed(deciding.drafts.values(), queued.len(), self.parts.clock.now());
+        for draft in deciding.drafts.values() {
+            self.parts.tracer.committed(&draft.after, &draft.changes, draft.version() + 1);
+        }
         self.own.extend(lost.into_iter().map(|(task, count)| Job::give_back(task, count)));
         self.ring(&held);
         for key in &held {
@@ -491,11 +494,6 @@ fn note_doubt(
     {
         deciding.doubtful.insert(job.target);
     }
-}
-
-/// Whether there is anything to commit.
-fn is_needed(batch: &Batch) -> bool {
-    !batch.writes.is_empty() || !batch.delivered.is_empty()
 }
 
 fn too_many_wait() -> OrchestratorError {

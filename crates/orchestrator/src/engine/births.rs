@@ -193,6 +193,7 @@ impl Engine {
             parent: start.parent,
             created_by: None,
             idempotency_key: start.idempotency_key,
+            trace: start.trace,
             failed: is_failure_workflow.then_some(from),
             starter,
         })
@@ -240,6 +241,7 @@ fn facts_of(
         event: None,
         created_by: birth.created_by.clone(),
         idempotency_key: birth.idempotency_key.clone(),
+        trace: birth.trace.clone(),
         at,
     }
 }

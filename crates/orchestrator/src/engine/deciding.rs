@@ -56,6 +56,22 @@ pub(super) struct Deciding {
 }
 
 impl Deciding {
+    /// Nothing decided yet.
+    pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            states: States::default(),
+            drafts: HashMap::new(),
+            snapshot,
+            read_definitions: false,
+            delivered: Vec::new(),
+            answers: Vec::new(),
+            waiting: Vec::new(),
+            claims: Vec::new(),
+            doubtful: HashSet::new(),
+            taken: HashMap::new(),
+        }
+    }
+
     /// Suspended decisions whose draft went on without them have lost their ground.
     pub(super) fn mark_outdated(&mut self) {
         for waiting in &mut self.waiting {

@@ -101,15 +101,20 @@ impl Dispatcher {
         Some(waiter.worker.clone())
     }
 
-    /// The batch was not committed: nobody has got anything. Answers what they would have got.
-    pub(crate) fn undo(&mut self) -> Vec<(ExecutionId, u32)> {
-        let mut taken = Vec::new();
-        for name in self.served.drain() {
-            for waiter in &mut self.queues.entry(name).or_default().waiters {
-                taken.append(&mut waiter.taken);
+    /// What is about these executions was not committed: nobody has got their tasks. Answers what
+    /// they would have got.
+    pub(crate) fn undo(
+        &mut self,
+        is_lost: impl Fn(ExecutionId) -> bool,
+    ) -> Vec<(ExecutionId, u32)> {
+        let mut lost = Vec::new();
+        for name in &self.served {
+            let Some(queue) = self.queues.get_mut(name) else { continue };
+            for waiter in &mut queue.waiters {
+                lost.extend(waiter.taken.extract_if(.., |(id, _)| is_lost(*id)));
             }
         }
-        taken
+        lost
     }
 
     /// The batch is committed: answers the polls that were given something. Returns the tasks whose

@@ -1,7 +1,7 @@
 //! What can be decided about one execution, and who wants to know.
 use crate::error::OrchestratorError;
 use crate::library::Frozen;
-use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp, Trace};
 use baton_decider::command::{Command, News};
 use baton_decider::decide::{Decider, Decision, Evaluations};
 use baton_decider::state::{Parent, Task};
@@ -108,6 +108,7 @@ pub(crate) struct Birth {
     pub(crate) parent: Option<Parent>,
     pub(crate) created_by: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) trace: Option<Trace>,
     /// The execution whose failure it handles; shown in its input.
     pub(crate) failed: Option<ExecutionId>,
     /// The START_WORKFLOW task that hears of the birth.

@@ -5,7 +5,7 @@
 use super::deciding::Draft;
 use super::dispatch::Dispatcher;
 use async_trait::async_trait;
-use baton_common::{ExecutionId, Timestamp};
+use baton_common::Timestamp;
 use baton_decider::change::{Change, TaskEnd};
 use baton_decider::deadline::{self, Deadline};
 use baton_decider::state::{Delivery, Execution, Task};
@@ -24,8 +24,24 @@ impl CommitLane for MeasuredLane {
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
         let began = Instant::now();
         let outcome = self.lane.commit(batch).await;
+        self.count(batch, &outcome, began);
+        outcome
+    }
+
+    async fn commit_each(&mut self, batches: &[Batch]) -> Vec<Result<(), CommitError>> {
+        let began = Instant::now();
+        let outcomes = self.lane.commit_each(batches).await;
+        for (batch, outcome) in batches.iter().zip(&outcomes) {
+            self.count(batch, outcome, began);
+        }
+        outcomes
+    }
+}
+
+impl MeasuredLane {
+    fn count(&self, batch: &Batch, outcome: &Result<(), CommitError>, began: Instant) {
         self.metrics.commit_duration.observe(began.elapsed());
-        match &outcome {
+        match outcome {
             Ok(()) => {
                 self.metrics.commits.inc();
                 self.metrics.commit_batch.observe_size(batch.writes.len());
@@ -35,7 +51,6 @@ impl CommitLane for MeasuredLane {
             }
             Err(CommitError::Store(_)) => {}
         }
-        outcome
     }
 }
 
@@ -60,7 +75,7 @@ impl Meter {
     }
 
     /// Wake-ups whose time has come are looked at now.
-    pub(super) fn woke(&self, due: &[(Timestamp, ExecutionId)], now: Timestamp) {
+    pub(super) fn woke(&self, due: &[(Timestamp, baton_common::ExecutionId)], now: Timestamp) {
         for (at, _) in due {
             self.metrics.timer_lateness.observe_ms(now.millis_since(*at));
         }
@@ -79,10 +94,9 @@ impl Meter {
     pub(super) fn committed<'d>(
         &mut self,
         drafts: impl Iterator<Item = &'d Draft>,
-        batch: &Batch,
+        queued: usize,
         now: Timestamp,
     ) {
-        let queued: usize = batch.writes.iter().map(|write| write.ready_added.len()).sum();
         self.metrics.tasks_queued.inc_by(queued as u64);
         for draft in drafts {
             for change in &draft.changes {

@@ -7,6 +7,7 @@ mod births;
 mod claims;
 mod deciding;
 mod dispatch;
+mod groups;
 mod jobs;
 mod loading;
 mod measure;
@@ -15,10 +16,12 @@ mod write;
 
 pub(crate) use dispatch::Handed;
 pub(crate) use jobs::{Birth, Definition, Job, Reply, What};
+pub(crate) use write::ready_key;
 
 use crate::clock::Clock;
 use crate::error::OrchestratorError;
 use crate::library::Definitions;
+use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_decider::state::Execution;
@@ -38,6 +41,8 @@ pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send +
 
 /// Most works taken into one batch: enough to keep the commit's fixed cost small.
 const BATCH_WORKS_MAX: usize = 512;
+/// Starts taken into a batch whatever else is in it, so that none waits for ever.
+const BATCH_STARTS_LEAST: usize = 8;
 /// Works that may wait for the engine before senders have to.
 const INBOX_CAPACITY: usize = 8_192;
 /// Most turns after the last handle is gone: a few seconds if the database is away.
@@ -174,6 +179,7 @@ pub(crate) struct EngineParts {
     pub(crate) evaluate: Evaluate,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) tracer: Tracer,
 }
 
 /// A state in memory, as of a version.
@@ -207,6 +213,8 @@ pub(crate) struct Engine {
     meter: Meter,
     /// Jobs that this engine makes for itself, next in line.
     own: VecDeque<Job>,
+    /// Starts that wait for their share of a batch; admission bounds them.
+    starts: VecDeque<Job>,
     /// Executions whose decision waits for a script, with the jobs that wait for it.
     suspended: HashMap<ExecutionId, Vec<Job>>,
     reserving: bool,
@@ -268,6 +276,7 @@ async fn run(
         dispatcher: Dispatcher::default(),
         timers: Timers::default(),
         own: VecDeque::new(),
+        starts: VecDeque::new(),
         suspended: HashMap::new(),
         reserving: false,
         closing: None,
@@ -283,13 +292,14 @@ impl Engine {
     fn is_over(&mut self) -> bool {
         let Some(turns) = &mut self.closing else { return false };
         *turns += 1;
-        self.own.is_empty() || *turns > CLOSING_TURNS_MAX
+        self.own.is_empty() && self.starts.is_empty() || *turns > CLOSING_TURNS_MAX
     }
 
     /// Waits until there is something to do, then takes all that is waiting, up to a bound.
     async fn next_works(&mut self) -> Vec<Work> {
         let mut works = Vec::new();
-        if self.own.is_empty() && !self.dispatcher.has_claims() {
+        let has_own = !self.own.is_empty() || !self.starts.is_empty();
+        if !has_own && !self.dispatcher.has_claims() {
             let wait = self.timers.wait_ms(self.parts.clock.now());
             let wait = Duration::from_millis(wait);
             match tokio::time::timeout(wait, self.inbox.recv()).await {
@@ -321,6 +331,8 @@ impl Engine {
         self.meter.woke(&due, now);
         jobs.extend(due.into_iter().map(|(_, id)| Job::wake_up(id)));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
+        let share = starts_beside(jobs.len()).min(self.starts.len());
+        jobs.extend(self.starts.drain(..share));
         self.reserve();
         if !jobs.is_empty() {
             self.meter.begin();
@@ -330,6 +342,7 @@ impl Engine {
 
     fn sort_in(&mut self, work: Work, jobs: &mut Vec<Job>) {
         match work {
+            Work::Job(job) if matches!(job.what, What::Start(_)) => self.starts.push_back(*job),
             Work::Job(job) => jobs.push(*job),
             Work::Poll(poll) => self.dispatcher.register(poll),
             Work::Return(tasks) => {
@@ -356,5 +369,22 @@ impl Engine {
                 self.own.extend(messages.into_iter().map(Job::message));
             }
         }
+    }
+}
+
+/// How many starts are decided together with that many other jobs. What runs comes first: under an
+/// overload of starts these get no more than a third of the batch, a little above their share in
+/// executions of a few steps, so that the reports of workers keep most of the engine.
+fn starts_beside(others: usize) -> usize {
+    if others == 0 { BATCH_WORKS_MAX } else { (others / 2).max(BATCH_STARTS_LEAST) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_take_a_third_of_a_batch_at_most_and_the_whole_of_an_idle_one() {
+        assert_eq!([0, 1, 16, 64, 300].map(starts_beside), [512, 8, 8, 32, 150]);
     }
 }

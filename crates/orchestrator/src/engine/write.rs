@@ -136,7 +136,7 @@ pub(super) fn touched(draft: &Draft) -> BTreeSet<u32> {
 }
 
 /// A task's place in its queue, when any worker may take it.
-pub(super) fn ready_key(execution: &Execution, seq: u32) -> Option<ReadyKey> {
+pub(crate) fn ready_key(execution: &Execution, seq: u32) -> Option<ReadyKey> {
     let ready_at = execution.ready_since(seq)?;
     let task = execution.task(seq)?;
     Some(ReadyKey {

@@ -8,6 +8,7 @@ use baton_common::api::{
     IdempotencyStrategy, RerunWorkflowRequest, SearchResult, StartWorkflowRequest, Task, Workflow,
     WorkflowStatusView,
 };
+use baton_common::ids::shard_of_key;
 use baton_common::limits::WORKFLOW_PAYLOAD_BYTES_MAX;
 use baton_common::{ExecutionId, TaskId, TaskStatus, WorkflowDef};
 use baton_decider::command::{Command, Rerun};
@@ -20,17 +21,32 @@ impl Orchestrator {
     ///
     /// # Errors
     /// NotFound (no such definition), Invalid, Faulty (a definition in the request), TooLarge,
-    /// Conflict (the key is used and the strategy refuses that), Unavailable.
+    /// Conflict (the key is used and the strategy refuses that), Overloaded, Unavailable.
     pub async fn start_workflow(&self, request: StartWorkflowRequest) -> Answer<String> {
         let strategy = request.idempotency_strategy;
-        let has_key = request.idempotency_key.is_some();
-        let id = self.new_id();
-        let birth = self.birth_of(request).await?;
+        let mut birth = self.birth_of(request).await?;
+        let has_key = birth.idempotency_key.is_some();
+        let id = self.id_of(&birth);
+        birth.trace = self.inner.tracer.trace_of(id, birth.trace.take());
+        let _place = self.inner.admission.enter().await?;
         let reply = self.inner.engine.ask(id, What::Start(Arc::new(birth))).await?;
         if has_key && reply.id != id {
             self.check_holder(reply.id, strategy).await?;
         }
         Ok(reply.id.to_string())
+    }
+
+    /// A fresh id; in the shard that keeps the birth's idempotency key, if it has one.
+    fn id_of(&self, birth: &Birth) -> ExecutionId {
+        let id = self.new_id();
+        let Some(key) = &birth.idempotency_key else { return id };
+        let name = match &birth.definition {
+            Definition::Registered(name, _) => name,
+            Definition::Inline(frozen) => {
+                frozen.plan.definition.name.as_deref().unwrap_or_default()
+            }
+        };
+        id.in_shard(shard_of_key(name, key))
     }
 
     /// Whether a start under a used key is answered with the execution that holds it.
@@ -82,6 +98,7 @@ impl Orchestrator {
             parent: None,
             created_by: request.created_by,
             idempotency_key: request.idempotency_key,
+            trace: request.trace,
             failed: None,
             starter: None,
         })

@@ -78,17 +78,18 @@ impl Orchestrator {
             self.inner.store.queue_sizes().await
         };
         let sizes = match tokio::time::timeout(SAMPLE_MAX, look).await {
-            Ok(Ok(sizes)) => sizes,
+            Ok(Ok(sizes)) => Some(sizes),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the queues could not be counted");
-                Vec::new()
+                None
             }
             Err(_) => {
                 tracing::warn!("the queues could not be counted in time");
-                Vec::new()
+                None
             }
         };
-        self.show_queues(sizes);
+        self.metrics().database_up.set(i64::from(sizes.is_some()));
+        self.show_queues(sizes.unwrap_or_default());
     }
 
     #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point")]

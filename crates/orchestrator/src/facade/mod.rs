@@ -1,30 +1,36 @@
 //! What the gateway may ask of the engine.
 mod definitions;
 mod executions;
+mod explain;
+mod homes;
 mod metrics;
 mod query;
 mod search;
 mod tasks;
 mod waiting;
 
+use crate::admission::Admission;
 use crate::background;
 use crate::clock::Clock;
 use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
 use crate::error::OrchestratorError;
+use crate::handed_out::HandedOut;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
+use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
 use baton_decider::state::Execution;
-use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Store};
+use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Scope, Store};
 use baton_telemetry::EngineMetrics;
 use metrics::LastSample;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 pub use metrics::EngineCounts;
 
@@ -42,9 +48,13 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<Clock>,
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) polls: Arc<Polls>,
+    pub(crate) handed_out: HandedOut,
     pub(crate) engine: EngineHandle,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
+    pub(crate) tracer: Tracer,
+    pub(crate) admission: Admission,
+    closing: CancellationToken,
     sampled: LastSample,
     random: RandomState,
     births: AtomicU64,
@@ -118,6 +128,18 @@ impl Orchestrator {
     /// # Errors
     /// [`OrchestratorError::Unavailable`] when the database cannot be reached.
     pub async fn start(store: Arc<dyn Store>, evaluate: Evaluate) -> Answer<Self> {
+        Self::start_traced(store, evaluate, Tracer::off()).await
+    }
+
+    /// As [`Self::start`], and tells of spans.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_traced(
+        store: Arc<dyn Store>,
+        evaluate: Evaluate,
+        tracer: Tracer,
+    ) -> Answer<Self> {
         let clock = Arc::new(Clock::default());
         clock.adjust(store.now().await?);
         let polls = Arc::new(Polls::new(clock.clone()));
@@ -132,9 +154,11 @@ impl Orchestrator {
             evaluate: metrics::measured(evaluate, &metrics),
             metrics: metrics.clone(),
             watchers: watchers.clone(),
+            tracer: tracer.clone(),
         })
         .await?;
         let inner = Arc::new(Inner {
+            handed_out: HandedOut::new(clock.clone()),
             store,
             clock,
             definitions,
@@ -142,6 +166,9 @@ impl Orchestrator {
             engine,
             metrics,
             watchers,
+            tracer,
+            admission: Admission::default(),
+            closing: CancellationToken::new(),
             sampled: LastSample::default(),
             random: RandomState::new(),
             births: AtomicU64::new(0),
@@ -161,11 +188,23 @@ impl Orchestrator {
         self.inner.engine.ended().await;
     }
 
+    /// Answers every call that waits as if its time were over, now and from now on: a process that is
+    /// about to end keeps nobody waiting for what another may give sooner.
+    pub fn stop_waiting(&self) {
+        self.inner.closing.cancel();
+    }
+
     /// A fresh id; no two are alike.
     pub(crate) fn new_id(&self) -> ExecutionId {
-        let mut hasher = self.inner.random.build_hasher();
-        hasher.write_u64(self.inner.births.fetch_add(1, Ordering::Relaxed));
-        ExecutionId::new(self.inner.clock.now(), hasher.finish())
+        let entropy = self.inner.random.hash_one(self.inner.births.fetch_add(1, Ordering::Relaxed));
+        let now = self.inner.clock.now();
+        let id = ExecutionId::new(now, entropy);
+        match self.inner.store.scope() {
+            Scope::Database => id,
+            Scope::Shard => {
+                id.in_shard(homes::of(self.inner.random.hash_one(u64::MAX), now, entropy))
+            }
+        }
     }
 
     /// The row of an execution.

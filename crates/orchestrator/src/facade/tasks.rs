@@ -11,7 +11,7 @@ use baton_common::{ExecutionId, Payload, TaskId, TaskStatus};
 use baton_decider::command::{Command, TaskUpdate};
 use baton_decider::plan::Kind;
 use baton_decider::state::Execution;
-use baton_store::TaskLog;
+use baton_store::{TaskLog, WaitQuery};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,16 +46,20 @@ impl Orchestrator {
     ) -> Answer<PolledTasks> {
         let (reply, mut receiver) = oneshot::channel();
         let count = count.clamp(1, POLL_COUNT_MAX);
-        let poll = PollWork { queue, worker, count, reply };
+        let poll = PollWork { queue: queue.clone(), worker, count, reply };
         self.inner.engine.send(Work::Poll(poll)).await?;
-        let waited = tokio::time::timeout(timeout, &mut receiver).await;
-        let offer = if let Ok(offer) = waited {
+        let offered = self.inner.closing.run_until_cancelled(&mut receiver);
+        let waited = tokio::time::timeout(timeout, offered).await;
+        let offer = if let Ok(Some(offer)) = waited {
             offer.ok()
         } else {
             // Tasks that were sent in this very moment still count.
             receiver.close();
             receiver.try_recv().ok()
         };
+        if let Some(offer) = &offer {
+            self.inner.handed_out.note(&queue, offer.tasks.len());
+        }
         Ok(offer.map_or_else(nothing, |Offer { tasks, receipt }| PolledTasks {
             tasks: tasks.into_iter().map(|handed| handed.task).collect(),
             receipt,
@@ -282,7 +286,11 @@ impl Orchestrator {
         if !news.is_empty() {
             self.inner.store.record_polls(&news).await?;
         }
-        let polls = self.inner.store.polls(task_type).await?;
+        let query = WaitQuery::of_polls(task_type);
+        let mut polls = self.inner.store.load_waits(&query).await?.polls;
+        polls.sort_by(|one, other| {
+            (&one.task_type, &one.domain).cmp(&(&other.task_type, &other.domain))
+        });
         let data = |poll: baton_store::PollRecord| PollData {
             queue_name: poll.task_type.into(),
             domain: Some(poll.domain).filter(|domain| !domain.is_empty()).map(Arc::from),

@@ -71,10 +71,11 @@ impl Orchestrator {
             let blocking = self.blocking(&target, references).await?;
             let left = deadline.millis_since(self.inner.clock.now());
             let is_done = target.status.is_terminal() || blocking.is_some();
-            if is_done || left <= 0 {
+            if is_done || left <= 0 || self.inner.closing.is_cancelled() {
                 return Ok(Seen { target, blocking, timed_out: !is_done });
             }
             let pause = u64::try_from(left).unwrap_or(0).min(LOOK_MS);
+            let change = self.inner.closing.run_until_cancelled(change);
             let _ = tokio::time::timeout(Duration::from_millis(pause), change).await;
         }
     }

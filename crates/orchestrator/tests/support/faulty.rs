@@ -5,7 +5,7 @@ use baton_store::memory::MemoryStore;
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    SearchPage, SearchQuery, Store, StoreError, TaskLog,
+    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -18,11 +18,18 @@ pub(crate) struct Faulty {
     left: Arc<AtomicI64>,
     away: Arc<AtomicBool>,
     watched: Option<Arc<watch::Receiver<()>>>,
+    gate: Arc<watch::Sender<bool>>,
 }
 
 impl Faulty {
     pub(crate) fn new(inner: MemoryStore) -> Self {
-        Self { inner, left: Arc::default(), away: Arc::default(), watched: None }
+        Self {
+            inner,
+            left: Arc::default(),
+            away: Arc::default(),
+            watched: None,
+            gate: Arc::new(watch::Sender::new(true)),
+        }
     }
 
     /// Tells when the store and its lanes are gone.
@@ -43,6 +50,11 @@ impl Faulty {
         self.away.store(is_away, Ordering::SeqCst);
     }
 
+    /// Commits wait while the gate is closed.
+    pub(crate) fn set_gate(&self, is_open: bool) {
+        self.gate.send_replace(is_open);
+    }
+
     fn hit(&self) -> Result<(), StoreError> {
         let is_away = self.away.load(Ordering::SeqCst);
         if is_away || self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -55,6 +67,7 @@ impl Faulty {
 #[async_trait]
 impl CommitLane for Faulty {
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        let _ = self.gate.subscribe().wait_for(|is_open| *is_open).await;
         self.hit()?;
         self.inner.commit(batch).await?;
         Ok(self.hit()?)
@@ -65,6 +78,10 @@ impl CommitLane for Faulty {
 impl Store for Faulty {
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn scope(&self) -> Scope {
+        self.inner.scope()
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -125,6 +142,10 @@ impl Store for Faulty {
     }
 
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
+        // Not counted: the stories' own checks look here.
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("a fault of the test".to_owned()));
+        }
         self.inner.queue_sizes().await
     }
 
@@ -140,8 +161,9 @@ impl Store for Faulty {
         self.inner.record_polls(polls).await
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        self.inner.polls(task_type).await
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        self.hit()?;
+        self.inner.load_waits(query).await
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! `baton bench`: runs benchmarks, against a server of its own unless one is named.
 use crate::failure::{Exit, Failure};
 use crate::output::{self, Format, Output};
-use baton_bench::{BenchOptions, Report};
+use baton_bench::{BenchOptions, Report, Scenario};
 use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,8 +15,10 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// Runs every scenario asked for and prints what each found.
 pub(crate) async fn run(options: BenchOptions, output: Output) -> Result<(), Failure> {
     let scenarios = options.scenarios();
-    let BenchOptions { url, mut load, .. } = options;
-    let own = if url.is_none() { Some(OwnServer::start().await?) } else { None };
+    let BenchOptions { url, plot, mut load, .. } = options;
+    let wants_own = url.is_none() && scenarios.iter().any(Scenario::needs_server);
+    let own =
+        if wants_own { Some(OwnServer::start(load.database_url.as_deref()).await?) } else { None };
     let url = match &own {
         Some(server) => format!("{}/api", server.url),
         None => url.unwrap_or_default(),
@@ -24,16 +26,11 @@ pub(crate) async fn run(options: BenchOptions, output: Output) -> Result<(), Fai
     load.server_pid.extend(own.as_ref().and_then(|server| server.process.id()));
     let mut reports = Vec::new();
     for scenario in scenarios {
-        let report = baton_bench::run(scenario, url.clone(), load.clone()).await;
-        let report = report.map_err(|error| failed(&error))?;
-        if output.format == Format::Table {
-            if !reports.is_empty() {
-                output.line("")?;
-            }
-            let rows = report.rows().into_iter().map(Vec::from).collect();
-            output.rows(&["FIGURE", "VALUE"], rows, &report)?;
+        let found = baton_bench::run(scenario, url.clone(), load.clone()).await;
+        for report in found.map_err(|error| failed(&error))? {
+            print(&report, reports.is_empty(), output)?;
+            reports.push(report);
         }
-        reports.push(report);
     }
     if output.format == Format::Json {
         match &reports[..] {
@@ -41,12 +38,28 @@ pub(crate) async fn run(options: BenchOptions, output: Output) -> Result<(), Fai
             reports => output::json(reports)?,
         }
     }
+    if let Some(path) = plot {
+        let drawn = baton_bench::plot(&reports).map_err(|error| failed(&error))?;
+        std::fs::write(&path, drawn)?;
+    }
     sound(&reports)
+}
+
+/// Prints a report as soon as it is there; JSON is one value and comes at the end.
+fn print(report: &Report, is_first: bool, output: Output) -> Result<(), Failure> {
+    if output.format == Format::Json {
+        return Ok(());
+    }
+    if !is_first {
+        output.line("")?;
+    }
+    let rows = report.rows().into_iter().map(Vec::from).collect();
+    output.rows(&["FIGURE", "VALUE"], rows, report)
 }
 
 fn failed(error: &anyhow::Error) -> Failure {
     Failure::new(Exit::Unavailable, format!("{error:#}"))
-        .fix("check --url: it names the API, as http://127.0.0.1:8080/api")
+        .fix("check --url, as http://127.0.0.1:8080/api, and --database-url, as postgres://…")
 }
 
 /// A figure of a run that went wrong is none.
@@ -60,7 +73,7 @@ fn sound(reports: &[Report]) -> Result<(), Failure> {
     Err(Failure::new(Exit::WorkflowFailed, cause).fix("see the rows about executions and calls"))
 }
 
-/// `baton server` as a child, on a SQLite file that is removed with it.
+/// `baton server` as a child, on the database named, or on a SQLite file that is removed with it.
 struct OwnServer {
     process: Child,
     url: String,
@@ -68,11 +81,12 @@ struct OwnServer {
 }
 
 impl OwnServer {
-    async fn start() -> Result<Self, Failure> {
+    async fn start(database: Option<&str>) -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
-        let database = format!("sqlite:{}", folder.path().join("bench.db").display());
+        let own = format!("sqlite:{}", folder.path().join("bench.db").display());
+        let database = database.unwrap_or(&own);
         let mut process = Command::new(std::env::current_exe()?)
-            .args(["server", "--listen", "127.0.0.1:0", "--database-url", &database])
+            .args(["server", "--listen", "127.0.0.1:0", "--database-url", database])
             .args(["--log", "warn", "--log-format", "text"])
             .env_clear()
             .stdin(Stdio::null())

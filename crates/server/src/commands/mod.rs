@@ -1,8 +1,11 @@
 //! What the command line asks of a server; nothing here has a door that the public API lacks.
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod definition;
 mod document;
+mod explain;
+pub(crate) mod health;
 mod moment;
 mod offline;
 pub(crate) mod watch;

@@ -36,7 +36,7 @@ pub(crate) async fn run(watch: Watch, client: &Client, output: Output) -> Result
     let Ok(followed) = followed else {
         let cause = format!("{} has not ended within {} s", watch.id, limit.as_secs());
         return Err(Failure::new(Exit::TimedOut, cause)
-            .fix(format!("`baton workflow get {}` shows what it waits for", watch.id)));
+            .fix(format!("`baton workflow explain {}` says what it waits for", watch.id)));
     };
     let workflow = followed?;
     match output.format {

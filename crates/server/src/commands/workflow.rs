@@ -1,7 +1,7 @@
-//! `baton workflow start|get|list|watch|…`.
+//! `baton workflow start|get|explain|list|watch|…`.
 use super::moment::{moment, span};
 use super::watch::{self, Watch};
-use super::{client, document, execution_id};
+use super::{client, document, execution_id, explain};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::{Format, Output, json};
@@ -17,6 +17,11 @@ pub(crate) enum WorkflowCommand {
     Start(Start),
     /// Shows an execution with its tasks
     Get {
+        /// The execution's id
+        id: String,
+    },
+    /// Says why an execution is where it is and what would move it, its children included
+    Explain {
         /// The execution's id
         id: String,
     },
@@ -124,6 +129,7 @@ pub(crate) async fn run(
     match command {
         WorkflowCommand::Start(start) => run_start(start, &client, output).await,
         WorkflowCommand::Get { id } => get(&id, &client, output).await,
+        WorkflowCommand::Explain { id } => explain::run(execution_id(&id)?, &client, output).await,
         WorkflowCommand::List { name, status, query, limit } => {
             let query = conditions(name, status, query);
             list(query, limit, &client, output).await

@@ -1,9 +1,11 @@
 //! The settings of the process, assembled once and checked before any port opens.
 mod mask;
+mod page;
 pub(crate) mod setting;
 mod sources;
 
 pub(crate) use mask::{mask_url, masked};
+pub(crate) use page::page;
 pub(crate) use sources::{Given, Sources};
 
 use baton_executor::http::Reach;
@@ -17,10 +19,23 @@ use std::time::Duration;
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
+    /// For people on a terminal, JSON elsewhere.
+    Auto,
     /// For people.
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl LogFormat {
+    /// Whether lines are JSON, given whether they go to a terminal.
+    pub(crate) fn is_json(self, is_terminal: bool) -> bool {
+        match self {
+            Self::Auto => !is_terminal,
+            Self::Text => false,
+            Self::Json => true,
+        }
+    }
 }
 
 /// What executions are kept in.
@@ -69,11 +84,19 @@ pub(crate) struct WorkerConfig {
     pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
+/// Settings of traces.
+#[derive(Clone, Debug)]
+pub(crate) struct TraceConfig {
+    pub(crate) endpoint: Option<String>,
+    pub(crate) share: f64,
+}
+
 /// Everything that can be set. Each member is documented in [`setting::SETTINGS`].
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) engine: EngineConfig,
     pub(crate) worker: WorkerConfig,
+    pub(crate) traces: TraceConfig,
     pub(crate) server_url: String,
     pub(crate) token: Option<String>,
     pub(crate) drain: Duration,
@@ -106,14 +129,16 @@ impl Reader<'_> {
         Config {
             engine: self.engine(),
             worker: self.worker(),
+            traces: self.traces(),
             server_url: self.text("server-url"),
             token: self.optional("token"),
             drain: self.millis("drain-ms", 0..=600_000),
             log: self.text("log"),
             log_format: self.value("log-format", LogFormat::Text, |text| match text {
+                "auto" => Ok(LogFormat::Auto),
                 "text" => Ok(LogFormat::Text),
                 "json" => Ok(LogFormat::Json),
-                _ => Err("must be text or json".to_owned()),
+                _ => Err("must be auto, text or json".to_owned()),
             }),
         }
     }
@@ -125,6 +150,22 @@ impl Reader<'_> {
             database_pool_size: self.count("database-pool-size", 1..=1000),
             evaluators: self.count("evaluators", 1..=64),
             task_workers: self.truth("task-workers"),
+        }
+    }
+
+    fn traces(&mut self) -> TraceConfig {
+        TraceConfig {
+            endpoint: self.value("otlp-endpoint", None, |text| match text {
+                "" => Ok(None),
+                text if text.starts_with("http://") || text.starts_with("https://") => {
+                    Ok(Some(text.to_owned()))
+                }
+                _ => Err("must begin with http:// or https://".to_owned()),
+            }),
+            share: self.value("trace-share", 0.0, |text| match text.parse() {
+                Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+                _ => Err("must be a number from 0 to 1".to_owned()),
+            }),
         }
     }
 

@@ -3,6 +3,8 @@
 /// Where a setting matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
+    /// Whatever opens the database: `server`, `gateway`, `migrate`, `backup`, `restore`.
+    Database,
     /// Roles that keep executions: `server`, `gateway`, `migrate`.
     Engine,
     /// Roles that run tasks: `server`, `executor`.
@@ -50,7 +52,7 @@ const fn setting(
 }
 
 /// Every setting, in the order of the documentation; all since 0.1.0.
-pub(crate) const SETTINGS: [Setting; 22] = [
+pub(crate) const SETTINGS: [Setting; 24] = [
     setting(
         "listen",
         "127.0.0.1:8080",
@@ -63,7 +65,7 @@ pub(crate) const SETTINGS: [Setting; 22] = [
         "database-url",
         "sqlite:baton.db",
         "URL",
-        Scope::Engine,
+        Scope::Database,
         "Where executions are kept: sqlite:<file> for one machine, postgres://user:password@host/name \
          for any number. Roles of one installation name the same PostgreSQL",
     ),
@@ -87,6 +89,22 @@ pub(crate) const SETTINGS: [Setting; 22] = [
         "BOOL",
         Scope::Engine,
         "Whether `server` runs the built-in task types itself. Turn it off where executors do",
+    ),
+    setting(
+        "otlp-endpoint",
+        "",
+        "URL",
+        Scope::Engine,
+        "Collector that spans are sent to, as OTLP over HTTP: http://127.0.0.1:4318. The default is \
+         none: nothing is recorded, and a caller's trace is only passed on",
+    ),
+    setting(
+        "trace-share",
+        "1",
+        "SHARE",
+        Scope::Engine,
+        "Share of the executions that are traced, 0 to 1, where the caller's own trace does not say \
+         whether. Too large for the collector: spans are dropped, and the log says how many",
     ),
     setting(
         "server-url",
@@ -194,7 +212,14 @@ pub(crate) const SETTINGS: [Setting; 22] = [
         Scope::All,
         "What is logged: error, warn, info, debug, trace, or a filter such as info,baton_executor=debug",
     ),
-    setting("log-format", "text", "FORMAT", Scope::All, "text for people, json for machines"),
+    setting(
+        "log-format",
+        "auto",
+        "FORMAT",
+        Scope::All,
+        "text for people, json (one object a line) for machines; auto is text on a terminal, json \
+         elsewhere",
+    ),
 ];
 
 /// The setting of this key.

@@ -56,7 +56,7 @@ impl Sources {
     /// Every unknown key and unreadable value at once.
     pub(crate) fn resolve(&self) -> Result<Vec<Given>, Vec<String>> {
         let (file, mut faults) = self.read_file();
-        faults.extend(self.misspelt_variables());
+        faults.extend(self.unknown_variables());
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -101,18 +101,30 @@ impl Sources {
         (values, faults)
     }
 
-    /// Variables that nearly name a setting. Others that begin with BATON_ are left alone:
-    /// orchestrators put some there, such as BATON_SERVICE_HOST.
-    fn misspelt_variables(&self) -> Vec<String> {
+    /// Variables that begin with BATON_ and name no setting, but for those that Kubernetes makes for
+    /// a service of that name.
+    fn unknown_variables(&self) -> Vec<String> {
         let known: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
         let ours = self.environment.keys().filter(|name| !known.contains(name));
         let keys = ours.filter_map(|name| Some((name, name.strip_prefix("BATON_")?)));
-        keys.filter_map(|(name, key)| {
-            let meant = setting::find(setting::nearest(key)?)?.variable();
-            Some(format!("unknown environment variable {name}; did you mean {meant}?"))
-        })
-        .collect()
+        keys.filter(|(name, _)| !is_of_a_service(name))
+            .map(|(name, key)| {
+                let meant = setting::nearest(key).and_then(setting::find).map(Setting::variable);
+                let meant = meant.map(|meant| format!("; did you mean {meant}?"));
+                format!("unknown environment variable {name}{}", meant.unwrap_or_default())
+            })
+            .collect()
     }
+}
+
+/// As BATON_SERVICE_HOST, BATON_PORT, BATON_PORT_8080_TCP_ADDR. **Source**: Kubernetes, "Discovering
+/// services".
+fn is_of_a_service(name: &str) -> bool {
+    let port = name.split_once("_PORT_").map(|(_, rest)| rest);
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || name.ends_with("_PORT")
+        || port.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 fn suggestion(key: &str) -> String {
@@ -167,7 +179,13 @@ mod tests {
     fn unknown_keys_are_refused_with_a_suggestion_all_at_once() {
         let wrong = sources(
             &[],
-            &[("BATON_LISTN", "x"), ("BATON_SERVICE_HOST", "10.0.0.1"), ("HOME", "/")],
+            &[
+                ("BATON_LISTN", "x"),
+                ("BATON_COLOUR", "red"),
+                ("BATON_SERVICE_HOST", "10.0.0.1"),
+                ("BATON_PORT_8080_TCP_ADDR", "10.0.0.1"),
+                ("HOME", "/"),
+            ],
             "listn = 'x'\ncolour = 'red'\nsamples = 1.5",
         );
         assert_eq!(
@@ -176,6 +194,7 @@ mod tests {
                 "baton.toml: unknown setting `colour`",
                 "baton.toml: unknown setting `listn`; did you mean `listen`?",
                 "baton.toml: `samples` must be text, a number, a truth value or a list",
+                "unknown environment variable BATON_COLOUR",
                 "unknown environment variable BATON_LISTN; did you mean BATON_LISTEN?",
             ]
         );

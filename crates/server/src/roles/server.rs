@@ -1,8 +1,9 @@
 //! `baton server`: store, orchestrator, gateway and executor in one process.
 use super::local_source::LocalSource;
-use crate::config::{Config, Database, EngineConfig, LogFormat};
+use crate::config::{Config, Database, EngineConfig};
 use crate::failure::{Exit, Failure};
-use baton_api_gateway::{GatewayOptions, router, serve};
+use crate::spans::Export;
+use baton_api_gateway::{ConnectionLimits, GatewayOptions, router, serve_within};
 use baton_executor::Executor;
 use baton_expression::script::{EvaluatorPool, ScriptLimits};
 use baton_orchestrator::{Evaluate, Orchestrator};
@@ -11,7 +12,7 @@ use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_store_sqlite::{Durability, Options, SqliteStore};
 use baton_telemetry::Telemetry;
 use std::hash::{BuildHasher, RandomState};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -23,7 +24,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let telemetry = Telemetry::default();
     let store = open_store(&config.engine, &telemetry).await?;
-    let orchestrator = Orchestrator::start(store, evaluator(&config.engine)?)
+    let (tracer, export) = Export::start(&config.traces)?;
+    let orchestrator = Orchestrator::start_traced(store, evaluator(&config.engine)?, tracer)
         .await
         .map_err(|error| unavailable(&error.to_string()))?;
     telemetry.add(orchestrator.metrics());
@@ -34,7 +36,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let (stopping, engine) = (stop.clone(), orchestrator.clone());
     let gateway = router(orchestrator, gateway_options(telemetry));
     let (lost, engine_lost) = oneshot::channel();
-    serve(listener, gateway, async move {
+    let limits = ConnectionLimits { drain_max: config.drain, ..ConnectionLimits::STANDARD };
+    serve_within(listener, gateway, limits, async move {
         tokio::select! {
             () = super::requested() => {}
             () = engine.ended() => {
@@ -43,10 +46,14 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
             }
         }
         stopping.cancel();
+        engine.stop_waiting();
     })
     .await;
     if let Some(executor) = executor {
         executor.await.map_err(|error| Failure::new(Exit::Defect, error.to_string()))?;
+    }
+    if let Some(export) = export {
+        export.finish().await;
     }
     tracing::info!("stopped");
     let lost = engine_lost.await.map(|()| "the engine has ended by a fault of its own");
@@ -56,12 +63,11 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
 /// Says where to find this process and its data: a line for people, or a log line for programs.
 fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
     let (url, database) = (format!("http://{address}"), config.engine.database.to_string());
-    match config.log_format {
-        LogFormat::Text => {
-            let line = format!("baton {VERSION} serves {url}, database {database}");
-            writeln!(std::io::stderr().lock(), "{line}")?;
-        }
-        LogFormat::Json => tracing::info!(url, database, version = VERSION, "serving"),
+    if config.log_format.is_json(std::io::stderr().is_terminal()) {
+        tracing::info!(url, database, version = VERSION, "serving");
+    } else {
+        let line = format!("baton {VERSION} serves {url}, database {database}");
+        writeln!(std::io::stderr().lock(), "{line}")?;
     }
     Ok(())
 }

@@ -167,14 +167,17 @@ async fn add_ten(store: &dyn Store) {
 }
 
 pub(super) async fn a_load_sees_whole_batches(store: &dyn Store) {
-    let mut bench = Bench::with(store, vec![birth(1), birth(2)]).await;
+    // In one shard, where every store promises it.
+    let near = |write: ExecutionWrite| ExecutionWrite { id: write.id.in_shard(7), ..write };
+    let mut bench = Bench::with(store, vec![near(birth(1)), near(birth(2))]).await;
     let writes = async {
         for version in 1..40 {
-            bench.commit(vec![update(1, version), update(2, version)]).await;
+            bench.commit(vec![near(update(1, version)), near(update(2, version))]).await;
         }
     };
     let reads = async {
-        let requests = [1, 2].map(|n| LoadRequest { id: id(n), journal_after: Some(0) });
+        let ids = [1, 2].map(|n| id(n).in_shard(7));
+        let requests = ids.map(|id| LoadRequest { id, journal_after: Some(0) });
         for _ in 0..60 {
             let loaded = store.load(&requests).await.unwrap();
             let seen = loaded.iter().flatten().map(|held| (held.row.version, held.journal.len()));

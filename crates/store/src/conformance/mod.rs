@@ -6,6 +6,7 @@
 mod bench;
 mod births;
 mod definitions;
+mod explaining;
 mod fences;
 mod hostile;
 mod messages;
@@ -67,6 +68,9 @@ pub const CASES: &[Case] = cases! {
         filters_are_joined_by_and, a_search_sees_the_last_commit;
     traces: logs_come_oldest_first, logs_of_a_task_are_its_own, the_last_poll_is_kept,
         the_clock_runs_forward, rings_are_heard_without_harm;
+    explaining: places_follow_the_order_of_the_queue, counting_stops_at_its_limit,
+        only_the_polls_asked_for_are_read, executions_come_with_places_and_polls,
+        nothing_asked_is_nothing_answered;
     removal: removal_leaves_nothing, removal_spares_the_others, unknown_ids_are_passed_over;
     hostile: any_text_is_kept_or_refused, a_megabyte_passes, extreme_numbers_are_kept,
         empty_texts_and_bytes_are_kept;

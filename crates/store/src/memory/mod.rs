@@ -6,7 +6,7 @@ mod state;
 use crate::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    SearchPage, SearchQuery, Store, StoreError, TaskLog,
+    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -23,13 +23,21 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     clock: Clock,
+    scope: Scope,
     rings: broadcast::Sender<Arc<[String]>>,
 }
 
 impl MemoryStore {
     /// An empty store whose time is what `clock` says.
     pub fn new(clock: Clock) -> Self {
-        Self { state: Arc::default(), clock, rings: broadcast::Sender::new(1) }
+        let rings = broadcast::Sender::new(1);
+        Self { state: Arc::default(), clock, scope: Scope::Database, rings }
+    }
+
+    /// The same rows, committed as a store of this scope lets them be.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
     }
 
     /// Every method changes the state only after its last check, so a panic leaves it whole.
@@ -55,6 +63,10 @@ impl CommitLane for MemoryStore {
 impl Store for MemoryStore {
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -127,8 +139,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn polls(&self, task_type: Option<&str>) -> Result<Vec<PollRecord>, StoreError> {
-        Ok(self.state().polls(task_type))
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        Ok(self.state().load_waits(query))
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {

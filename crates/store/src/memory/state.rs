@@ -2,8 +2,9 @@
 use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
-    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord, QueueDemand, QueueSize,
-    ReadyKey, Revision, StoreError, TaskLog, Version, Waits,
+    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollQuery, PollRecord, QueueDemand,
+    QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, StoreError, TaskLog, Version,
+    WaitFacts, WaitQuery, Waits,
 };
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
@@ -210,6 +211,27 @@ impl State {
         sizes.into_values().collect()
     }
 
+    pub(super) fn load_waits(&self, query: &WaitQuery) -> WaitFacts {
+        let polls = self.polls.values().filter(|poll| match &query.polls {
+            PollQuery::Of(types) => types.contains(&poll.task_type),
+            PollQuery::All => true,
+        });
+        WaitFacts {
+            executions: query.executions.iter().map(|request| self.load(request)).collect(),
+            places: query.places.iter().map(|key| self.place_of(key)).collect(),
+            polls: polls.cloned().collect(),
+        }
+    }
+
+    fn place_of(&self, key: &ReadyKey) -> Option<ReadyPlace> {
+        let place = place(key);
+        self.ready.get(&place)?;
+        let queued = || self.ready.keys().filter(|other| other.0 == key.queue);
+        let bounded = |count: usize| (count as u64).min(READY_COUNT_MAX.into());
+        let ahead = bounded(queued().filter(|other| **other < place).count());
+        Some(ReadyPlace { ahead, size: bounded(queued().count()) })
+    }
+
     pub(super) fn dead_waits(&self, limit: u32) -> Vec<ExecutionId> {
         let mut moved: HashSet<_> =
             self.ready.keys().map(|(_, _, _, task)| task.execution()).collect();
@@ -249,11 +271,6 @@ impl State {
                 last.clone_from(poll);
             }
         }
-    }
-
-    pub(super) fn polls(&self, task_type: Option<&str>) -> Vec<PollRecord> {
-        let wanted = |poll: &&PollRecord| task_type.is_none_or(|wanted| wanted == poll.task_type);
-        self.polls.values().filter(wanted).cloned().collect()
     }
 
     pub(super) fn write_definitions(

@@ -8,7 +8,8 @@ mod world;
 use super::{Named, definitions, fences, traces};
 use crate::memory::MemoryStore;
 use crate::{
-    Batch, CommitError, CommitLane, LoadedExecution, Message, ReadyKey, Store, StoreError,
+    Batch, CommitError, CommitLane, LoadedExecution, Message, QueueDemand, ReadyKey, Scope, Store,
+    StoreError, WaitFacts, WaitQuery,
 };
 use baton_common::Timestamp;
 use std::sync::Arc;
@@ -69,7 +70,10 @@ impl Pair<'_> {
         match operation {
             Operation::Commit(batch) => self.commit(batch).await,
             Operation::Load(requests) => same!(self, known, load(requests)),
-            Operation::Reserve(demands, ms) => same!(self, by_queue, reserve_ready(demands, *ms)),
+            Operation::Reserve(demands, ms) => {
+                let demands = &self.comparable(demands);
+                same!(self, by_queue, reserve_ready(demands, *ms))
+            }
             Operation::WakeUps(until) => same!(self, ordered, due_wake_ups(*until, ALL)),
             Operation::Undelivered(before) => {
                 same!(self, by_message, undelivered(*before, ALL))
@@ -86,10 +90,21 @@ impl Pair<'_> {
             Operation::TaskLogs(task, limit) => same!(self, |logs| logs, task_logs(*task, *limit)),
             Operation::RecordPolls(polls) => same!(self, |()| (), record_polls(polls)),
             Operation::Polls(task_type) => {
-                same!(self, traces::sorted, polls(task_type.as_deref()))
+                same!(self, sorted_polls, load_waits(&WaitQuery::of_polls(task_type.as_deref())))
             }
             Operation::Remove(ids) => same!(self, |()| (), remove(ids)),
         }
+    }
+
+    /// Where shards take turns, only who asks for all gets what the model gives.
+    fn comparable(&self, demands: &[QueueDemand]) -> Vec<QueueDemand> {
+        let mut demands = demands.to_vec();
+        if self.store.scope() == Scope::Shard {
+            for demand in &mut demands {
+                demand.count = ALL;
+            }
+        }
+        demands
     }
 
     async fn commit(&mut self, batch: &Batch) -> bool {
@@ -112,7 +127,7 @@ impl Pair<'_> {
         same!(self, by_message, undelivered(last, ALL));
         same!(self, ordered, queue_sizes());
         same!(self, ordered, dead_waits(ALL));
-        same!(self, traces::sorted, polls(None));
+        same!(self, sorted_polls, load_waits(&WaitQuery::of_polls(None)));
         same!(self, definitions::sorted, read_definitions(0));
         for query in World::audits() {
             same!(self, |page| page, search(&query));
@@ -128,6 +143,10 @@ fn kind(error: &StoreError) -> &'static str {
         StoreError::NotFound(_) => "not found",
         StoreError::Corrupt(_) => "corrupt",
     }
+}
+
+fn sorted_polls(facts: WaitFacts) -> WaitFacts {
+    WaitFacts { polls: traces::sorted(facts.polls), ..facts }
 }
 
 fn known(loaded: Vec<Option<LoadedExecution>>) -> Vec<Option<LoadedExecution>> {

@@ -1,0 +1,23 @@
+//! A loop of one task, which is given what it gave in the round before.
+use super::{Pace, Plan, Shape, definition, simple};
+use serde_json::json;
+
+pub(super) fn plan(prefix: &str, iterations: u32, workflows: u32, run_id: i64) -> Plan {
+    let workflow = format!("{prefix}_loop_of_{iterations}");
+    let task_type = format!("{prefix}_round");
+    let body = simple(&task_type, "body", json!({"n": "${body.output.n}"}));
+    let condition =
+        format!("if ($.loop['iteration'] < {iterations}) {{ true; }} else {{ false; }}");
+    let repeat = json!({"name": "loop", "taskReferenceName": "loop", "type": "DO_WHILE",
+        "loopCondition": condition, "loopOver": [body]});
+    let output = json!({"n": "${body.output.n}", "iterations": "${loop.output.iteration}"});
+    Plan {
+        name: "loop",
+        pace: Pace::all_of(workflows),
+        definitions: vec![definition(&workflow, &[repeat], &output)],
+        task_types: vec![task_type],
+        workflow,
+        shape: Shape::Loop { iterations },
+        run_id,
+    }
+}

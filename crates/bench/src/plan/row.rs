@@ -1,0 +1,38 @@
+//! Tasks in a row, each of a type of its own.
+use super::{Pace, Plan, Shape, definition, simple};
+use crate::options::RowOptions;
+use serde_json::{Value, json};
+
+pub(super) fn plan(prefix: &str, row: RowOptions, run_id: i64) -> Plan {
+    let workflow = format!("{prefix}_row_of_{}", row.steps);
+    let task_types: Vec<String> = (1..=row.steps).map(|n| format!("{prefix}_step_{n}")).collect();
+    let mut tasks = Vec::new();
+    let mut previous = "${workflow.input.n}".to_owned();
+    for (index, task_type) in task_types.iter().enumerate() {
+        let reference = format!("step_{}", index + 1);
+        let mut input = json!({"n": previous});
+        if row.payload_bytes > 0 {
+            input["padding"] = json!("${workflow.input.padding}");
+        }
+        previous = format!("${{{reference}.output.n}}");
+        tasks.push(simple(task_type, &reference, input));
+    }
+    let padding = "x".repeat(row.payload_bytes as usize);
+    Plan {
+        name: "steps",
+        pace: Pace::all_of(row.workflows),
+        definitions: vec![definition(&workflow, &tasks, &json!({"n": previous}))],
+        task_types,
+        workflow,
+        shape: Shape::Row { steps: row.steps, padding },
+        run_id,
+    }
+}
+
+pub(super) fn input(number: u32, key: &str, padding: &str) -> Value {
+    let mut input = json!({"n": number, "key": key});
+    if !padding.is_empty() {
+        input["padding"] = json!(padding);
+    }
+    input
+}

@@ -1,0 +1,278 @@
+//! The report as a table for people: a row for each figure that there is.
+use crate::report::{Part, Report};
+use crate::times::Spread;
+use crate::watch::{CpuPerThousand, DatabasePerTask, EnginePerTask};
+use std::fmt;
+
+/// Rows of two columns, added where there is something to say.
+#[derive(Default)]
+struct Rows(Vec<[String; 2]>);
+
+impl Rows {
+    fn add(&mut self, name: &str, value: impl Into<Option<String>>) {
+        self.0.extend(value.into().map(|value| [name.to_owned(), value]));
+    }
+}
+
+impl Report {
+    /// The report as rows of two columns.
+    pub fn rows(&self) -> Vec<[String; 2]> {
+        let mut rows = Rows::default();
+        rows.add("scenario", self.scenario.to_owned());
+        if self.workflows > 0 {
+            rows.add("executions started", format!("{} of {}", self.started, self.workflows));
+            rows.add("executions read back", self.ends());
+        }
+        rows.add("tasks", format!("{} in {:.3} s", self.tasks, self.seconds));
+        rows.add("tasks/s", format!("{:.1}", self.tasks_per_s));
+        if self.workflows > 0 {
+            rows.add("executions/s", format!("{:.1}", self.workflows_per_s));
+        }
+        rows.add("throughput lost", self.loss_percent.map(|loss| format!("{loss:.1} %")));
+        self.add_times(&mut rows);
+        self.add_cost(&mut rows);
+        self.add_faults(&mut rows);
+        rows.0
+    }
+
+    fn ends(&self) -> String {
+        let some = match self.worked {
+            worked if worked > self.verified => format!(" of {worked}, evenly chosen"),
+            _ => String::new(),
+        };
+        let late = if self.timed_out { "; time limit reached" } else { "" };
+        match (self.not_completed, self.wrong_output) {
+            (0, 0) => format!("{}{some}, all right{late}", self.verified),
+            (open, wrong) => format!(
+                "{}{some}: {open} in a wrong status, {wrong} with a wrong output{late}",
+                self.verified
+            ),
+        }
+    }
+
+    fn add_times(&self, rows: &mut Rows) {
+        rows.add("step latency", shown(self.step_ms));
+        rows.add("start to first task", shown(self.first_task_ms));
+        rows.add("whole execution", shown(self.whole_ms));
+        rows.add("timers late by", shown(self.late_ms));
+        rows.add("timers early", self.late_ms.map(|_| self.early.to_string()));
+        rows.add("timers due within", self.due_within_s.map(|seconds| format!("{seconds:.1} s")));
+        rows.add("starts sent late by", shown(self.start_late_ms));
+        rows.add("start call", shown(self.start_call_ms));
+        rows.add("report call", shown(self.report_call_ms));
+        rows.add("commit", shown(self.commit_ms));
+        for (name, part) in
+            ["first quarter", "last quarter"].into_iter().zip(self.quarters.iter().flatten())
+        {
+            let Part { tasks_per_s, p50, p99, max } = *part;
+            let [p50, p99, max] = [p50, p99, max].map(Option::unwrap_or_default);
+            rows.add(
+                name,
+                format!(
+                    "{tasks_per_s:.1} tasks/s, p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms"
+                ),
+            );
+        }
+    }
+
+    fn add_cost(&self, rows: &mut Rows) {
+        let cost = &self.cost;
+        let CpuPerThousand { client, server, postgres } = cost.cpu_seconds_per_1000_tasks;
+        let seconds = |cpu: Option<f64>| cpu.map(|cpu| format!("{cpu:.3} s"));
+        rows.add("CPU/1,000 tasks: client", seconds(client));
+        rows.add("CPU/1,000 tasks: server", seconds(server));
+        rows.add("CPU/1,000 tasks: PostgreSQL", seconds(postgres));
+        rows.add("server's peak memory", cost.server_peak_mib.map(|mib| format!("{mib:.0} MiB")));
+        if let Some(DatabasePerTask { transactions, statements, rows: written, wal_bytes }) =
+            cost.database_per_task
+        {
+            let figure = |value: f64| format!("{value:.2}");
+            rows.add("database: transactions/task", figure(transactions));
+            rows.add("database: statements/task", statements.map(figure));
+            rows.add("database: rows/task", figure(written));
+            rows.add("database: WAL/task", format!("{wal_bytes:.0} bytes"));
+        }
+        rows.add(
+            "database: HOT updates",
+            cost.hot_updates_percent.map(|hot| format!("{hot:.1} %")),
+        );
+        rows.add("database: dead tuples", cost.dead_tuples.map(|dead| dead.to_string()));
+        if let Some(EnginePerTask { commits, round_trips, rows: written, wal_bytes }) =
+            cost.engine_per_task
+        {
+            let figure = |value: Option<f64>| value.map(|value| format!("{value:.2}"));
+            rows.add("server: commits/task", figure(commits));
+            rows.add("server: round trips/task", figure(round_trips));
+            rows.add("server: rows/task", figure(written));
+            rows.add("server: WAL/task", wal_bytes.map(|bytes| format!("{bytes:.0} bytes")));
+        }
+        let handed_over = cost.handed_over_percent;
+        rows.add("server: tasks handed over", handed_over.map(|share| format!("{share:.1} %")));
+    }
+
+    fn add_faults(&self, rows: &mut Rows) {
+        if self.refused_starts > 0 {
+            rows.add("starts refused, sent again", self.refused_starts.to_string());
+        }
+        if self.workflows > 0 {
+            rows.add("tasks handed out twice", self.polled_twice.to_string());
+            rows.add("failed calls", self.errors.to_string());
+        }
+        rows.add("first failed call", self.first_error.clone());
+        rows.add("first wrong end", self.first_wrong.clone());
+    }
+}
+
+fn shown(spread: Option<Spread>) -> Option<String> {
+    let Spread { p50, p99, max, .. } = spread?;
+    Some(format!("p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms"))
+}
+
+/// The table, one row a line.
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = self.rows();
+        let width = rows.iter().map(|[name, _]| name.chars().count()).max().unwrap_or(0);
+        for (index, [name, value]) in rows.iter().enumerate() {
+            let end = if index + 1 == rows.len() { "" } else { "\n" };
+            write!(formatter, "{name:width$}  {value}{end}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::Cost;
+
+    fn spread(count: u64, [mean, p50, p99, max]: [f64; 4]) -> Spread {
+        Spread { count, mean, p50, p99, max }
+    }
+
+    fn report() -> Report {
+        let cpu_seconds_per_1000_tasks =
+            CpuPerThousand { client: Some(0.02), server: Some(0.015), postgres: None };
+        let cost =
+            Cost { cpu_seconds_per_1000_tasks, server_peak_mib: Some(31.0), ..Cost::default() };
+        let [workflows, started, worked, verified, completed] = [10; 5];
+        Report {
+            scenario: "steps",
+            workflows,
+            started,
+            worked,
+            verified,
+            completed,
+            tasks: 30,
+            seconds: 1.5,
+            workflows_per_s: 6.667,
+            tasks_per_s: 20.0,
+            step_ms: Some(spread(20, [1.0, 0.9, 2.25, 3.0])),
+            whole_ms: Some(spread(10, [5.0, 5.0, 6.0, 6.0])),
+            cost,
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn the_table_shows_what_was_measured_and_nothing_else() {
+        insta::assert_snapshot!(report(), @"
+        scenario                 steps
+        executions started       10 of 10
+        executions read back     10, all right
+        tasks                    30 in 1.500 s
+        tasks/s                  20.0
+        executions/s             6.7
+        step latency             p50 0.90 ms, p99 2.25 ms, max 3.00 ms
+        whole execution          p50 5.00 ms, p99 6.00 ms, max 6.00 ms
+        CPU/1,000 tasks: client  0.020 s
+        CPU/1,000 tasks: server  0.015 s
+        server's peak memory     31 MiB
+        tasks handed out twice   0
+        failed calls             0
+        ");
+    }
+
+    #[test]
+    fn the_table_shows_what_was_watched() {
+        let database_per_task = Some(DatabasePerTask {
+            transactions: 0.21,
+            statements: Some(0.3),
+            rows: 2.67,
+            wal_bytes: 1134.0,
+        });
+        let engine_per_task = Some(EnginePerTask {
+            commits: Some(0.2),
+            round_trips: Some(0.25),
+            rows: Some(2.67),
+            wal_bytes: None,
+        });
+        let cost = Cost {
+            database_per_task,
+            engine_per_task,
+            dead_tuples: Some(77),
+            hot_updates_percent: Some(99.5),
+            handed_over_percent: Some(98.0),
+            ..Cost::default()
+        };
+        let part = Part { tasks_per_s: 20.0, p50: Some(1.0), p99: Some(2.0), max: Some(2.5) };
+        let report = Report {
+            cost,
+            quarters: Some([part; 2]),
+            late_ms: Some(spread(10, [1.0; 4])),
+            due_within_s: Some(59.8),
+            loss_percent: Some(1.25),
+            refused_starts: 4,
+            ..report()
+        };
+        insta::assert_snapshot!(report, @"
+        scenario                     steps
+        executions started           10 of 10
+        executions read back         10, all right
+        tasks                        30 in 1.500 s
+        tasks/s                      20.0
+        executions/s                 6.7
+        throughput lost              1.2 %
+        step latency                 p50 0.90 ms, p99 2.25 ms, max 3.00 ms
+        whole execution              p50 5.00 ms, p99 6.00 ms, max 6.00 ms
+        timers late by               p50 1.00 ms, p99 1.00 ms, max 1.00 ms
+        timers early                 0
+        timers due within            59.8 s
+        first quarter                20.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 2.50 ms
+        last quarter                 20.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 2.50 ms
+        database: transactions/task  0.21
+        database: statements/task    0.30
+        database: rows/task          2.67
+        database: WAL/task           1134 bytes
+        database: HOT updates        99.5 %
+        database: dead tuples        77
+        server: commits/task         0.20
+        server: round trips/task     0.25
+        server: rows/task            2.67
+        server: tasks handed over    98.0 %
+        starts refused, sent again   4
+        tasks handed out twice       0
+        failed calls                 0
+        ");
+    }
+
+    #[test]
+    fn faults_are_named_in_the_table() {
+        let report = Report {
+            verified: 8,
+            completed: 6,
+            not_completed: 2,
+            wrong_output: 1,
+            timed_out: true,
+            first_error: Some("POST /tasks: 500".into()),
+            first_wrong: Some("e is RUNNING with {}".into()),
+            ..report()
+        };
+        let rows = report.rows();
+        let expected = "8 of 10, evenly chosen: 2 in a wrong status, 1 with a wrong output; \
+            time limit reached";
+        assert_eq!(rows[2][1], expected);
+        assert_eq!(rows[rows.len() - 2][1], "POST /tasks: 500");
+        assert_eq!(rows[rows.len() - 1][1], "e is RUNNING with {}");
+    }
+}
