@@ -31,8 +31,9 @@ const TIME_BOUNDS: [u64; 20] = [
     900_000_000,
     3_600_000_000,
 ];
-/// Microseconds are shown as seconds.
-const SECONDS: f64 = 1e-6;
+/// Microseconds in a second. Divided by, not multiplied with its inverse, so that 25 ms are shown as
+/// 0.025 s and not as a number next to it.
+const MICROS_PER_SECOND: f64 = 1e6;
 
 /// Upper bounds of the number of things taken together.
 const SIZE_BOUNDS: [u64; 13] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096];
@@ -44,8 +45,8 @@ pub struct Histogram(Arc<Counts>);
 #[derive(Debug)]
 struct Counts {
     bounds: &'static [u64],
-    /// What a unit of the bounds is shown as.
-    scale: f64,
+    /// How many units of the bounds are shown as one.
+    per_unit: f64,
     /// One more than bounds: the last counts what is above all of them.
     buckets: Box<[AtomicU64]>,
     sum: AtomicU64,
@@ -54,7 +55,7 @@ struct Counts {
 impl Histogram {
     /// Of times, shown in seconds.
     pub fn seconds() -> Self {
-        Self::new(&TIME_BOUNDS, SECONDS)
+        Self::new(&TIME_BOUNDS, MICROS_PER_SECOND)
     }
 
     /// Of numbers of things.
@@ -62,9 +63,9 @@ impl Histogram {
         Self::new(&SIZE_BOUNDS, 1.0)
     }
 
-    fn new(bounds: &'static [u64], scale: f64) -> Self {
+    fn new(bounds: &'static [u64], per_unit: f64) -> Self {
         let buckets = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
-        Self(Arc::new(Counts { bounds, scale, buckets, sum: AtomicU64::new(0) }))
+        Self(Arc::new(Counts { bounds, per_unit, buckets, sum: AtomicU64::new(0) }))
     }
 
     /// Observes a time.
@@ -116,12 +117,12 @@ impl TypedMetric for Histogram {
 impl EncodeMetric for Histogram {
     #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point")]
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let Counts { bounds, scale, buckets, sum } = &*self.0;
-        let bounds = bounds.iter().map(|bound| *bound as f64 * scale).chain([f64::INFINITY]);
+        let Counts { bounds, per_unit, buckets, sum } = &*self.0;
+        let bounds = bounds.iter().map(|bound| *bound as f64 / per_unit).chain([f64::INFINITY]);
         let counts = buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
-        let sum = sum.load(Ordering::Relaxed) as f64 * scale;
+        let sum = sum.load(Ordering::Relaxed) as f64 / per_unit;
         let no_exemplars: Option<&HashMap<usize, Exemplar<NoLabelSet, f64>>> = None;
         encoder.encode_histogram(sum, count, &buckets, no_exemplars)
     }

@@ -46,7 +46,9 @@ impl<M: Default + Clone, const N: usize> Labeled<M, N> {
 /// share those of [`OTHER`]. Belongs to one loop, so looking up needs no lock.
 #[derive(Debug)]
 pub struct ByName<M> {
-    known: HashMap<Box<str>, M>,
+    /// Places in `metrics`.
+    known: HashMap<Box<str>, usize>,
+    metrics: Vec<M>,
     other: M,
     make: fn(&M, &str) -> M,
 }
@@ -54,18 +56,24 @@ pub struct ByName<M> {
 impl<M> ByName<M> {
     /// `make` gives the metrics of a further name, from those of `other`.
     pub fn new(other: M, make: fn(&M, &str) -> M) -> Self {
-        Self { known: HashMap::new(), other, make }
+        Self { known: HashMap::new(), metrics: Vec::new(), other, make }
     }
 
     /// The metrics of a name.
     pub fn get(&mut self, name: &str) -> &M {
-        if name == OTHER || (self.known.len() >= NAMES_MAX && !self.known.contains_key(name)) {
-            return &self.other;
-        }
-        if !self.known.contains_key(name) {
-            self.known.insert(name.into(), (self.make)(&self.other, name));
-        }
-        self.known.get(name).unwrap_or(&self.other)
+        let place = match self.known.get(name) {
+            Some(place) => *place,
+            None if name == OTHER || self.metrics.len() >= NAMES_MAX => return &self.other,
+            None => self.add(name),
+        };
+        self.metrics.get(place).unwrap_or(&self.other)
+    }
+
+    fn add(&mut self, name: &str) -> usize {
+        let place = self.metrics.len();
+        self.metrics.push((self.make)(&self.other, name));
+        self.known.insert(name.into(), place);
+        place
     }
 }
 

@@ -90,3 +90,21 @@ fn the_text_parses_whatever_users_name_their_workflows() {
     let sum: f64 = samples.iter().map(|sample| sample.value.value.as_f64()).sum();
     assert!((sum - 6.0).abs() < f64::EPSILON, "{sum}");
 }
+
+/// Bounds are labels, so they are an interface: each is the number one would write.
+#[test]
+fn bounds_are_shown_as_one_would_write_them() {
+    let telemetry = Telemetry::default();
+    telemetry.add(&EngineMetrics::default());
+    let text = telemetry.text();
+    let bounds = |name: &str| -> Vec<String> {
+        let start = format!("{name}_bucket{{le=\"");
+        let bounds = text.lines().filter_map(|line| line.strip_prefix(&start)?.split_once('"'));
+        bounds.map(|(bound, _)| bound.to_owned()).collect()
+    };
+    let times = "0.00025 0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 60 300 \
+        900 3600 +Inf";
+    assert_eq!(bounds("baton_step_latency_seconds").join(" "), times);
+    let sizes = "1 2 4 8 16 32 64 128 256 512 1024 2048 4096 +Inf";
+    assert_eq!(bounds("baton_commit_batch_executions").join(" "), sizes);
+}
