@@ -142,7 +142,8 @@ pub enum Scenario {
     },
     /// Starts at a fixed rate, whatever the server does; times count from when a start was due
     Latency {
-        /// Starts in a second; or `one`: each when the one before has ended, over one connection
+        /// Starts in a second, 0.01 to 100000; or `one`: each when the one before has ended, over one
+        /// connection
         #[arg(long, default_value = "100", value_parser = Rate::parse)]
         rate: Rate,
         /// The executions.
