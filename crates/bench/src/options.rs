@@ -17,6 +17,8 @@ const SECONDS_MAX: u64 = 86_400;
 const PAYLOAD_BYTES_MAX: i64 = 1_000_000;
 /// Highest rate of starts, in a second: one thread sends them.
 const RATE_MAX: f64 = 100_000.0;
+/// Lowest rate of starts, in a second: one in a hundred seconds, so that when each is due can be told.
+const RATE_MIN: f64 = 0.01;
 
 /// Measures a server that speaks Conductor's API.
 #[derive(Args, Clone, Debug)]
@@ -140,7 +142,8 @@ pub enum Scenario {
     },
     /// Starts at a fixed rate, whatever the server does; times count from when a start was due
     Latency {
-        /// Starts in a second; or `one`: each when the one before has ended, over one connection
+        /// Starts in a second, 0.01 to 100000; or `one`: each when the one before has ended, over one
+        /// connection
         #[arg(long, default_value = "100", value_parser = Rate::parse)]
         rate: Rate,
         /// The executions.
@@ -206,8 +209,8 @@ impl Rate {
         if text == "one" {
             return Ok(Self::OneAtATime);
         }
-        let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate <= RATE_MAX);
-        rate.map(Self::PerSecond).ok_or(format!("`one`, or above 0 and at most {RATE_MAX}"))
+        let rate = text.parse::<f64>().ok().filter(|rate| (RATE_MIN..=RATE_MAX).contains(rate));
+        rate.map(Self::PerSecond).ok_or(format!("`one`, or from {RATE_MIN} to {RATE_MAX}"))
     }
 }
 
@@ -296,7 +299,7 @@ mod tests {
     fn a_rate_is_a_number_or_one_at_a_time() {
         assert_eq!(Rate::parse("one"), Ok(Rate::OneAtATime));
         assert_eq!(Rate::parse("2.5"), Ok(Rate::PerSecond(2.5)));
-        for wrong in ["0", "-1", "NaN", "inf", "1e9", "two"] {
+        for wrong in ["0", "1e-300", "-1", "NaN", "inf", "1e9", "two"] {
             assert!(Rate::parse(wrong).is_err(), "{wrong}");
         }
     }

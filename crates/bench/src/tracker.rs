@@ -14,6 +14,8 @@ const TIMER_GRAIN: Duration = Duration::from_millis(1);
 pub(crate) struct Started {
     pub(crate) id: String,
     pub(crate) number: u32,
+    /// Whether all its results were taken; if not, nobody will send what it lacks.
+    pub(crate) is_worked: bool,
 }
 
 /// The start of an execution.
@@ -213,7 +215,7 @@ impl Tracker {
     /// before.
     pub(crate) fn given_up(&mut self, number: u32) -> bool {
         let Some(Progress { id, .. }) = self.open.remove(&number) else { return false };
-        self.measured.open.extend(id.map(|id| Started { id, number }));
+        self.measured.open.extend(id.map(|id| Started { id, number, is_worked: false }));
         true
     }
 
@@ -237,7 +239,7 @@ impl Tracker {
             unreachable!("it was looked at above");
         };
         self.measured.worked += 1;
-        self.measured.sample.offer(Started { id, number });
+        self.measured.sample.offer(Started { id, number, is_worked: true });
         if has_tasks {
             self.measured.whole.record(whole);
         }
@@ -253,7 +255,8 @@ impl Tracker {
         let next = Measured::new(self.begin, self.sample_max);
         let mut measured = std::mem::replace(&mut self.measured, next);
         for (number, progress) in self.open.drain() {
-            measured.open.extend(progress.id.map(|id| Started { id, number }));
+            let id = progress.id;
+            measured.open.extend(id.map(|id| Started { id, number, is_worked: false }));
         }
         measured
     }
@@ -273,6 +276,10 @@ mod tests {
         let start = Start { number: 3, intended: zero, called: zero, tasks, wait: None };
         tracker.starting(start);
         (tracker, start)
+    }
+
+    fn left(is_worked: bool) -> Started {
+        Started { id: "e".into(), number: 3, is_worked }
     }
 
     #[track_caller]
@@ -306,7 +313,7 @@ mod tests {
         took(&measured.report_call, &[4.0, 1.0]);
         assert_eq!((measured.started, measured.tasks, measured.polled_twice), (1, 2, 1));
         assert_eq!(measured.worked, 1);
-        assert_eq!(measured.sample.into_kept(), [Started { id: "e".into(), number: 3 }]);
+        assert_eq!(measured.sample.into_kept(), [left(true)]);
     }
 
     #[test]
@@ -365,7 +372,7 @@ mod tests {
         tracker.failed(&anyhow::anyhow!("no").context("POST /tasks"));
         tracker.failed(&anyhow::anyhow!("later"));
         let measured = tracker.close();
-        assert_eq!(measured.open, [Started { id: "e".into(), number: 3 }]);
+        assert_eq!(measured.open, [left(false)]);
         took(&measured.whole, &[]);
         assert_eq!(measured.errors, 2);
         assert_eq!(measured.first_error.as_deref(), Some("POST /tasks: no"));
@@ -378,6 +385,6 @@ mod tests {
         tracker.started("e", start, zero + at(1));
         assert!(tracker.given_up(3));
         assert!(!tracker.given_up(3));
-        assert_eq!(tracker.close().open, [Started { id: "e".into(), number: 3 }]);
+        assert_eq!(tracker.close().open, [left(false)]);
     }
 }

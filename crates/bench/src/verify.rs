@@ -54,7 +54,7 @@ pub(crate) async fn verify(
         readers.spawn_local(async move {
             loop {
                 let Some(next) = left.borrow_mut().pop() else { return anyhow::Ok(()) };
-                let execution = read_end(&next.id, (&run, give_up_at), &mut connection).await?;
+                let execution = read_end(&next, (&run, give_up_at), &mut connection).await?;
                 judge(&run, &next, &execution, &mut ends.borrow_mut());
             }
         });
@@ -65,20 +65,21 @@ pub(crate) async fn verify(
     Ok(ends.take())
 }
 
-/// The execution once it has ended, or as it stands when time is up.
+/// The execution once it has ended, or as it stands when time is up; at once where it lacks results.
 async fn read_end(
-    id: &str,
+    started: &Started,
     (run, give_up_at): (&Run, Instant),
     connection: &mut Connection,
 ) -> anyhow::Result<Execution> {
-    let path = format!("/workflow/{id}?includeTasks=false");
+    let path = format!("/workflow/{}?includeTasks=false", started.id);
     loop {
         let body = connection.get(&path).await?;
         let execution: Execution =
             serde_json::from_slice(&body).with_context(|| format!("GET {path}"))?;
         let is_open = matches!(execution.status.as_str(), "RUNNING" | "PAUSED");
         let is_fine = execution.status == run.plan.status();
-        if !is_open || is_fine || Instant::now() > give_up_at {
+        let may_end = started.is_worked && Instant::now() <= give_up_at;
+        if !is_open || is_fine || !may_end {
             return Ok(execution);
         }
         tokio::time::sleep(PAUSE).await;

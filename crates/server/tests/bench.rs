@@ -144,7 +144,18 @@ async fn a_yardstick_refuses_a_database_in_use() {
     assert!(!refused.status.success() && said.contains("has 3 executions"), "{said}");
 }
 
-/// A server that is not there is a failure with a remedy, and so is a run that is not sound.
+/// Ten million executions take longer than a second: the figures are told, and the exit is a failure.
+#[test]
+fn a_run_that_is_not_sound_fails() {
+    let output = baton("bench steps --workflows 10m --limit-s 1 --output json");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("not every execution ended as it must: steps"), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["timedOut"], &report["workflows"]), (&true.into(), &10_000_000.into()));
+}
+
+/// A server that is not there is a failure with a remedy.
 #[test]
 fn a_benchmark_of_nothing_fails() {
     let output = baton("bench steps --url http://127.0.0.1:1/api");
