@@ -1,4 +1,5 @@
 //! A run from registration to report.
+use crate::flood::{Flood, Tide};
 use crate::http::{Connection, Target, is_overload};
 use crate::options::{LoadOptions, Scenario};
 use crate::plan::Plan;
@@ -12,6 +13,7 @@ use anyhow::Context;
 use baton_store_postgres::Measure;
 use bytes::Bytes;
 use hyper::Method;
+use serde_json::Value;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -45,7 +47,25 @@ pub(crate) async fn run(
         None => None,
     };
     let plan = Plan::new(scenario, &load.prefix, run_id()?);
+    if let Scenario::Overload { seconds, callers } = *scenario {
+        let part = Duration::from_secs(seconds);
+        return Ok(vec![flooded(plan, &target, load, (part, callers)).await?]);
+    }
     Ok(vec![one(plan, &target, load).await?])
+}
+
+/// Steps, in whose second third so many callers start as much as they can.
+async fn flooded(
+    plan: Plan,
+    target: &Target,
+    load: LoadOptions,
+    (part, callers): (Duration, u32),
+) -> anyhow::Result<Report> {
+    let (workflow, definition) = Plan::flood(&load.prefix);
+    register_workflows(&[definition], &mut Connection::new(target)).await?;
+    let tide = Tide { callers, comes_after: part, lasts: part };
+    let flood = Flood::prepare(target, &workflow, tide)?;
+    one_beside(plan, target, load, Some(flood)).await
 }
 
 /// The same steps before and beside executions that only wait.
@@ -72,6 +92,15 @@ fn run_id() -> anyhow::Result<i64> {
 }
 
 async fn one(plan: Plan, target: &Target, load: LoadOptions) -> anyhow::Result<Report> {
+    one_beside(plan, target, load, None).await
+}
+
+async fn one_beside(
+    plan: Plan,
+    target: &Target,
+    load: LoadOptions,
+    flood: Option<Flood>,
+) -> anyhow::Result<Report> {
     register(&plan, &mut Connection::new(target)).await?;
     let watch = Rc::new(Watch::new(&load).await?);
     let run = Rc::new(Run::new(load, plan));
@@ -82,6 +111,9 @@ async fn one(plan: Plan, target: &Target, load: LoadOptions) -> anyhow::Result<R
     let measured = run.tracker.borrow_mut().close();
     let cost = watch.cost(&window.before, &window.after, measured.tasks);
     let mut report = Report::new(&run.plan, &window, &measured).with(cost);
+    if let Some(flood) = flood {
+        report = report.flooded(&measured.timeline, &flood.ended()?);
+    }
     let mut executions = measured.open;
     executions.extend(measured.sample.into_kept());
     report.verified(verify::verify(&run, target, executions).await?);
@@ -96,7 +128,14 @@ async fn register(plan: &Plan, connection: &mut Connection) -> anyhow::Result<()
             .await
             .context("registering task definitions")?;
     }
-    let definitions = Bytes::from(serde_json::to_vec(&plan.definitions)?);
+    register_workflows(&plan.definitions, connection).await
+}
+
+async fn register_workflows(
+    definitions: &[Value],
+    connection: &mut Connection,
+) -> anyhow::Result<()> {
+    let definitions = Bytes::from(serde_json::to_vec(definitions)?);
     connection
         .call(Method::PUT, "/metadata/workflow", definitions)
         .await

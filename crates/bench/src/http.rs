@@ -3,7 +3,7 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode, Uri};
 
 use hyper_util::rt::TokioIo;
@@ -44,8 +44,18 @@ impl Target {
 /// The server answered, and did not do what was asked.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    status: u16,
+    status: StatusCode,
+    says_when: bool,
     text: String,
+}
+
+impl Refusal {
+    /// Whether the server has too much to do or cannot do it now, and says when to ask again.
+    pub(crate) fn asks_to_wait(&self) -> bool {
+        let is_for_now =
+            [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&self.status);
+        is_for_now && self.says_when
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -58,8 +68,19 @@ impl std::error::Error for Refusal {}
 
 /// Whether the server had too much to do and has not begun: the call can be sent again.
 pub(crate) fn is_overload(error: &anyhow::Error) -> bool {
-    let refusal = error.downcast_ref::<Refusal>();
-    refusal.is_some_and(|refusal| refusal.status == StatusCode::TOO_MANY_REQUESTS)
+    refusal(error).is_some_and(|refusal| refusal.status == StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// What the server answered, if it did.
+pub(crate) fn refusal(error: &anyhow::Error) -> Option<&Refusal> {
+    error.downcast_ref()
+}
+
+/// What the server answered.
+struct Answer {
+    status: StatusCode,
+    says_when: bool,
+    body: Bytes,
 }
 
 /// A connection; one call at a time.
@@ -97,11 +118,13 @@ impl Connection {
                 answer = self.call_once(method.clone(), path, body).await;
             }
         }
-        let (status, body) = answer.with_context(|| format!("{method} {path}"))?;
-        if !(200..300).contains(&status) {
+        let Answer { status, says_when, body } =
+            answer.with_context(|| format!("{method} {path}"))?;
+        if !status.is_success() {
             let text: String =
                 String::from_utf8_lossy(&body).chars().take(ANSWER_CHARS_SHOWN).collect();
-            bail!(Refusal { status, text: format!("{method} {path}: {status} {text}") });
+            let text = format!("{method} {path}: {} {text}", status.as_u16());
+            bail!(Refusal { status, says_when, text });
         }
         Ok(body)
     }
@@ -111,7 +134,7 @@ impl Connection {
         method: Method,
         path: &str,
         body: Bytes,
-    ) -> anyhow::Result<(u16, Bytes)> {
+    ) -> anyhow::Result<Answer> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.target.base))
@@ -121,8 +144,9 @@ impl Connection {
         let sender = self.connected().await?;
         sender.ready().await?;
         let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        Ok((status, response.into_body().collect().await?.to_bytes()))
+        let (status, says_when) = (response.status(), response.headers().contains_key(RETRY_AFTER));
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok(Answer { status, says_when, body })
     }
 
     async fn connected(&mut self) -> anyhow::Result<&mut SendRequest<Full<Bytes>>> {

@@ -5,6 +5,7 @@
 //! [`Report`]s, which are tables as text, serializable, and drawn by [`plot`].
 mod cpu;
 mod drive;
+mod flood;
 mod http;
 mod metrics;
 mod options;
@@ -23,7 +24,7 @@ mod yardstick;
 
 pub use options::{BenchOptions, LoadOptions, Rate, RowOptions, Scenario, YardstickOptions};
 pub use plot::plot;
-pub use report::{Part, Report};
+pub use report::{Overload, Part, Report};
 pub use timeline::Point;
 pub use times::Spread;
 pub use watch::{Cost, CpuPerThousand, DatabasePerTask, EnginePerTask};

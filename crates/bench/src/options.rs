@@ -162,6 +162,16 @@ pub enum Scenario {
         #[arg(long)]
         hold_snapshot: bool,
     },
+    /// Steps before, beside and after callers who start executions without a pause: what is shed, and
+    /// what becomes of the work under way. The callers' executions end by themselves after an hour
+    Overload {
+        /// How long each of the three parts lasts, seconds
+        #[arg(long, default_value_t = 20, value_parser = value_parser!(u64).range(2..=3600))]
+        seconds: u64,
+        /// Connections that do nothing but start executions
+        #[arg(long, default_value_t = 768, value_parser = value_parser!(u32).range(1..=10_000))]
+        callers: u32,
+    },
     /// What the store alone takes: commits as those of `steps`, without engine and HTTP, into an
     /// empty database (--database-url), which it leaves empty
     Yardstick(YardstickOptions),
@@ -270,6 +280,7 @@ impl LoadOptions {
             | Scenario::Mixed { .. }
             | Scenario::Idle { .. }
             | Scenario::Soak { .. }
+            | Scenario::Overload { .. }
             | Scenario::Yardstick(_) => self,
         }
     }

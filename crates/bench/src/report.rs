@@ -1,6 +1,7 @@
 //! What a run found.
+use crate::flood::Flooded;
 use crate::plan::Plan;
-use crate::timeline::Point;
+use crate::timeline::{Point, Timeline};
 use crate::times::{Spread, rounded};
 use crate::tracker::Measured;
 use crate::verify::Ends;
@@ -65,6 +66,8 @@ pub struct Report {
     pub loss_percent: Option<f64>,
     /// The first and the last quarter of a long run.
     pub quarters: Option<[Part; 2]>,
+    /// What became of the work under way while too much was started.
+    pub overload: Option<Overload>,
     /// Starts that an overloaded server refused, and that were sent again.
     pub refused_starts: u64,
     /// Tasks that were handed out more than once.
@@ -79,6 +82,56 @@ pub struct Report {
     pub latency_of: &'static str,
     /// The run over time.
     pub timeline: Vec<Point>,
+}
+
+/// A run in three parts, in the second of which more is started than a server can take.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overload {
+    /// Before it.
+    pub before: Part,
+    /// Beside it.
+    pub beside: Part,
+    /// After it.
+    pub after: Part,
+    /// Results beside it, of 100 before it.
+    pub kept_percent: f64,
+    /// Starts asked for in a second.
+    pub asked_per_s: f64,
+    /// Starts that the server took.
+    pub taken: u64,
+    /// Starts that it refused with 429 or 503 and a `Retry-After`.
+    pub refused: u64,
+    /// Starts that failed otherwise.
+    pub failed: u64,
+    /// From its end until nine tenths of the results before it came again, seconds; absent when they
+    /// did not.
+    pub back_after_s: Option<f64>,
+}
+
+impl Overload {
+    /// `None` when the run was too short to tell.
+    pub(crate) fn new(timeline: &Timeline, flooded: &Flooded) -> Option<Self> {
+        let Flooded { began, ended, starts } = *flooded;
+        let lasted = ended - began;
+        let before = timeline.between(began.checked_sub(lasted / 2)?, began)?;
+        let beside = timeline.between(began, ended)?;
+        let after = timeline.between(ended, ended + lasted * 3 / 4)?;
+        #[expect(clippy::cast_precision_loss, reason = "no run has 2^52 starts")]
+        let asked = (starts.taken + starts.refused + starts.failed) as f64;
+        let back = timeline.is_back(ended, 0.9 * before.tasks_per_s);
+        Some(Self {
+            before: before.into(),
+            beside: beside.into(),
+            after: after.into(),
+            kept_percent: rounded(100.0 * beside.tasks_per_s / before.tasks_per_s),
+            asked_per_s: rounded(asked / lasted.as_secs_f64()),
+            taken: starts.taken,
+            refused: starts.refused,
+            failed: starts.failed,
+            back_after_s: back.map(|back| rounded((back - ended).as_secs_f64())),
+        })
+    }
 }
 
 /// A part of a run.
@@ -173,6 +226,11 @@ impl Report {
         Self { loss_percent: loss.is_finite().then(|| rounded(loss)), ..self }
     }
 
+    /// Adds what a flood did.
+    pub(crate) fn flooded(self, timeline: &Timeline, flooded: &Flooded) -> Self {
+        Self { overload: Overload::new(timeline, flooded), quarters: None, ..self }
+    }
+
     /// Adds how the executions stand.
     pub(crate) fn verified(&mut self, ends: Ends) {
         self.verified = ends.verified;
@@ -192,6 +250,7 @@ impl Report {
             && self.wrong_output == 0
             && self.polled_twice == 0
             && self.early == 0
+            && self.overload.is_none_or(|overload| overload.failed == 0)
             && !self.timed_out
     }
 }

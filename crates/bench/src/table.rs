@@ -1,5 +1,5 @@
 //! The report as a table for people: a row for each figure that there is.
-use crate::report::{Part, Report};
+use crate::report::{Overload, Part, Report};
 use crate::times::Spread;
 use crate::watch::{CpuPerThousand, DatabasePerTask, EnginePerTask};
 use std::fmt;
@@ -64,14 +64,10 @@ impl Report {
         for (name, part) in
             ["first quarter", "last quarter"].into_iter().zip(self.quarters.iter().flatten())
         {
-            let Part { tasks_per_s, p50, p99, max } = *part;
-            let [p50, p99, max] = [p50, p99, max].map(Option::unwrap_or_default);
-            rows.add(
-                name,
-                format!(
-                    "{tasks_per_s:.1} tasks/s, p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms"
-                ),
-            );
+            rows.add(name, part_of_run(part));
+        }
+        if let Some(overload) = &self.overload {
+            add_overload(rows, overload);
         }
     }
 
@@ -121,6 +117,27 @@ impl Report {
         rows.add("first failed call", self.first_error.clone());
         rows.add("first wrong end", self.first_wrong.clone());
     }
+}
+
+fn add_overload(rows: &mut Rows, overload: &Overload) {
+    rows.add("before the overload", part_of_run(&overload.before));
+    rows.add("beside it", part_of_run(&overload.beside));
+    rows.add("after it", part_of_run(&overload.after));
+    rows.add("throughput kept beside it", format!("{:.1} %", overload.kept_percent));
+    let Overload { asked_per_s, taken, refused, failed, .. } = overload;
+    rows.add("overload: starts asked for", format!("{asked_per_s:.0} a second"));
+    rows.add(
+        "overload: starts",
+        format!("{taken} taken, {refused} refused with Retry-After, {failed} failed"),
+    );
+    let back = overload.back_after_s.map(|seconds| format!("{seconds:.1} s after its end"));
+    rows.add("back at nine tenths", back.unwrap_or_else(|| "not within the run".to_owned()));
+}
+
+fn part_of_run(part: &Part) -> String {
+    let Part { tasks_per_s, p50, p99, max } = *part;
+    let [p50, p99, max] = [p50, p99, max].map(Option::unwrap_or_default);
+    format!("{tasks_per_s:.1} tasks/s, p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms")
 }
 
 fn shown(spread: Option<Spread>) -> Option<String> {
@@ -253,6 +270,33 @@ mod tests {
         starts refused, sent again   4
         tasks handed out twice       0
         failed calls                 0
+        ");
+    }
+
+    #[test]
+    fn the_table_shows_what_an_overload_did() {
+        let part = |tasks_per_s| Part { tasks_per_s, p50: Some(1.0), p99: Some(2.0), max: None };
+        let overload = Overload {
+            before: part(100.0),
+            beside: part(85.0),
+            after: part(99.0),
+            kept_percent: 85.0,
+            asked_per_s: 5000.0,
+            taken: 700,
+            refused: 9300,
+            failed: 0,
+            back_after_s: None,
+        };
+        let report = Report { overload: Some(overload), ..report() };
+        let rows: Vec<_> = report.rows().into_iter().map(|row| row.join(": ")).collect();
+        insta::assert_snapshot!(rows[8..15].join("\n"), @"
+        before the overload: 100.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
+        beside it: 85.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
+        after it: 99.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
+        throughput kept beside it: 85.0 %
+        overload: starts asked for: 5000 a second
+        overload: starts: 700 taken, 9300 refused with Retry-After, 0 failed
+        back at nine tenths: not within the run
         ");
     }
 

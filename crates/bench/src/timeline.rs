@@ -154,6 +154,26 @@ impl Timeline {
         points(&self.intervals, self.width)
     }
 
+    /// What happened between two moments, in the intervals that lie there whole; `None` if none does.
+    pub(crate) fn between(&self, from: Instant, to: Instant) -> Option<Point> {
+        let nanos = |moment: Instant| moment.saturating_duration_since(self.begin).as_nanos();
+        let width = self.width.as_nanos();
+        let first = usize::try_from(nanos(from).div_ceil(width)).ok()?;
+        let last = usize::try_from(nanos(to) / width).ok()?.min(self.intervals.len());
+        let inside = self.intervals.get(first..last).filter(|inside| !inside.is_empty())?;
+        let width = self.width * u32::try_from(inside.len()).ok()?;
+        Some(merged(inside, inside.len())[0].point(to.saturating_duration_since(self.begin), width))
+    }
+
+    /// The end of the first interval after `from` in which at least so many results were taken in a
+    /// second.
+    pub(crate) fn is_back(&self, from: Instant, tasks_per_s: f64) -> Option<Instant> {
+        let ends = (1..).map(|number: u32| self.begin + self.width * number);
+        let later =
+            self.points().into_iter().zip(ends).filter(|(_, end)| *end >= from + self.width);
+        later.filter(|(point, _)| point.tasks_per_s >= tasks_per_s).map(|(_, end)| end).next()
+    }
+
     /// The first and the last quarter; `None` where there are fewer than four intervals.
     pub(crate) fn first_and_last_quarter(&self) -> Option<[Point; 2]> {
         let size = self.intervals.len() / 4;
@@ -221,6 +241,25 @@ mod tests {
         let about = |found: f64, wanted: f64| (found - wanted).abs() < 0.05 * wanted;
         assert!(about(first.tasks_per_s, 1.0) && about(first.p50.unwrap(), 1000.0), "{first:?}");
         assert!(about(last.tasks_per_s, 1.0) && about(last.p50.unwrap(), 2000.0), "{last:?}");
+    }
+
+    #[test]
+    fn a_part_of_a_run_is_told_alone() {
+        let begin = Instant::now();
+        let mut timeline = Timeline::new(begin);
+        for tenth in 0..40 {
+            let is_flooded = (10..20).contains(&tenth);
+            for _ in 0..if is_flooded { 5 } else { 10 } {
+                timeline.task(at(begin, tenth * 100 + 50));
+            }
+        }
+        let rate =
+            |from, to| timeline.between(at(begin, from), at(begin, to)).map(|p| p.tasks_per_s);
+        assert_eq!([rate(0, 1000), rate(950, 2010)], [Some(100.0), Some(50.0)]);
+        assert_eq!([rate(1010, 1090), rate(9000, 9900), rate(300, 200)], [None; 3]);
+        assert_eq!(timeline.is_back(at(begin, 2000), 90.0), Some(at(begin, 2100)));
+        assert_eq!(timeline.is_back(at(begin, 1000), 90.0), Some(at(begin, 2100)));
+        assert_eq!(timeline.is_back(at(begin, 2000), 101.0), None);
     }
 
     #[test]

@@ -83,6 +83,12 @@ impl SpanId {
         Self(id.mixed().max(1))
     }
 
+    /// The span of a task's wait for a worker.
+    pub fn of_wait(id: TaskId) -> Self {
+        // No end has the version 0.
+        Self::of_task(id).again(0)
+    }
+
     /// The span of the same thing after it was begun anew, where `version` tells its ends apart.
     #[must_use]
     pub fn again(self, version: i64) -> Self {

@@ -20,6 +20,11 @@ impl Default for Admission {
 }
 
 impl Admission {
+    /// Whether every place is taken, so that further starts wait for one or are refused.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.available_permits() == 0
+    }
+
     /// A place for one start, free again when dropped.
     pub(crate) async fn enter(&self) -> Result<SemaphorePermit<'_>, OrchestratorError> {
         let place = tokio::time::timeout(WAIT_MAX, self.0.acquire()).await;

@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 
 /// Most spans that wait to be exported; about 5 MB.
 const SPANS_WAITING_MAX: usize = 16_384;
+/// Most links of one span, as OpenTelemetry has it; a wider JOIN links to its first tasks.
+const LINKS_MAX: usize = 128;
 
 /// Decides which executions are traced, and tells of their spans.
 #[derive(Clone)]
@@ -41,8 +43,8 @@ pub struct Span {
     pub id: SpanId,
     /// The span around it.
     pub parent: Option<SpanId>,
-    /// The span that it repeats.
-    pub repeats: Option<SpanId>,
+    /// The span that it repeats, or those that it waited for.
+    pub links: Vec<SpanId>,
     /// Its beginning.
     pub start: Timestamp,
     /// Its end.
@@ -81,6 +83,13 @@ pub enum Subject {
         started: Option<Timestamp>,
         /// Who had it.
         worker: Option<Arc<str>>,
+    },
+    /// A task's wait for a worker.
+    Wait {
+        /// The task's id.
+        id: TaskId,
+        /// What runs it.
+        task_type: Arc<str>,
     },
 }
 
@@ -193,6 +202,7 @@ fn spans_of(
     }
     for task in ended.into_iter().filter_map(|seq| execution.task(seq)) {
         if task.status.is_terminal() {
+            of_wait(execution, trace, task).into_iter().for_each(&mut tell);
             tell(of_task(execution, trace, task, version));
         }
     }
@@ -206,11 +216,11 @@ fn of_execution(execution: &Execution, trace: &Trace, version: i64) -> Span {
     let root = SpanId::of_execution(execution.id());
     let end = execution.ended_at.unwrap_or(execution.updated_at);
     let subject = Subject::Execution { status: execution.status };
-    let (id, parent, repeats, start) = match execution.reopened_at {
-        None => (root, trace.parent, None, execution.created_at),
-        Some(at) => (root.again(version), Some(root), Some(root), at),
+    let (id, parent, links, start) = match execution.reopened_at {
+        None => (root, trace.parent, Vec::new(), execution.created_at),
+        Some(at) => (root.again(version), Some(root), vec![root], at),
     };
-    Span { id, parent, repeats, start, end, ..blank(execution, trace, subject) }
+    Span { id, parent, links, start, end, ..blank(execution, trace, subject) }
 }
 
 fn of_task(execution: &Execution, trace: &Trace, task: &Task, version: i64) -> Span {
@@ -221,6 +231,10 @@ fn of_task(execution: &Execution, trace: &Trace, task: &Task, version: i64) -> S
     } else {
         (own, task.retried_task.map(id_of))
     };
+    let names = task.join_on.as_deref().unwrap_or_default();
+    let joined = names.iter().filter_map(|name| execution.by_reference(name));
+    let joined =
+        joined.filter(|joined| joined.status.is_terminal()).map(|joined| id_of(joined.seq));
     let root = SpanId::of_execution(execution.id());
     let subject = Subject::Task {
         id: execution.id().task(task.seq),
@@ -234,11 +248,25 @@ fn of_task(execution: &Execution, trace: &Trace, task: &Task, version: i64) -> S
     Span {
         id,
         parent: Some(task.loop_task.map_or(root, id_of)),
-        repeats,
+        links: repeats.into_iter().chain(joined).take(LINKS_MAX).collect(),
         start: task.scheduled_at,
         end: task.ended_at.unwrap_or(task.updated_at),
         ..blank(execution, trace, subject)
     }
+}
+
+/// The part of a worker's task in which it was ready and no worker had it yet.
+fn of_wait(execution: &Execution, trace: &Trace, task: &Task) -> Option<Span> {
+    let end = task.started_at.filter(|_| task.poll_count > 0 && !task.was_ended)?;
+    let id = execution.id().task(task.seq);
+    let subject = Subject::Wait { id, task_type: execution.node_of(task).task_type.clone() };
+    Some(Span {
+        id: SpanId::of_wait(id),
+        parent: Some(SpanId::of_task(id)),
+        start: task.scheduled_at.plus_seconds(task.start_delay_seconds).min(end),
+        end,
+        ..blank(execution, trace, subject)
+    })
 }
 
 fn blank(execution: &Execution, trace: &Trace, subject: Subject) -> Span {
@@ -247,7 +275,7 @@ fn blank(execution: &Execution, trace: &Trace, subject: Subject) -> Span {
         trace: trace.clone(),
         id: SpanId::of_execution(facts.id),
         parent: None,
-        repeats: None,
+        links: Vec::new(),
         start: facts.at,
         end: facts.at,
         workflow_id: facts.id,
@@ -273,7 +301,7 @@ mod tests {
             trace,
             id: SpanId::of_execution(id()),
             parent: None,
-            repeats: None,
+            links: Vec::new(),
             start: Timestamp::default(),
             end: Timestamp::default(),
             workflow_id: id(),

@@ -150,7 +150,7 @@ impl Lost {
 
 fn span_data(span: &Span, scope: &InstrumentationScope) -> SpanData {
     let (mut links, mut events) = (SpanLinks::default(), SpanEvents::default());
-    links.links.extend(span.repeats.map(|id| Link::with_context(context(span, id))));
+    links.links.extend(span.links.iter().map(|id| Link::with_context(context(span, *id))));
     events.events.extend(started(span));
     SpanData {
         span_context: context(span, span.id),
@@ -187,6 +187,7 @@ fn name(span: &Span) -> String {
     match &span.subject {
         Subject::Execution { .. } => format!("workflow {}", span.workflow_name),
         Subject::Task { task_type, .. } => format!("task {task_type}"),
+        Subject::Wait { task_type, .. } => format!("queue {task_type}"),
     }
 }
 
@@ -200,7 +201,7 @@ fn attributes(span: &Span) -> Vec<KeyValue> {
         Subject::Execution { status } => {
             attributes.push(KeyValue::new("workflow.status", status.name()));
         }
-        Subject::Task { id, task_type, reference, attempt, status, started, worker } => {
+        Subject::Task { id, task_type, reference, attempt, status, started: _, worker } => {
             attributes.extend([
                 KeyValue::new("task.id", id.to_string()),
                 KeyValue::new("task.type", task_type.to_string()),
@@ -208,13 +209,14 @@ fn attributes(span: &Span) -> Vec<KeyValue> {
                 KeyValue::new("task.attempt", i64::from(*attempt)),
                 KeyValue::new("task.status", status.name()),
             ]);
-            attributes.extend(started.map(|started| {
-                KeyValue::new("task.queue_wait_ms", started.millis_since(span.start).max(0))
-            }));
             attributes.extend(
                 worker.as_ref().map(|worker| KeyValue::new("worker.id", worker.to_string())),
             );
         }
+        Subject::Wait { id, task_type } => attributes.extend([
+            KeyValue::new("task.id", id.to_string()),
+            KeyValue::new("task.type", task_type.to_string()),
+        ]),
     }
     attributes
 }
@@ -222,7 +224,7 @@ fn attributes(span: &Span) -> Vec<KeyValue> {
 /// The moment at which a worker got the task.
 fn started(span: &Span) -> Option<Event> {
     match &span.subject {
-        Subject::Execution { .. } => None,
+        Subject::Execution { .. } | Subject::Wait { .. } => None,
         Subject::Task { started, .. } => {
             started.map(|at| Event::new("task.started", time(at), Vec::new(), 0))
         }
@@ -234,6 +236,7 @@ fn status(span: &Span) -> Status {
     let (is_good, name) = match &span.subject {
         Subject::Execution { status } => (*status == WorkflowStatus::Completed, status.name()),
         Subject::Task { status, .. } => (status.is_successful(), status.name()),
+        Subject::Wait { .. } => (true, ""),
     };
     if is_good { Status::Ok } else { Status::error(name) }
 }

@@ -106,6 +106,21 @@ fn a_soak_lasts_as_long_as_asked() {
     assert!(report["quarters"][1]["tasksPerS"].is_number(), "{report}");
 }
 
+/// The callers are as many as the engine lets wait, so each start is taken or refused in time, and the
+/// steps beside them end as they must.
+#[test]
+fn an_overload_is_told_in_three_parts() {
+    let report = bench("overload --seconds 2 --callers 300 --in-flight 4");
+    let executions = report["workflows"].as_u64().unwrap();
+    check(&report, executions, 100 * executions);
+    let overload = &report["overload"];
+    for part in ["before", "beside", "after"] {
+        assert!(overload[part]["tasksPerS"].as_f64().unwrap() > 0.0, "{part}: {report}");
+    }
+    let starts = |name: &str| overload[name].as_u64().unwrap();
+    assert!(starts("taken") > 0 && starts("failed") == 0, "{report}");
+}
+
 /// Goal: what the yardstick did is counted, and gone afterwards. Method: on SQLite and PostgreSQL,
 /// twice, since it refuses a database with executions in it.
 #[test]

@@ -20,6 +20,8 @@ use std::time::Duration;
 const EXECUTIONS: u32 = 40;
 const BRANCHES: u32 = 50;
 const ITERATIONS: u32 = 20;
+/// Executions that wait a second each: few, since one is run after the other.
+const TIMERS: u32 = 8;
 /// How far a count may be from the table before the table is wrong, as a share: page splits and the
 /// rows that the server writes for itself move the bytes of WAL a little.
 const TOLERANCE: f64 = 0.06;
@@ -47,7 +49,7 @@ struct Scenario {
     workers_wait: bool,
 }
 
-const SCENARIOS: [Scenario; 5] = [
+const SCENARIOS: [Scenario; 7] = [
     Scenario {
         name: "steps, a worker waits",
         tasks: 3,
@@ -86,6 +88,22 @@ const SCENARIOS: [Scenario; 5] = [
         executions: EXECUTIONS,
         steps: parent,
         input: || json!({}),
+        workers_wait: true,
+    },
+    Scenario {
+        name: "timer",
+        tasks: 1,
+        executions: TIMERS,
+        steps: timer,
+        input: || json!({}),
+        workers_wait: true,
+    },
+    Scenario {
+        name: "mixed",
+        tasks: 4,
+        executions: EXECUTIONS,
+        steps: mixed,
+        input: || json!({"by": "air"}),
         workers_wait: true,
     },
 ];
@@ -128,6 +146,30 @@ fn repeat() -> Vec<Value> {
 fn parent() -> Vec<Value> {
     vec![json!({"name": "child", "taskReferenceName": "child", "type": "SUB_WORKFLOW",
         "subWorkflowParam": {"name": "child", "version": 1}})]
+}
+
+fn timer() -> Vec<Value> {
+    let wait = json!({"name": "wait", "taskReferenceName": "wait", "type": "WAIT",
+        "inputParameters": {"duration": "1 seconds"}});
+    vec![wait, simple("after", "1")]
+}
+
+/// Two branches, a script, a choice, a variable and a child.
+fn mixed() -> Vec<Value> {
+    let fork = json!({"name": "fork", "taskReferenceName": "fork", "type": "FORK_JOIN",
+        "forkTasks": [[simple("left", "1")], [simple("right", "1")]]});
+    let join = json!({"name": "join", "taskReferenceName": "join", "type": "JOIN",
+        "joinOn": ["left", "right"]});
+    let sum = json!({"name": "sum", "taskReferenceName": "sum", "type": "INLINE",
+        "inputParameters": {"evaluatorType": "javascript", "expression": "$.a + $.b",
+            "a": "${left.output.n}", "b": "${right.output.n}"}});
+    let choose = json!({"name": "choose", "taskReferenceName": "choose", "type": "SWITCH",
+        "evaluatorType": "value-param", "expression": "by",
+        "inputParameters": {"by": "${workflow.input.by}"},
+        "decisionCases": {"air": [simple("fly", "${sum.output.result}")]}});
+    let keep = json!({"name": "keep", "taskReferenceName": "keep", "type": "SET_VARIABLE",
+        "inputParameters": {"sum": "${sum.output.result}"}});
+    [vec![fork, join, sum, choose, keep], parent()].concat()
 }
 
 /// What one task cost.

@@ -166,7 +166,7 @@ async fn an_execution_is_one_trace_across_retries_restarts_and_sub_workflows() {
 
     let server = Server::start(folder.path(), &flags);
     finish(&server, &id).await;
-    let (before, restarted, after) = (7, 13, 17);
+    let (before, restarted, after) = (11, 20, 25);
     let spans = collector.spans(before).await;
     assert_eq!(spans.len(), before, "{:?}", names(&spans));
     check_tree(&spans, &id);
@@ -226,10 +226,39 @@ fn check_tree(spans: &[Span], id: &str) {
     assert_eq!(attribute(failed, "task.status"), "FAILED");
     assert_eq!(retried.links[0].span_id, failed.span_id);
     assert_eq!((attribute(retried, "task.attempt"), retried.events.len()), ("1".to_owned(), 1));
-    assert!(!attribute(retried, "task.queue_wait_ms").is_empty());
+    let waits = &found["queue step"];
+    assert!(is_below(waits[0], failed) && is_below(waits[1], retried));
+    assert!(failed.start_time_unix_nano <= waits[0].start_time_unix_nano);
+    assert_eq!(waits[1].end_time_unix_nano, retried.events[0].time_unix_nano);
     for again in &found["workflow outer"][1..] {
         assert!(is_below(again, root) && again.links[0].span_id == root.span_id);
     }
+}
+
+/// A JOIN is linked to what it waited for.
+#[tokio::test]
+async fn a_join_is_linked_to_the_tasks_that_it_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let (collector, host) = Collector::start().await;
+    let server = Server::start(folder.path(), &["--otlp-endpoint", &host]);
+    let simple = |name: &str| json!({ "name": name, "taskReferenceName": name, "type": "SIMPLE" });
+    let forked = json!([{ "name": "forked", "version": 1, "ownerEmail": "a@b.c", "tasks": [
+        { "name": "fork", "taskReferenceName": "fork", "type": "FORK_JOIN",
+            "forkTasks": [[simple("left")], [simple("right")]] },
+        { "name": "join", "taskReferenceName": "join", "type": "JOIN", "joinOn": ["left", "right"] },
+    ] }]);
+    server.ok("PUT /api/metadata/workflow", &forked.to_string()).await;
+    server.ok("POST /api/workflow", &json!({ "name": "forked" }).to_string()).await;
+    for branch in ["left", "right"] {
+        let task = server.poll(branch).await;
+        server.report(&task, "COMPLETED").await;
+    }
+    let spans = collector.spans(7).await;
+    let found = by_subject(&spans);
+    let links = found["join"][0].links.iter().map(|link| &link.span_id);
+    let joined = ["left", "right"].map(|branch| &found[branch][0].span_id);
+    assert_eq!(links.collect::<Vec<_>>(), joined);
+    assert_eq!(server.stop().0.code(), Some(0));
 }
 
 /// Without a collector nothing of ours is shown; a caller's trace is passed on as it came.

@@ -1,5 +1,7 @@
 //! Tells other processes of ready tasks, and hears them: NOTIFY and LISTEN on two connections of
-//! their own. Both are hints, so whatever fails is tried again later and never reported.
+//! their own. Both are hints, so whatever fails is tried again later and never reported. The one that
+//! listens also makes this process known to the others (share.rs).
+use crate::share;
 use crate::text::{text, value};
 use baton_store::StoreError;
 use futures::{StreamExt, stream};
@@ -32,6 +34,8 @@ const SEPARATOR: char = '\n';
 
 /// The bell of one store. Silent when dropped.
 pub(crate) struct Bell {
+    /// This process, as the others see it.
+    pub(crate) number: i32,
     heard: broadcast::Sender<Arc<[String]>>,
     waiting: Arc<Waiting>,
     tasks: [JoinHandle<()>; 2],
@@ -60,8 +64,9 @@ impl Bell {
     pub(crate) async fn hang_up(config: Config) -> Result<Self, StoreError> {
         let (heard, _) = broadcast::channel(HEARD_MAX);
         // Marks our own rings, which nobody here needs to hear.
-        let token = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
-        let listener = Listener { config: config.clone(), token: token.clone(), heard };
+        let random = RandomState::new().hash_one(std::process::id());
+        let (token, number) = (format!("{random:016x}"), share::number_of(random));
+        let listener = Listener { config: config.clone(), token: token.clone(), number, heard };
         let heard = listener.heard.clone();
         let first = listener.connect().await.map_err(|error| crate::error::unavailable(&error))?;
         let waiting = Arc::new(Waiting::default());
@@ -69,7 +74,7 @@ impl Bell {
             tokio::spawn(listener.run(first)),
             tokio::spawn(ring_waiting(config, token, Arc::clone(&waiting))),
         ];
-        Ok(Self { heard, waiting, tasks })
+        Ok(Self { number, heard, waiting, tasks })
     }
 
     pub(crate) fn ring(&self, queues: &[String]) {
@@ -91,6 +96,7 @@ impl Bell {
 struct Listener {
     config: Config,
     token: String,
+    number: i32,
     heard: broadcast::Sender<Arc<[String]>>,
 }
 
@@ -132,6 +138,7 @@ impl Listener {
             }
         });
         client.batch_execute(include_str!("sql/listen.sql")).await?;
+        client.execute(include_str!("sql/be_known.sql"), &[&self.number]).await?;
         Ok((client, ears))
     }
 }

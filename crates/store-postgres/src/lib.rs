@@ -22,6 +22,7 @@ mod rows;
 mod rows_written;
 mod search;
 mod shards;
+mod share;
 mod store;
 #[cfg(test)]
 mod tests;

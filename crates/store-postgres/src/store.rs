@@ -9,6 +9,7 @@ use crate::migrate::{self, MIGRATIONS, MigrationReport};
 use crate::rows::{execution_id, get, loaded_executions, payload, text_of};
 use crate::search;
 use crate::shards::IN_FLIGHT_MAX;
+use crate::share::Share;
 use crate::text::text;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -79,6 +80,14 @@ impl PostgresStore {
     /// [`StoreError::Corrupt`]: an applied migration is not the one this build knows.
     pub async fn migrate(url: &str) -> Result<MigrationReport, StoreError> {
         migrate::migrate(url).await
+    }
+
+    /// This process's part of the wake-ups.
+    async fn share(&self) -> Result<Share, StoreError> {
+        let rows = self.engine.query(include_str!("sql/share.sql"), &[]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Corrupt("no clock".into()))?;
+        let (now, processes) = (get(row, "now")?, get::<Vec<i64>>(row, "processes")?);
+        Ok(Share::new(self.bell.number, &processes, Timestamp::from_millis(now)))
     }
 }
 
@@ -159,9 +168,11 @@ impl Store for PostgresStore {
         until: Timestamp,
         limit: u32,
     ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError> {
+        let share = self.share().await?;
         let due = self.parts().into_iter().map(|part| self.due_in(part, until, limit));
         let due: Vec<_> = stream::iter(due).buffer_unordered(IN_FLIGHT_MAX).try_collect().await?;
         let mut due = due.concat();
+        due.retain(|(id, at)| share.holds(*id, *at));
         due.sort_unstable_by_key(|(id, at)| (*at, *id));
         due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(due)

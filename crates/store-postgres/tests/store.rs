@@ -12,6 +12,7 @@ use baton_telemetry::Telemetry;
 use baton_test_support::Postgres;
 use bytes::Bytes;
 use rows::{AT, birth, step};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A database of its own, and its URL.
@@ -202,6 +203,40 @@ async fn a_postponed_wake_up_comes_at_its_new_time() -> Result<()> {
     assert_eq!(store.due_wake_ups(AT.plus_seconds(90), 10).await?, []);
     lane.commit(&batch(vec![ExecutionWrite { wake_at: wake_at(30), ..step(id(1), 4) }])).await?;
     assert_eq!(store.due_wake_ups(AT.plus_seconds(30), 10).await?, [(id(1), AT.plus_seconds(30))]);
+    Ok(())
+}
+
+/// Of two processes each sees to its part of the wake-ups, both to what is overdue, and one alone to
+/// all of them, also after the other has died.
+#[tokio::test]
+async fn wake_ups_are_shared_by_those_that_live() -> Result<()> {
+    let url = migrated(Postgres::shared()?).await?;
+    let one = store(&url).await?;
+    let soon = one.now().await?.plus_seconds(60);
+    let at = |n| if n == 0 { AT } else { soon };
+    let births = (0..40).map(|n| {
+        let shard = u8::try_from(n).unwrap_or_default();
+        ExecutionWrite { wake_at: Some(at(n)), ..birth(id(n).in_shard(shard)) }
+    });
+    one.open_lane().await?.commit(&batch(births.collect())).await?;
+    let of = async |store: &PostgresStore| {
+        let due = store.due_wake_ups(soon, 100).await?;
+        Ok::<BTreeSet<_>, StoreError>(due.into_iter().collect())
+    };
+    let all = of(&one).await?;
+    assert_eq!(all.len(), 40);
+    let other = store(&url).await?;
+    let (ones, others) = (of(&one).await?, of(&other).await?);
+    assert_eq!(&ones | &others, all);
+    assert_eq!((&ones & &others).into_iter().map(|(_, at)| at).collect::<Vec<_>>(), [AT]);
+    assert_eq!(ones.len() + others.len(), 41);
+    assert!(ones.len().abs_diff(others.len()) <= 1, "{} and {}", ones.len(), others.len());
+    drop(other);
+    let alone = async {
+        while of(&one).await? != all {}
+        Ok::<_, StoreError>(())
+    };
+    tokio::time::timeout(Duration::from_secs(10), alone).await??;
     Ok(())
 }
 

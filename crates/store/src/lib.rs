@@ -62,7 +62,9 @@ pub trait Store: Send + Sync + 'static {
         reserve_ms: u32,
     ) -> Result<Vec<ReadyKey>, StoreError>;
 
-    /// Executions whose wake-up time is at or before `until`, earliest first, at most `limit`.
+    /// Executions whose wake-up time is at or before `until`, earliest first, at most `limit`. Where
+    /// several processes share the database, each is named to one of them, and to all when that one
+    /// has not seen to it in time.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

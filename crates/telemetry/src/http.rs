@@ -9,7 +9,7 @@ use std::time::Duration;
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "DELETE", "HEAD", "other"];
 
 /// Statuses with a name of their own; all others are the last.
-const STATUSES: [(u16, &str); 15] = [
+const STATUSES: [(u16, &str); 16] = [
     (200, "200"),
     (201, "201"),
     (202, "202"),
@@ -22,6 +22,7 @@ const STATUSES: [(u16, &str); 15] = [
     (409, "409"),
     (413, "413"),
     (415, "415"),
+    (429, "429"),
     (500, "500"),
     (503, "503"),
     (0, "other"),

@@ -14,6 +14,10 @@ use std::time::Duration;
 const RESPONSE_TIMEOUT_S: u64 = 3600;
 /// How long an idle execution waits before it ends by itself: a day.
 const IDLE_FOR: Duration = Duration::from_hours(24);
+/// Steps of an execution that is worked under an overload: so many that few need be started then.
+const OVERLOAD_STEPS: u32 = 100;
+/// How long executions that nobody works stay open, seconds.
+const FLOOD_OPEN_S: u64 = 3600;
 /// Idle executions that a server should start in a second at least, or it is given up.
 const IDLE_PER_S_MIN: u32 = 200;
 
@@ -81,10 +85,10 @@ impl Plan {
                 Self { name, pace: Pace { per_second, ..plan.pace }, ..plan }
             }
             Scenario::Soak { seconds, steps, .. } => {
-                let row = RowOptions { workflows: u32::MAX, steps, payload_bytes: 0 };
-                let plan = row::plan(prefix, row, run_id);
-                let stop_after = Some(Duration::from_secs(seconds));
-                Self { name: "soak", pace: Pace { stop_after, ..plan.pace }, ..plan }
+                row::plan(prefix, endless(steps), run_id).lasting("soak", seconds)
+            }
+            Scenario::Overload { seconds, .. } => {
+                row::plan(prefix, endless(OVERLOAD_STEPS), run_id).lasting("overload", 3 * seconds)
             }
             Scenario::Fanout { width, workflows } => fork::plan(prefix, width, workflows, run_id),
             Scenario::Loop { iterations, workflows } => {
@@ -107,9 +111,25 @@ impl Plan {
         Self { name, ..self }
     }
 
+    /// The same under another name, with as many executions as there is time for.
+    fn lasting(self, name: &'static str, seconds: u64) -> Self {
+        let stop_after = Some(Duration::from_secs(seconds));
+        Self { name, pace: Pace { stop_after, ..self.pace }, ..self }
+    }
+
     /// Executions that only wait.
     pub(crate) fn idle(prefix: &str, executions: u32, run_id: i64) -> Self {
         waiting::idle(prefix, executions, run_id)
+    }
+
+    /// The workflow, with its definition, of those who start executions and do no work.
+    pub(crate) fn flood(prefix: &str) -> (String, Value) {
+        let workflow = format!("{prefix}_flood");
+        let tasks = [simple(&format!("{prefix}_flooded"), "flooded", json!({}))];
+        let mut definition = definition(&workflow, &tasks, &json!({}));
+        definition["timeoutPolicy"] = json!("TIME_OUT_WF");
+        definition["timeoutSeconds"] = json!(FLOOD_OPEN_S);
+        (workflow, definition)
     }
 
     /// The task definitions to register. A failed task is tried again at once.
@@ -125,9 +145,7 @@ impl Plan {
     /// first; in whole seconds, as servers of this API know no shorter ones.
     pub(crate) fn wait_of(&self, number: u32, elapsed: Duration) -> Option<Duration> {
         match &self.shape {
-            Shape::Timer(window) => {
-                Some(waiting::wait_of(*window, number, self.pace.workflows, elapsed))
-            }
+            Shape::Timer(window) => Some(waiting::wait_of(*window, number, elapsed)),
             Shape::Idle => Some(IDLE_FOR),
             Shape::Row { .. }
             | Shape::Fork { .. }
@@ -241,6 +259,11 @@ impl Plan {
     }
 }
 
+/// Executions of so many steps, without an end.
+fn endless(steps: u32) -> RowOptions {
+    RowOptions { workflows: u32::MAX, steps, payload_bytes: 0 }
+}
+
 fn simple(task_type: &str, reference: &str, input: Value) -> Value {
     json!({"name": task_type, "taskReferenceName": reference, "type": "SIMPLE",
         "inputParameters": with_key(input)})
@@ -325,11 +348,26 @@ mod tests {
         let wait = |number, elapsed| plan.wait_of(number, Duration::from_secs(elapsed)).unwrap();
         assert_eq!(wait(0, 0), Duration::from_secs(20));
         assert_eq!(wait(0, 5), Duration::from_secs(15));
-        assert_eq!(wait(99, 0), Duration::from_secs(30));
+        assert!((0..100).all(|number| (20..=30).contains(&wait(number, 0).as_secs())));
         assert_eq!(wait(50, 60), Duration::from_secs(1), "too late is as soon as possible");
         let input = plan.input(0, Some(wait(0, 0)));
         assert_eq!(input, json!({"n": 0, "key": "42:0", "wait": "20 seconds"}));
         assert_eq!(plan.takes(), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn timers_are_due_evenly_although_waits_are_whole_seconds() {
+        let timers = Scenario::Timers { workflows: 20_000, window_s: 10, lead_s: 20 };
+        let plan = Plan::new(&timers, "p", 42);
+        let mut due_in_tenth = [0; 110];
+        for number in 0..20_000 {
+            let started = Duration::from_micros(125) * number;
+            let due =
+                started + plan.wait_of(number, started).unwrap() - Duration::from_millis(19_500);
+            due_in_tenth[usize::try_from(due.as_millis() / 100).unwrap()] += 1;
+        }
+        let inner = &due_in_tenth[10..100];
+        assert!(inner.iter().all(|due| (150..=250).contains(due)), "200 in each: {inner:?}");
     }
 
     #[test]

@@ -1,15 +1,19 @@
-//! Tasks in a row, each of a type of its own.
+//! Tasks in a row, each of a type of its own, or of one of a few in turn.
 use super::{Pace, Plan, Shape, definition, simple};
 use crate::options::RowOptions;
 use serde_json::{Value, json};
 
+/// Most task types: each takes connections that poll for it.
+const TYPES_MAX: usize = 10;
+
 pub(super) fn plan(prefix: &str, row: RowOptions, run_id: i64) -> Plan {
     let workflow = format!("{prefix}_row_of_{}", row.steps);
-    let task_types: Vec<String> = (1..=row.steps).map(|n| format!("{prefix}_step_{n}")).collect();
+    let types = (1..=row.steps).take(TYPES_MAX);
+    let task_types: Vec<String> = types.map(|n| format!("{prefix}_step_{n}")).collect();
     let mut tasks = Vec::new();
     let mut previous = "${workflow.input.n}".to_owned();
-    for (index, task_type) in task_types.iter().enumerate() {
-        let reference = format!("step_{}", index + 1);
+    for (number, task_type) in (1..=row.steps).zip(task_types.iter().cycle()) {
+        let reference = format!("step_{number}");
         let mut input = json!({"n": previous});
         if row.payload_bytes > 0 {
             input["padding"] = json!("${workflow.input.padding}");

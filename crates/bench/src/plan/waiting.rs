@@ -3,6 +3,9 @@ use super::{DueWindow, Pace, Plan, Shape, definition, simple};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// The golden ratio's fraction: its multiples, whole parts left away, lie evenly in 0..1 however many
+/// of them there are.
+const EVENLY: f64 = 0.618_033_988_749_894_9;
 /// Shortest wait.
 const WAIT_MIN: Duration = Duration::from_secs(1);
 
@@ -40,10 +43,11 @@ fn wait() -> Value {
         "inputParameters": {"duration": "${workflow.input.wait}"}})
 }
 
-/// The whole seconds after which the timer of this number, of `all`, is due at its place in the
-/// window.
-pub(super) fn wait_of(window: DueWindow, number: u32, all: u32, elapsed: Duration) -> Duration {
-    let due = window.opens + window.lasts.mul_f64(f64::from(number) / f64::from(all.max(1)));
+/// The whole seconds after which the timer of this number is due at its place in the window. Waits
+/// are whole seconds, so neighbours must not have neighbouring places: those with the same wait would
+/// be due in the rhythm of their starts, a second's worth at once.
+pub(super) fn wait_of(window: DueWindow, number: u32, elapsed: Duration) -> Duration {
+    let due = window.opens + window.lasts.mul_f64((f64::from(number) * EVENLY).fract());
     let left = due.saturating_sub(elapsed).as_secs_f64().round();
     Duration::from_secs_f64(left).max(WAIT_MIN)
 }

@@ -117,7 +117,7 @@ impl Engine {
         let untouched = deciding.states.by_id.into_values().flatten();
         for cached in drafted.chain(untouched) {
             if !cached.execution.status.is_terminal() {
-                self.cache.insert(cached.execution.id(), cached);
+                self.cache.put(cached);
             }
         }
     }
@@ -356,11 +356,7 @@ impl Engine {
         for cached in states.into_values() {
             self.remember(cached);
         }
-        for (id, state) in deciding.states.by_id {
-            if let Some(cached) = state {
-                self.cache.insert(id, cached);
-            }
-        }
+        deciding.states.by_id.into_values().flatten().for_each(|cached| self.cache.put(cached));
         for (job, answer) in jobs.iter().zip(&deciding.answers) {
             if let (What::Lease(key), Some(Err(_))) = (&job.what, answer) {
                 self.dispatcher.missed(&key.queue);
@@ -370,14 +366,13 @@ impl Engine {
     }
 
     fn remember(&mut self, cached: Cached) {
-        let id = cached.execution.id();
         if cached.execution.status.is_terminal() {
             return;
         }
         if let Some(at) = cached.row_wake_at {
-            self.timers.add_near(id, at, self.parts.clock.now());
+            self.timers.add_near(cached.execution.id(), at, self.parts.clock.now());
         }
-        self.cache.insert(id, cached);
+        self.cache.put(cached);
     }
 
     fn answer(

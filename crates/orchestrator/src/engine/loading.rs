@@ -31,8 +31,7 @@ impl Engine {
                 if states.by_id.contains_key(&id) {
                     continue;
                 }
-                let cached = self.cache.remove(&id).map(|(_, cached)| cached);
-                match cached {
+                match self.cache.take(id) {
                     Some(cached) if !stale.contains(&id) => {
                         states.by_id.insert(id, Some(cached));
                         continue;

@@ -4,6 +4,7 @@
 //! while a batch is decided and committed; whatever arrives meanwhile makes the next batch.
 mod batch;
 mod births;
+mod cache;
 mod claims;
 mod deciding;
 mod dispatch;
@@ -18,6 +19,7 @@ pub(crate) use dispatch::Handed;
 pub(crate) use jobs::{Birth, Definition, Job, Reply, What};
 pub(crate) use write::ready_key;
 
+use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::error::OrchestratorError;
 use crate::library::Definitions;
@@ -28,11 +30,12 @@ use baton_decider::state::Execution;
 use baton_expression::script::{Script, ScriptError};
 use baton_store::{CommitLane, Message, PlanHash, QueueDemand, ReadyKey, Store, Version};
 use baton_telemetry::EngineMetrics;
+use cache::Cache;
 use dispatch::Dispatcher;
 use measure::{MeasuredLane, Meter};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use timers::Timers;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,15 +45,17 @@ pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send +
 /// Most works taken into one batch: enough to keep the commit's fixed cost small.
 const BATCH_WORKS_MAX: usize = 512;
 /// Starts taken into a batch whatever else is in it, so that none waits for ever.
-const BATCH_STARTS_LEAST: usize = 8;
+const BATCH_STARTS_LEAST: usize = 4;
+/// Of how many other works one start is taken beside, when more starts come than can be decided. A
+/// start costs about as much as two of them, so those keep four fifths of the engine.
+const WORKS_FOR_A_START: usize = 8;
+/// How long after other work starts still keep to that share: the workers are on their way with more,
+/// and must not find the engine in a long batch of starts.
+const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
 /// Works that may wait for the engine before senders have to.
 const INBOX_CAPACITY: usize = 8_192;
 /// Most turns after the last handle is gone: a few seconds if the database is away.
 const CLOSING_TURNS_MAX: usize = 50;
-/// Memory for cached states, bytes.
-const CACHE_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// States the cache is laid out for.
-const CACHE_ITEMS: usize = 50_000;
 
 /// What the engine is asked to look at.
 pub(crate) enum Work {
@@ -180,6 +185,7 @@ pub(crate) struct EngineParts {
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) tracer: Tracer,
+    pub(crate) admission: Arc<Admission>,
 }
 
 /// A state in memory, as of a version.
@@ -192,22 +198,13 @@ pub(crate) struct Cached {
     pub(crate) plan: PlanHash,
 }
 
-#[derive(Clone)]
-struct Weighter;
-
-impl quick_cache::Weighter<ExecutionId, Cached> for Weighter {
-    fn weight(&self, _: &ExecutionId, cached: &Cached) -> u64 {
-        cached.execution.weight_bytes() as u64
-    }
-}
-
 /// The engine's loop and all it owns.
 pub(crate) struct Engine {
     parts: EngineParts,
     lane: Box<dyn CommitLane>,
     inbox: mpsc::Receiver<Work>,
     handle: OwnHandle,
-    cache: quick_cache::unsync::Cache<ExecutionId, Cached, Weighter>,
+    cache: Cache,
     dispatcher: Dispatcher,
     timers: Timers,
     meter: Meter,
@@ -215,6 +212,8 @@ pub(crate) struct Engine {
     own: VecDeque<Job>,
     /// Starts that wait for their share of a batch; admission bounds them.
     starts: VecDeque<Job>,
+    /// When there was last something else to decide.
+    worked_at: Option<Instant>,
     /// Executions whose decision waits for a script, with the jobs that wait for it.
     suspended: HashMap<ExecutionId, Vec<Job>>,
     reserving: bool,
@@ -267,7 +266,7 @@ async fn run(
     };
     let _ = ready.send(Ok(()));
     let mut engine = Engine {
-        cache: quick_cache::unsync::Cache::with_weighter(CACHE_ITEMS, CACHE_BYTES_MAX, Weighter),
+        cache: Cache::default(),
         meter: Meter::new(parts.metrics.clone()),
         parts,
         lane,
@@ -277,6 +276,7 @@ async fn run(
         timers: Timers::default(),
         own: VecDeque::new(),
         starts: VecDeque::new(),
+        worked_at: None,
         suspended: HashMap::new(),
         reserving: false,
         closing: None,
@@ -331,13 +331,24 @@ impl Engine {
         self.meter.woke(&due, now);
         jobs.extend(due.into_iter().map(|(_, id)| Job::wake_up(id)));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
-        let share = starts_beside(jobs.len()).min(self.starts.len());
+        let share = self.starts_beside(jobs.len()).min(self.starts.len());
         jobs.extend(self.starts.drain(..share));
         self.reserve();
         if !jobs.is_empty() {
             self.meter.begin();
             self.run_batch(jobs).await;
         }
+    }
+
+    /// How many starts are decided together with that many other jobs: as many as there are, unless
+    /// so many wait that further ones are refused. Then what runs comes first.
+    fn starts_beside(&mut self, others: usize) -> usize {
+        if others > 0 {
+            self.worked_at = Some(Instant::now());
+        }
+        let is_working = self.worked_at.is_some_and(|at| at.elapsed() < WORK_RETURNS_WITHIN);
+        let are_too_many = self.parts.admission.is_full();
+        if is_working && are_too_many { share_of_starts(others) } else { BATCH_WORKS_MAX }
     }
 
     fn sort_in(&mut self, work: Work, jobs: &mut Vec<Job>) {
@@ -363,7 +374,7 @@ impl Engine {
                 }
             }
             Work::Forget(id) => {
-                self.cache.remove(&id);
+                self.cache.take(id);
             }
             Work::Undelivered(messages) => {
                 self.own.extend(messages.into_iter().map(Job::message));
@@ -372,11 +383,9 @@ impl Engine {
     }
 }
 
-/// How many starts are decided together with that many other jobs. What runs comes first: under an
-/// overload of starts these get no more than a third of the batch, a little above their share in
-/// executions of a few steps, so that the reports of workers keep most of the engine.
-fn starts_beside(others: usize) -> usize {
-    if others == 0 { BATCH_WORKS_MAX } else { (others / 2).max(BATCH_STARTS_LEAST) }
+/// How many of too many starts are decided together with that many other jobs.
+fn share_of_starts(others: usize) -> usize {
+    (others / WORKS_FOR_A_START).max(BATCH_STARTS_LEAST)
 }
 
 #[cfg(test)]
@@ -384,7 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn starts_take_a_third_of_a_batch_at_most_and_the_whole_of_an_idle_one() {
-        assert_eq!([0, 1, 16, 64, 300].map(starts_beside), [512, 8, 8, 32, 150]);
+    fn too_many_starts_take_little_of_a_batch() {
+        assert_eq!([0, 1, 31, 160].map(share_of_starts), [4, 4, 4, 20]);
     }
 }

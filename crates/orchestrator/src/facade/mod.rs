@@ -53,7 +53,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) tracer: Tracer,
-    pub(crate) admission: Admission,
+    pub(crate) admission: Arc<Admission>,
     closing: CancellationToken,
     sampled: LastSample,
     random: RandomState,
@@ -147,6 +147,7 @@ impl Orchestrator {
         definitions.refresh().await?;
         let metrics = EngineMetrics::default();
         let watchers = Arc::new(Watchers::default());
+        let admission = Arc::new(Admission::default());
         let engine = engine::spawn(EngineParts {
             store: store.clone(),
             clock: clock.clone(),
@@ -155,6 +156,7 @@ impl Orchestrator {
             metrics: metrics.clone(),
             watchers: watchers.clone(),
             tracer: tracer.clone(),
+            admission: admission.clone(),
         })
         .await?;
         let inner = Arc::new(Inner {
@@ -167,7 +169,7 @@ impl Orchestrator {
             metrics,
             watchers,
             tracer,
-            admission: Admission::default(),
+            admission,
             closing: CancellationToken::new(),
             sampled: LastSample::default(),
             random: RandomState::new(),

@@ -1,0 +1,99 @@
+//! States in memory. What was used longest ago goes first when there is no more room, so that
+//! executions that only wait, however many, do not drive out those that move.
+use super::Cached;
+use baton_common::ExecutionId;
+use hashlink::LruCache;
+
+/// Memory for states, bytes, by their estimated weight.
+const BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The states that were used last. A batch takes out what it decides on and puts back what came of it.
+pub(super) struct Cache {
+    states: LruCache<ExecutionId, Cached>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self::with_room_for(BYTES_MAX)
+    }
+}
+
+impl Cache {
+    fn with_room_for(bytes_max: usize) -> Self {
+        Self { states: LruCache::new_unbounded(), bytes: 0, bytes_max }
+    }
+
+    /// Remembers a state; forgets others as long as they weigh too much together.
+    pub(super) fn put(&mut self, cached: Cached) {
+        let id = cached.execution.id();
+        self.take(id);
+        self.bytes += weight(&cached);
+        self.states.insert(id, cached);
+        while self.bytes > self.bytes_max
+            && let Some((_, forgotten)) = self.states.remove_lru()
+        {
+            self.bytes -= weight(&forgotten);
+        }
+    }
+
+    /// Takes a state out, if it is there.
+    pub(super) fn take(&mut self, id: ExecutionId) -> Option<Cached> {
+        let cached = self.states.remove(&id)?;
+        self.bytes -= weight(&cached);
+        Some(cached)
+    }
+}
+
+fn weight(cached: &Cached) -> usize {
+    cached.execution.weight_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use baton_common::{Payload, Timestamp, WorkflowDef};
+    use baton_decider::plan::Plan;
+    use baton_decider::state::{Execution, StartFacts};
+    use baton_store::PlanHash;
+    use std::sync::Arc;
+
+    fn cached(n: u64) -> Cached {
+        let id = ExecutionId::new(Timestamp::from_millis(1_795_000_000_000), n << 12);
+        let facts = serde_json::json!({ "id": id, "workflow_name": "w", "workflow_version": 1,
+            "variables": {}, "at": 0 });
+        let facts: StartFacts = serde_json::from_value(facts).unwrap();
+        let definition: WorkflowDef =
+            serde_json::from_value(serde_json::json!({ "name": "w", "tasks": [] })).unwrap();
+        let plan = Arc::new(Plan::compile(definition));
+        let execution = Execution::new(plan, facts, Payload::empty_object());
+        Cached { execution, version: 1, row_wake_at: None, plan: PlanHash([0; 32]) }
+    }
+
+    #[test]
+    fn what_is_used_stays_among_any_number_of_others() {
+        let used = cached(0);
+        let id = used.execution.id();
+        let mut cache = Cache::with_room_for(10 * weight(&used));
+        cache.put(used);
+        for n in 1..1_000 {
+            cache.put(cached(n));
+            let used = cache.take(id).unwrap();
+            cache.put(used);
+        }
+        assert_eq!(cache.states.len(), 10);
+        assert_eq!(cache.bytes, cache.states.iter().map(|(_, kept)| weight(kept)).sum::<usize>());
+        assert!(cache.take(cached(5).execution.id()).is_none());
+    }
+
+    #[test]
+    fn a_state_takes_the_place_of_the_one_before() {
+        let mut cache = Cache::default();
+        cache.put(cached(1));
+        cache.put(Cached { version: 2, ..cached(1) });
+        let id = cached(1).execution.id();
+        assert_eq!(cache.take(id).map(|cached| cached.version), Some(2));
+        assert_eq!((cache.bytes, cache.take(id).is_none()), (0, true));
+    }
+}
