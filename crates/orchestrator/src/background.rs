@@ -40,7 +40,7 @@ async fn tick(weak: Weak<Inner>) {
 
 async fn look(inner: &Inner, is_slow: bool) -> Result<(), baton_store::StoreError> {
     if is_slow {
-        inner.clock.adjust(inner.store.now().await?);
+        inner.clock.adjust(&*inner.store).await?;
         let polls = inner.polls.take_news();
         if !polls.is_empty() {
             inner.store.record_polls(&polls).await?;

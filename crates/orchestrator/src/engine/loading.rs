@@ -1,8 +1,11 @@
 //! Bringing the executions of a batch into memory, in one round trip.
 use super::jobs::{Job, What};
+use super::write::ready_key;
 use super::{Cached, Engine};
 use crate::journal::{self, FROM_THE_START};
 use baton_common::ExecutionId;
+use baton_decider::command::{Command, TaskUpdate};
+use baton_decider::state::{Delivery, Execution};
 use baton_store::{LoadRequest, LoadedExecution, StoreError};
 use std::collections::{HashMap, HashSet};
 
@@ -32,7 +35,10 @@ impl Engine {
                     continue;
                 }
                 match self.cache.take(id) {
-                    Some(cached) if !stale.contains(&id) => {
+                    Some(cached)
+                        if !stale.contains(&id)
+                            && !(id == job.target && is_behind(&cached.execution, job)) =>
+                    {
                         states.by_id.insert(id, Some(cached));
                         continue;
                     }
@@ -105,6 +111,25 @@ impl Engine {
             plan: row.index.plan,
         })
     }
+}
+
+/// Whether a state from memory cannot be the newest: the job is about a task that is not in it yet, is
+/// over in it, or is not in a worker's hands. Then another process has gone on with the execution, and
+/// a decision would be in vain.
+fn is_behind(execution: &Execution, job: &Job) -> bool {
+    if let What::Lease(key) = &job.what {
+        return ready_key(execution, key.task.seq()).as_ref() != Some(key);
+    }
+    if let What::Command(
+        Command::UpdateTask(TaskUpdate { seq, .. }) | Command::RenewLease { seq },
+    ) = &job.what
+    {
+        return execution.task(*seq).is_none_or(|task| {
+            let is_in_queue = matches!(task.delivery, Delivery::Ready(_) | Delivery::Delayed(_));
+            task.status.is_terminal() || is_in_queue
+        });
+    }
+    false
 }
 
 /// The executions a job needs: its target, and for a failure workflow the one that failed.

@@ -300,7 +300,7 @@ impl Engine {
         let mut works = Vec::new();
         let has_own = !self.own.is_empty() || !self.starts.is_empty();
         if !has_own && !self.dispatcher.has_claims() {
-            let wait = self.timers.wait_ms(self.parts.clock.now());
+            let wait = self.timers.wait_ms(self.parts.clock.passed());
             let wait = Duration::from_millis(wait);
             match tokio::time::timeout(wait, self.inbox.recv()).await {
                 Ok(Some(work)) => works.push(work),
@@ -327,7 +327,7 @@ impl Engine {
             self.sort_in(work, &mut jobs);
         }
         let now = self.parts.clock.now();
-        let due = self.timers.due(now, BATCH_WORKS_MAX);
+        let due = self.timers.due(self.parts.clock.passed(), BATCH_WORKS_MAX);
         self.meter.woke(&due, now);
         jobs.extend(due.into_iter().map(|(_, id)| Job::wake_up(id)));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));

@@ -141,7 +141,7 @@ impl Orchestrator {
         tracer: Tracer,
     ) -> Answer<Self> {
         let clock = Arc::new(Clock::default());
-        clock.adjust(store.now().await?);
+        clock.adjust(&*store).await?;
         let polls = Arc::new(Polls::new(clock.clone()));
         let definitions = Arc::new(Definitions::new(store.clone(), polls.clone()));
         definitions.refresh().await?;
