@@ -9,6 +9,9 @@ use baton_decider::state::{Delivery, Execution};
 use baton_store::{LoadRequest, LoadedExecution, StoreError};
 use std::collections::{HashMap, HashSet};
 
+/// Loads of a batch below which nothing is concluded from them.
+const SHARED_LOADS_LEAST: usize = 4;
+
 /// The states a batch works on.
 #[derive(Default)]
 pub(super) struct States {
@@ -53,6 +56,7 @@ impl Engine {
                 states.by_id.insert(id, None);
             }
         }
+        self.shares_executions = is_shared(requests.len(), jobs.len());
         let found = states.by_id.values().flatten().count();
         self.parts.metrics.cache_hits.inc_by(found as u64);
         if requests.is_empty() {
@@ -113,6 +117,12 @@ impl Engine {
     }
 }
 
+/// Whether that many loads for a batch mean that other processes work on the same executions: a few
+/// are loaded in any case, as when a process has just begun.
+fn is_shared(loads: usize, jobs: usize) -> bool {
+    loads >= SHARED_LOADS_LEAST && loads * 4 >= jobs
+}
+
 /// Whether a state from memory cannot be the newest: the job is about a task that is not in it yet, is
 /// over in it, or is not in a worker's hands. Then another process has gone on with the execution, and
 /// a decision would be in vain.
@@ -144,4 +154,15 @@ fn concerned(job: &Job) -> impl Iterator<Item = ExecutionId> {
         | What::Resume(_) => None,
     };
     std::iter::once(job.target).chain(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_a_batch_that_must_be_loaded_tells_of_others() {
+        assert!(is_shared(4, 16) && is_shared(30, 30));
+        assert!(!is_shared(3, 3) && !is_shared(4, 17) && !is_shared(0, 0));
+    }
 }

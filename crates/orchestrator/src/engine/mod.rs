@@ -49,6 +49,11 @@ const BATCH_STARTS_LEAST: usize = 4;
 /// Of how many other works one start is taken beside, when more starts come than can be decided. A
 /// start costs about as much as two of them, so those keep four fifths of the engine.
 const WORKS_FOR_A_START: usize = 8;
+/// How long a batch waits for company where other processes decide about the same executions. There
+/// every batch loads what they committed, so few large ones cost the database much less.
+const GATHER: Duration = Duration::from_millis(3);
+/// Works with which a batch needs no more company.
+const GATHERED: usize = 32;
 /// How long after other work starts still keep to that share: the workers are on their way with more,
 /// and must not find the engine in a long batch of starts.
 const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
@@ -217,6 +222,8 @@ pub(crate) struct Engine {
     /// Executions whose decision waits for a script, with the jobs that wait for it.
     suspended: HashMap<ExecutionId, Vec<Job>>,
     reserving: bool,
+    /// Whether much of the last batch had been decided about by other processes meanwhile.
+    shares_executions: bool,
     /// Turns since every handle was gone; `None` while there is one.
     closing: Option<usize>,
 }
@@ -279,6 +286,7 @@ async fn run(
         worked_at: None,
         suspended: HashMap::new(),
         reserving: false,
+        shares_executions: false,
         closing: None,
     };
     while !engine.is_over() {
@@ -311,12 +319,20 @@ impl Engine {
             // Lets connections and claims on this thread move before the next batch.
             tokio::task::yield_now().await;
         }
+        self.take_waiting(&mut works);
+        if self.shares_executions && works.len() < GATHERED {
+            tokio::time::sleep(GATHER).await;
+            self.take_waiting(&mut works);
+        }
+        works
+    }
+
+    fn take_waiting(&mut self, works: &mut Vec<Work>) {
         while works.len() < BATCH_WORKS_MAX
             && let Ok(work) = self.inbox.try_recv()
         {
             works.push(work);
         }
-        works
     }
 
     /// One turn of the loop.
