@@ -14,6 +14,7 @@ import load
 from harness import api, places, postgres, waiting
 
 HOW_TO = places.ROOT / "docs" / "how-to" / "backup.md"
+ARCHIVE, BASE, BRING_BACK = PARTS = ("Archive the log", "Take a base backup", "Bring back a moment")
 BEFORE, DURING, DURING_SECONDS = 30, 60, 3
 END_SECONDS = 60
 HELD, HOLD = "backup_held", "backup_hold"
@@ -35,6 +36,21 @@ class Place:
         return self.postgres.database()
 
 
+def blocks_of_page():
+    """The shell commands of each part of the manual that is run here."""
+    parts = re.split(r"^### (.+)$", HOW_TO.read_text(), flags=re.M)
+    found = {}
+    for heading, text in zip(parts[1::2], parts[2::2]):
+        for part in (part for part in PARTS if heading.startswith(part)):
+            [found[part]] = re.findall(r"^```sh[^\n]*\n(.*?)^```$", text, flags=re.M | re.S)
+    return found
+
+
+def runs(page, text):
+    """Whether this suite runs these lines of a page."""
+    return page == HOW_TO.relative_to(places.ROOT).as_posix() and text in blocks_of_page().values()
+
+
 class Commands:
     """The shell commands of the manual, by the heading they stand below."""
 
@@ -42,13 +58,10 @@ class Commands:
         self.server = server
         self.variables = {"PGDATA": server.data, "DATABASE_URL": url, "ARCHIVE": server.home / "archive",
                           "BASE": server.home / "base", "PATH": f"{server.programs}:/usr/bin:/bin"}
-        parts = re.split(r"^### (.+)$", HOW_TO.read_text(), flags=re.M)
-        blocks = {heading: re.findall(r"^```sh\n(.*?)^```$", text, flags=re.M | re.S)
-                  for heading, text in zip(parts[1::2], parts[2::2])}
-        self.blocks = {heading: found[0] for heading, found in blocks.items() if found}
+        self.blocks = blocks_of_page()
 
     def run(self, heading, **variables):
-        [text] = [text for name, text in self.blocks.items() if name.startswith(heading)]
+        text = self.blocks[heading]
         environment = {name: str(value) for name, value in {**self.variables, **variables}.items()}
         with open(places.LOGS / "backup-commands.log", "a+") as log:
             done = subprocess.run(["/bin/bash", "-euo", "pipefail", "-c", text], cwd=self.server.home, env=environment,
@@ -76,9 +89,9 @@ def recover(site, server):
     """What was acknowledged by the moment is there, ends right, and repeats what workers did after it."""
     commands = Commands(server, site.url)
     make_archive(server, commands.variables["ARCHIVE"])
-    commands.run("Archive the log")
+    commands.run(ARCHIVE)
     starters = site.driver.begin_starts(BEFORE, 1)
-    commands.run("Take a base backup")
+    commands.run(BASE)
     finish(site, starters)
     held = hold(site)
     starters = site.driver.begin_starts(DURING, DURING_SECONDS)
@@ -134,7 +147,7 @@ def lose(site, server, commands, moment):
     last = site.sql("select pg_walfile_name(pg_switch_wal())")
     archived = commands.variables["ARCHIVE"] / last
     waiting.until(archived.exists, END_SECONDS, "the log is archived")
-    commands.run("Bring back a moment", TARGET_TIME=moment)
+    commands.run(BRING_BACK, TARGET_TIME=moment)
     for process in (*site.gateways, *site.executors):
         process.start()
 

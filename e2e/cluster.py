@@ -17,10 +17,17 @@ from harness import places, postgres, processes, waiting
 SCRIPT = places.ROOT / "deploy" / "local-cluster"
 PORTS = 6
 UP_SECONDS, ROLL_SECONDS, END_SECONDS = 120, 180, 60
+COMMANDS = UP, STATUS, ROLL, DOWN = ("up", "status", "roll", "down")
 STARTS, START_SECONDS = 200, 8
 ROLLS_LEAST = 2
 # Waits until its input closes, which the death of the test run does too, and ends what the script started.
-REAPER = 'cat >/dev/null; "$1" down'
+REAPER = f'cat >/dev/null; "$1" {DOWN}'
+
+
+def runs(_, text):
+    """Whether this suite runs these lines of a page: commands of the script."""
+    script = SCRIPT.relative_to(places.ROOT)
+    return set(text.splitlines()) <= {f"{script} {command}" for command in COMMANDS}
 
 
 class Cluster(faults.Loaded):
@@ -37,7 +44,7 @@ class Cluster(faults.Loaded):
             ["/bin/sh", "-c", REAPER, "reaper", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, env=self.environment, start_new_session=True)
         try:
-            self.script("up", UP_SECONDS)
+            self.script(UP, UP_SECONDS)
             super().__init__([f"http://127.0.0.1:{self.first + number}/api" for number in (0, 1)])
         except BaseException:
             self.end()
@@ -53,7 +60,7 @@ class Cluster(faults.Loaded):
 
     def processes(self):
         """Name -> process id, of those that run."""
-        lines = [line.split() for line in self.script("status", UP_SECONDS).splitlines()]
+        lines = [line.split() for line in self.script(STATUS, UP_SECONDS).splitlines()]
         return {line[0]: int(line[-1]) for line in lines if "process" in line}
 
     def sql(self, command):
@@ -92,7 +99,7 @@ def check_roll(cluster):
     starters = cluster.driver.begin_starts(STARTS, START_SECONDS)
     rolls = 0
     while rolls < ROLLS_LEAST or any(thread.is_alive() for thread in starters):
-        cluster.script("roll", ROLL_SECONDS)
+        cluster.script(ROLL, ROLL_SECONDS)
         rolls += 1
     after = cluster.processes()
     assert before.keys() == after.keys() and len(after) >= 4, f"running before {before}, after {after}"

@@ -1,6 +1,7 @@
 //! The command line. Flags of settings are made from the table of settings.
 use crate::commands::backup::{BackupOptions, RestoreOptions};
 use crate::commands::definition::DefinitionCommand;
+use crate::commands::health::HealthOptions;
 use crate::commands::workflow::WorkflowCommand;
 use crate::config::setting::{SETTINGS, Scope, Setting};
 use crate::output::Format;
@@ -37,7 +38,7 @@ pub(crate) enum Command {
     /// Brings the database to this version's schema, and ends
     Migrate,
     /// Asks a server whether it is well: exit code 0 if so, for health checks
-    Health,
+    Health(HealthOptions),
     /// Copies the SQLite file to another, while a server uses it or not
     Backup(BackupOptions),
     /// Puts such a copy in the SQLite file's place, while no server uses it

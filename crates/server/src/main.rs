@@ -55,7 +55,9 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
     match cli.command {
         Command::Config(ConfigCommand::Show) => commands::config::show(&given, output),
         Command::Config(ConfigCommand::Describe) => output::text(&config::page()),
-        Command::Health => runtime.block_on(commands::health::run(&config, output)),
+        Command::Health(options) => {
+            runtime.block_on(commands::health::run(options, &config, output))
+        }
         Command::Definition(command) => {
             runtime.block_on(commands::definition::run(command, &config, output))
         }

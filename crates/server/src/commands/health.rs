@@ -3,15 +3,46 @@ use super::client;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
+use baton_client::Client;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How to ask.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct HealthOptions {
+    /// Asks again until it is well, for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
+    wait: u64,
+}
 
 /// Asks the server that the settings name. The server asks its database in turn.
 ///
 /// # Errors
-/// [`Exit::Unavailable`] when it does not answer, or answers that it is not well.
-pub(crate) async fn run(config: &Config, output: Output) -> Result<(), Failure> {
+/// [`Exit::Unavailable`] when it does not answer, or answers that it is not well, to the last.
+pub(crate) async fn run(
+    options: HealthOptions,
+    config: &Config,
+    output: Output,
+) -> Result<(), Failure> {
     let client = client(config)?;
+    let deadline = Instant::now() + Duration::from_secs(options.wait);
+    loop {
+        match ask(&client).await {
+            Ok(()) => return output.line(&format!("{} is well", client.base_url())),
+            Err(failure) if failure.exit != Exit::Unavailable || Instant::now() >= deadline => {
+                return Err(failure);
+            }
+            Err(_) => sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+async fn ask(client: &Client) -> Result<(), Failure> {
     if client.health().await?.healthy {
-        return output.line(&format!("{} is well", client.base_url()));
+        return Ok(());
     }
     Err(Failure::new(Exit::Unavailable, format!("{} is not well", client.base_url())))
 }
