@@ -20,7 +20,7 @@ import first_run
 import real_clients
 from harness import installing, places, postgres, processes, report, shell, snippets
 
-FOLDERS = places.WORK / "docs"
+FOLDERS, PROGRAMS = places.WORK / "docs", places.WORK / "docs-bin"
 # A build that fetches what it needs takes longest.
 COMMAND_SECONDS = 600
 PORT, PORTS = 8080, 10
@@ -44,7 +44,10 @@ def pages():
 def run_pages(chosen, results):
     """Several at once: most of their time is waiting."""
     shutil.rmtree(FOLDERS, ignore_errors=True)
+    shutil.rmtree(PROGRAMS, ignore_errors=True)
     FOLDERS.mkdir(parents=True)
+    PROGRAMS.mkdir()
+    (PROGRAMS / "baton").symlink_to(places.baton().resolve())
     places.LOGS.mkdir(parents=True, exist_ok=True)
     database = Database()
     left_out = collections.Counter()
@@ -133,14 +136,8 @@ class Page:
 
     def environment(self, database_url):
         """A reader's: `baton` is on the path, and a server listens where the page says."""
-        programs = FOLDERS.parent / "docs-bin"
-        programs.mkdir(exist_ok=True)
-        link = programs / "baton"
-        if not link.exists() or link.resolve() != places.baton().resolve():
-            link.unlink(missing_ok=True)
-            link.symlink_to(places.baton().resolve())
         environment = {
-            **processes.own_environment(), "PATH": f"{programs}:{os.environ['PATH']}", "TERM": "xterm-256color",
+            **processes.own_environment(), "PATH": f"{PROGRAMS}:{os.environ['PATH']}", "TERM": "xterm-256color",
             "BATON_LISTEN": f"127.0.0.1:{self.port}", "BATON_SERVER_URL": f"http://127.0.0.1:{self.port}",
             "REPOSITORY": str(places.ROOT), "TARGETS": str(places.target_folder()), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
         if database_url:

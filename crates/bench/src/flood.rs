@@ -1,5 +1,5 @@
 //! Callers that start executions without a pause, refused or not: more than a server can take.
-use crate::http::{Connection, Target, refusal};
+use crate::http::{Connection, Refusal, Target, refusal};
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use hyper::Method;
@@ -78,7 +78,7 @@ async fn call(mut connection: Connection, path: String, until: Instant, starts: 
         let mut sum = starts.get();
         match answer {
             Ok(_) => sum.taken += 1,
-            Err(error) if refusal(&error).is_some_and(|refusal| refusal.asks_to_wait()) => {
+            Err(error) if refusal(&error).is_some_and(Refusal::asks_to_wait) => {
                 sum.refused += 1;
             }
             Err(_) => sum.failed += 1,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const READINGS: usize = 3;
 
 /// Tells the time by the database's clock. Never goes back within one process.
+#[expect(clippy::struct_field_names, reason = "the postfix is the unit")]
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     offset_ms: AtomicI64,

@@ -37,11 +37,12 @@ impl Engine {
                 if states.by_id.contains_key(&id) {
                     continue;
                 }
+                let is_newest = |cached: &Cached| {
+                    let is_known_stale = stale.contains(&id);
+                    !is_known_stale && (id != job.target || !is_behind(&cached.execution, job))
+                };
                 match self.cache.take(id) {
-                    Some(cached)
-                        if !stale.contains(&id)
-                            && !(id == job.target && is_behind(&cached.execution, job)) =>
-                    {
+                    Some(cached) if is_newest(&cached) => {
                         states.by_id.insert(id, Some(cached));
                         continue;
                     }

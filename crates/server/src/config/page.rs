@@ -12,7 +12,7 @@ A key or variable of a name that is none is refused, with the one that was likel
 All values are read before anything else happens, and every fault is reported at once.
 `baton config show` prints each value with its origin; secrets, and passwords in addresses, are masked.
 
-```toml
+```toml file=baton.toml
 # baton.toml
 listen = \"0.0.0.0:8080\"
 database-url = \"postgres://baton@db/baton\"
