@@ -107,3 +107,29 @@ fn every_example_of_a_task_type_ends_as_the_manual_says() {
         assert_eq!(end_of(&section.definition), section.end, "{}", section.name);
     }
 }
+
+/// Goal: the manual quotes the rules of validation as they are worded. Method: every fixed part of a
+/// quoted message is looked for in the sources of the validation.
+#[test]
+fn the_manual_quotes_rules_as_the_validation_words_them() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/validation");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let rules = files.filter(|path| path.file_name().is_none_or(|name| name != "tests.rs"));
+    let sources: Vec<String> = rules.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    // A text that goes on in the next line of the source is one text.
+    let lines = sources.iter().flat_map(|source| source.split("\\\n"));
+    let source = lines.map(str::trim_start).collect::<String>();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/errors.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, table) = page.split_once("| what is wrong | message |").expect("the table of rules");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let messages: Vec<&str> = rows
+        .map(|row| row.trim_end_matches("` |").rsplit_once("| `").expect("a message").1)
+        .collect();
+    assert!(!messages.is_empty());
+    for message in messages {
+        for part in message.split('…').map(str::trim).filter(|part| !part.is_empty()) {
+            assert!(source.contains(part), "no rule says `{part}`, as in `{message}`");
+        }
+    }
+}

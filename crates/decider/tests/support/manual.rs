@@ -14,10 +14,11 @@ pub(crate) struct Section {
     pub(crate) end: (String, String),
 }
 
-/// The sections of the page, without the one that holds for every type.
+/// The sections of the page that are about one type.
 pub(crate) fn sections(page: &str) -> Vec<Section> {
     let parts = page.split("\n## ").skip(1);
-    let types = parts.filter(|part| !part.starts_with("What holds"));
+    let types =
+        parts.filter(|part| !(part.starts_with("What holds") || part.starts_with("All of them")));
     types.map(section).collect()
 }
 
