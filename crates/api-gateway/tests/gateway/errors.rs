@@ -77,7 +77,7 @@ const LIMITS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../commo
 
 /// The rows of the table that has this first column, their cells without blanks around.
 fn table(first_column: &str) -> Vec<Vec<&'static str>> {
-    let from = PAGE.find(&format!("| {first_column} |")).expect("the table");
+    let from = PAGE.find(&format!("| {first_column} |")).unwrap();
     let rows = PAGE[from..].lines().take_while(|line| line.starts_with('|')).skip(2);
     rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
