@@ -12,7 +12,7 @@ use http::StatusCode;
 pub struct ApiError {
     /// The HTTP status.
     pub status: StatusCode,
-    /// Our stable name of the error; the list is in `docs/api-design.md`.
+    /// Our stable name of the error; the list is in `docs/reference/errors.md`.
     pub code: &'static str,
     /// For people.
     pub message: String,

@@ -12,4 +12,5 @@ pub mod plan;
 pub mod retry;
 mod scope;
 pub mod state;
+pub mod task_type;
 pub mod validation;

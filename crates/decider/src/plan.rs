@@ -3,6 +3,7 @@
 //!
 //! Control flow is flat: each node knows what follows it, so the decider never walks the definition.
 use crate::decide::Surroundings;
+use crate::task_type::EngineType;
 use baton_common::{Payload, TaskDef, WorkflowDef, WorkflowTask};
 use baton_expression::template::Template;
 use indexmap::IndexMap;
@@ -310,37 +311,41 @@ impl Compiler {
             Next::Node(id) => Some(id),
             Next::LoopEnd | Next::End => None,
         };
-        match task.task_type.as_str() {
-            "DYNAMIC" => Kind::Dynamic {
+        let Some(engine_type) = EngineType::from_name(&task.task_type) else {
+            return Kind::Worker;
+        };
+        match engine_type {
+            EngineType::Dynamic => Kind::Dynamic {
                 name_param: task.dynamic_task_name_param.clone().unwrap_or_default(),
             },
-            "SWITCH" | "DECISION" => Kind::Switch(self.switch(task, next, in_loop)),
-            "FORK_JOIN" => {
+            EngineType::Switch | EngineType::Decision => {
+                Kind::Switch(self.switch(task, next, in_loop))
+            }
+            EngineType::ForkJoin => {
                 let branches = task.fork_tasks.iter();
                 let branches = branches.filter_map(|branch| self.sequence(branch, next, in_loop));
                 Kind::Fork { branches: branches.collect(), join }
             }
-            "FORK_JOIN_DYNAMIC" => Kind::DynamicFork { join },
-            "JOIN" => Kind::Join,
-            "EXCLUSIVE_JOIN" => Kind::ExclusiveJoin,
-            "DO_WHILE" => {
+            EngineType::ForkJoinDynamic => Kind::DynamicFork { join },
+            EngineType::Join => Kind::Join,
+            EngineType::ExclusiveJoin => Kind::ExclusiveJoin,
+            EngineType::DoWhile => {
                 let before = self.nodes.len();
                 let first = self.sequence(&task.loop_over, Next::LoopEnd, true);
                 let body = self.nodes[before..].iter().flatten();
                 let body = body.map(|node| node.reference.clone()).collect();
                 Kind::DoWhile { first, body, items: loop_items(task) }
             }
-            "SUB_WORKFLOW" => Kind::SubWorkflow,
-            "START_WORKFLOW" => Kind::StartWorkflow,
-            "WAIT" => Kind::Wait,
-            "HUMAN" => Kind::Human,
-            "SET_VARIABLE" => Kind::SetVariable,
-            "INLINE" => Kind::Inline,
-            "LAMBDA" => Kind::Lambda,
-            "JSON_JQ_TRANSFORM" => Kind::Jq,
-            "TERMINATE" => Kind::Terminate,
-            "NOOP" => Kind::Noop,
-            _ => Kind::Worker,
+            EngineType::SubWorkflow => Kind::SubWorkflow,
+            EngineType::StartWorkflow => Kind::StartWorkflow,
+            EngineType::Wait => Kind::Wait,
+            EngineType::Human => Kind::Human,
+            EngineType::SetVariable => Kind::SetVariable,
+            EngineType::Inline => Kind::Inline,
+            EngineType::Lambda => Kind::Lambda,
+            EngineType::JsonJqTransform => Kind::Jq,
+            EngineType::Terminate => Kind::Terminate,
+            EngineType::Noop => Kind::Noop,
         }
     }
 

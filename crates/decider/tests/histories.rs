@@ -2,9 +2,11 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test's helpers may fail it")]
 mod support;
 
-use baton_common::WorkflowStatus;
+use baton_common::{WorkflowDef, WorkflowStatus};
+use baton_decider::task_type::EngineType;
+use baton_decider::validation::validate_workflow;
 use std::path::PathBuf;
-use support::{COMMANDS, History, Seen, run};
+use support::{COMMANDS, History, Seen, end_of, run, sections};
 
 fn files() -> Vec<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/histories");
@@ -77,4 +79,57 @@ fn the_state_diagrams_are_those_of_the_histories() {
     }
     let written = std::fs::read_to_string(path).unwrap_or_default();
     assert_eq!(written, page, "BATON_UPDATE_HISTORIES=1 rewrites {path}");
+}
+
+const TASK_TYPES_PAGE: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/task-types.md"));
+
+/// Goal: the manual has every task type and no other. Method: its headings are compared with the
+/// types of the engine, behind those that workers and executors run.
+#[test]
+fn the_manual_has_a_section_for_every_task_type() {
+    let headings: Vec<String> =
+        sections(TASK_TYPES_PAGE).into_iter().map(|section| section.name).collect();
+    let ran_by_workers = ["SIMPLE", "HTTP", "COMMAND"];
+    let types = ran_by_workers.into_iter().chain(EngineType::ALL.map(EngineType::name));
+    assert_eq!(headings, types.collect::<Vec<_>>());
+}
+
+/// Goal: what the manual shows can be registered and ends as it says. Method: each example is
+/// validated and run to its end.
+#[test]
+fn every_example_of_a_task_type_ends_as_the_manual_says() {
+    for section in sections(TASK_TYPES_PAGE) {
+        let definition: WorkflowDef = serde_json::from_str(&section.definition).unwrap();
+        assert_eq!(validate_workflow(&definition, &|_| None), [], "{}", section.name);
+        let has_it = definition.tasks.iter().any(|task| task.task_type == section.name);
+        assert!(has_it, "the example of {} has none", section.name);
+        assert_eq!(end_of(&section.definition), section.end, "{}", section.name);
+    }
+}
+
+/// Goal: the manual quotes the rules of validation as they are worded. Method: every fixed part of a
+/// quoted message is looked for in the sources of the validation.
+#[test]
+fn the_manual_quotes_rules_as_the_validation_words_them() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/validation");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let rules = files.filter(|path| path.file_name().is_none_or(|name| name != "tests.rs"));
+    let sources: Vec<String> = rules.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    // A text that goes on in the next line of the source is one text.
+    let lines = sources.iter().flat_map(|source| source.split("\\\n"));
+    let source = lines.map(str::trim_start).collect::<String>();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/errors.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, table) = page.split_once("| what is wrong | message |").expect("the table of rules");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let messages: Vec<&str> = rows
+        .map(|row| row.trim_end_matches("` |").rsplit_once("| `").expect("a message").1)
+        .collect();
+    assert!(!messages.is_empty());
+    for message in messages {
+        for part in message.split('…').map(str::trim).filter(|part| !part.is_empty()) {
+            assert!(source.contains(part), "no rule says `{part}`, as in `{message}`");
+        }
+    }
 }

@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 /// A distributed workflow engine, compatible with Conductor.
 #[derive(Debug, Parser)]
 #[command(name = "baton", version, about, subcommand_required = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 ok, 1 workflow failed, 2 timed out waiting, 3 not found, \
-    4 refused, 5 unavailable, 64 wrong command line, 70 defect, 78 wrong settings")]
+#[command(after_help = crate::failure::exit_codes())]
 pub(crate) struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -68,15 +67,17 @@ pub(crate) enum ConfigCommand {
     Describe,
 }
 
-/// The commands that have flags for settings, and which settings those are.
-const FLAGS: [(&str, &[Scope]); 10] = [
+/// The commands, and the settings that they have flags for.
+///
+/// All commands of the user's are here, so that they keep their order: one that is changed goes to the end.
+const FLAGS: [(&str, &[Scope]); 11] = [
     ("server", &[Scope::Database, Scope::Engine, Scope::Worker, Scope::All]),
     ("gateway", &[Scope::Database, Scope::Engine, Scope::All]),
     ("executor", &[Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
     ("migrate", &[Scope::Database, Scope::Engine, Scope::All]),
+    ("health", &[Scope::Caller]),
     ("backup", &[Scope::Database]),
     ("restore", &[Scope::Database]),
-    ("health", &[Scope::Caller]),
     (
         "config",
         &[
@@ -90,6 +91,7 @@ const FLAGS: [(&str, &[Scope]); 10] = [
     ),
     ("definition", &[Scope::Caller]),
     ("workflow", &[Scope::Caller]),
+    ("bench", &[]),
 ];
 
 fn flag(setting: &'static Setting) -> Arg {

@@ -23,6 +23,40 @@ pub(crate) enum Exit {
     Config = 78,
 }
 
+impl Exit {
+    /// Every code but 0, in order.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::WorkflowFailed,
+        Self::TimedOut,
+        Self::NotFound,
+        Self::Refused,
+        Self::Unavailable,
+        Self::Usage,
+        Self::Defect,
+        Self::Config,
+    ];
+
+    /// What it means, in a few words.
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            Self::WorkflowFailed => "workflow failed",
+            Self::TimedOut => "timed out waiting",
+            Self::NotFound => "not found",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::Usage => "wrong command line",
+            Self::Defect => "defect",
+            Self::Config => "wrong settings",
+        }
+    }
+}
+
+/// The codes in one sentence, for the help.
+pub(crate) fn exit_codes() -> String {
+    let all = Exit::ALL.map(|exit| format!(", {} {}", exit as u8, exit.meaning()));
+    format!("Exit codes: 0 ok{}", all.concat())
+}
+
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub(crate) struct Failure {

@@ -4,6 +4,8 @@ mod commands;
 mod config;
 mod failure;
 mod log;
+#[cfg(test)]
+mod manual;
 mod output;
 mod roles;
 mod spans;

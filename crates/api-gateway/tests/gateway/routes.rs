@@ -2,87 +2,103 @@
 use crate::common::{error_of, gateway, send, text_of};
 use axum::body::Body;
 use http::{Method, Request};
+use std::collections::BTreeSet;
 
-const ROUTES: &str = "
-POST /api/metadata/workflow
-PUT /api/metadata/workflow
-GET /api/metadata/workflow
-POST /api/metadata/workflow/validate
-GET /api/metadata/workflow/latest-versions
-GET /api/metadata/workflow/names
-GET /api/metadata/workflow/names-and-versions
-GET /api/metadata/workflow/n
-GET /api/metadata/workflow/n/versions
-DELETE /api/metadata/workflow/n/1
-POST /api/metadata/taskdefs
-PUT /api/metadata/taskdefs
-GET /api/metadata/taskdefs
-GET /api/metadata/taskdefs/t
-DELETE /api/metadata/taskdefs/t
-POST /api/workflow
-POST /api/workflow/n
-POST /api/workflow/search
-POST /api/workflow/execute/n/1
-GET /api/workflow/w
-GET /api/workflow/w/status
-GET /api/workflow/w/tasks
-GET /api/workflow/w/explain
-GET /api/workflow/running/n
-GET /api/workflow/n/correlated/c
-POST /api/workflow/n/correlated
-PUT /api/workflow/decide/w
-PUT /api/workflow/w/pause
-PUT /api/workflow/w/resume
-PUT /api/workflow/w/skiptask/r
-POST /api/workflow/w/rerun
-POST /api/workflow/w/restart
-POST /api/workflow/w/retry
-POST /api/workflow/w/resetcallbacks
-DELETE /api/workflow/w
-DELETE /api/workflow/w/remove
-DELETE /api/workflow/w/terminate-remove
-GET /api/workflow/search
-PUT /api/workflow/bulk/pause
-PUT /api/workflow/bulk/resume
-POST /api/workflow/bulk/retry
-POST /api/workflow/bulk/restart
-POST /api/workflow/bulk/terminate
-DELETE /api/workflow/bulk/remove
-DELETE /api/workflow/bulk/terminate-remove
-GET /api/tasks/poll/t
-GET /api/tasks/poll/batch/t
-POST /api/tasks
-POST /api/tasks/update-v2
-POST /api/tasks/w/r/COMPLETED
-POST /api/tasks/w/r/COMPLETED/sync
-POST /api/tasks/w/COMPLETED/signal
-POST /api/tasks/w/COMPLETED/signal/sync
-POST /api/tasks/t/log
-GET /api/tasks/t/log
-GET /api/tasks/t
-GET /api/tasks/t/explain
-GET /api/tasks/queue/sizes
-GET /api/tasks/queue/size
-GET /api/tasks/queue/all
-GET /api/tasks/queue/all/verbose
-GET /api/tasks/queue/polldata
-GET /api/tasks/queue/polldata/all
-POST /api/tasks/queue/requeue/t
-GET /health
-GET /metrics
-GET /api/health
-GET /api/version
-";
+const PAGE: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/rest.md"));
+
+/// The rows of the manual's tables of endpoints: endpoint and query.
+fn rows() -> Vec<(&'static str, &'static str)> {
+    let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let (endpoint, rest) = row.split_once("` |").unwrap();
+        (endpoint, rest.split('|').next().unwrap())
+    })
+    .collect()
+}
+
+/// A path that fits a route: a status where one must stand, any text elsewhere.
+fn filled(endpoint: &str) -> String {
+    let parts = endpoint.split('/').map(|part| match part {
+        "{status}" => "COMPLETED",
+        "{version}" => "1",
+        name if name.starts_with('{') => "x",
+        fixed => fixed,
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// The sources of the gateway, without their tests.
+fn sources() -> String {
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
+    let files = folder.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let sources = files.map(|path| std::fs::read_to_string(path).unwrap());
+    sources.map(|source| source.split("#[cfg(test)]").next().unwrap().to_owned()).collect()
+}
+
+/// Goal: the manual has every endpoint and no other. Method: its rows are compared with the calls of
+/// `route` in the sources, verb by verb.
+#[test]
+fn the_manual_has_every_endpoint() {
+    let sources = sources();
+    let mut routes = BTreeSet::new();
+    for call in sources.split(".route(").skip(1) {
+        let Some(rest) = call.trim_start().strip_prefix('"') else { continue };
+        let (path, rest) = rest.split_once('"').unwrap();
+        // The call ends before the next one, or with the function.
+        let verbs = rest.split("\n}").next().unwrap();
+        for verb in ["get", "post", "put", "delete"] {
+            if verbs.contains(&format!(" {verb}(")) || verbs.contains(&format!(".{verb}(")) {
+                routes.insert(format!("{} {path}", verb.to_uppercase()));
+            }
+        }
+    }
+    let told: BTreeSet<String> =
+        rows().iter().map(|(endpoint, _)| (*endpoint).to_owned()).collect();
+    assert_eq!(told.len(), rows().len(), "an endpoint stands in the manual twice");
+    assert_eq!(told, routes);
+}
+
+/// Goal: the manual has every query parameter and no other. Method: the names in its query columns
+/// are compared with those that the sources read.
+#[test]
+fn the_manual_has_every_query_parameter() {
+    let sources = sources();
+    let readers = ["flag", "number", "text", "list", "bounded", "required"];
+    let mut read = BTreeSet::new();
+    // Read under a name that is a variable.
+    for name in ["startTime", "endTime", "executionNamespace", "isolationGroupId"] {
+        assert!(sources.contains(&format!("\"{name}\"")), "{name} is read no more");
+        read.insert(name);
+    }
+    for call in sources.split("params").skip(1) {
+        let call = call.trim_start().strip_prefix('.').unwrap_or_default();
+        let (reader, rest) = call.split_once('(').unwrap_or_default();
+        let is_reader = readers.contains(&reader.split("::").next().unwrap_or_default());
+        if let Some(rest) = rest.strip_prefix('"').filter(|_| is_reader) {
+            read.insert(rest.split('"').next().unwrap());
+        }
+    }
+    let words = rows().into_iter().flat_map(|(_, query)| query.split('`').skip(1).step_by(2));
+    // Limits, values of an enumeration and names of other endpoints are no parameters.
+    let told = words.filter(|word| {
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && *word != "execute"
+            && !word.contains('-')
+    });
+    assert_eq!(told.collect::<BTreeSet<_>>(), read);
+}
 
 fn request(method: &str, path: &str) -> Request<Body> {
     Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
 }
 
-/// Goal: no route of the contract is forgotten. Method: there is no engine, so a handler that is
+/// Goal: every endpoint of the manual is served. Method: there is no engine, so a handler that is
 /// reached fails with "internal"; the fallbacks would answer 404 or 405.
 #[tokio::test]
 async fn every_route_of_the_contract_is_there() {
-    for route in ROUTES.trim().lines().filter(|route| !route.ends_with("/version")) {
+    for (route, _) in rows().into_iter().filter(|(route, _)| !route.ends_with("/api/version")) {
+        let route = &filled(route);
         let (method, path) = route.split_once(' ').unwrap();
         let error = error_of(send(&gateway(), request(method, path)).await).await;
         assert_eq!((error.status, error.code.as_deref()), (500, Some("internal")), "{route}");

@@ -7,6 +7,7 @@ use super::{Decider, Flow, Step, Stop, switch};
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node, NodeId, freeze_task};
 use crate::state::NodeKey;
+use crate::task_type::EngineType;
 use baton_common::definition::SubWorkflowParams;
 use baton_common::limits::FORK_BRANCHES_MAX;
 use baton_common::{Payload, TaskStatus, WorkflowStatus, WorkflowTask};
@@ -350,27 +351,7 @@ fn read_step<T: serde::de::DeserializeOwned>(step: &Payload) -> Result<T, String
 
 /// Whether workers run tasks of this type.
 fn is_worker_type(task_type: &str) -> bool {
-    !matches!(
-        task_type,
-        "DYNAMIC"
-            | "SWITCH"
-            | "DECISION"
-            | "FORK_JOIN"
-            | "FORK_JOIN_DYNAMIC"
-            | "JOIN"
-            | "EXCLUSIVE_JOIN"
-            | "DO_WHILE"
-            | "SUB_WORKFLOW"
-            | "START_WORKFLOW"
-            | "WAIT"
-            | "HUMAN"
-            | "SET_VARIABLE"
-            | "INLINE"
-            | "LAMBDA"
-            | "JSON_JQ_TRANSFORM"
-            | "TERMINATE"
-            | "NOOP"
-    )
+    EngineType::from_name(task_type).is_none()
 }
 
 /// The input as a definition in which nothing is substituted.

@@ -8,12 +8,14 @@ mod definition;
 mod file;
 mod invariants;
 mod line;
+mod manual;
 mod random;
 mod seen;
 mod world;
 
 pub(crate) use command::COMMANDS;
 pub(crate) use file::History;
+pub(crate) use manual::{end_of, sections};
 pub(crate) use seen::Seen;
 use world::World;
 

@@ -30,7 +30,7 @@ pub(crate) enum WorkflowCommand {
         /// Only this workflow
         #[arg(long)]
         name: Option<String>,
-        /// Only this state
+        /// Only this status: RUNNING, PAUSED, COMPLETED, FAILED, TIMED_OUT or TERMINATED
         #[arg(long, value_parser = status)]
         status: Option<WorkflowStatus>,
         /// Conditions joined by AND, as `startTime > 1795329039876 AND correlationId = x`
@@ -58,11 +58,11 @@ pub(crate) enum WorkflowCommand {
         /// The execution's id
         id: String,
     },
-    /// Ends an execution
+    /// Ends an execution; its open tasks are canceled
     Terminate {
         /// The execution's id
         id: String,
-        /// Why
+        /// Why; kept as the execution's reasonForIncompletion
         #[arg(long)]
         reason: Option<String>,
     },
