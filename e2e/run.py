@@ -12,7 +12,6 @@ import sys
 import backup
 import cluster
 import conformance
-import docs
 import faults
 import first_run
 import manifests
@@ -27,7 +26,6 @@ SUITES = {
     "self": (self_test.run, ("sqlite",)),
     "first-run": (first_run.run, ("sqlite",)),
     "manifests": (manifests.run, ("sqlite",)),
-    "docs": (docs.run, ("sqlite",)),
     "conformance": (conformance.run_scenarios, setting.STORES),
     "corpus": (conformance.run_corpus, setting.STORES),
     "python": (real_clients.run_python, setting.STORES),
