@@ -12,6 +12,7 @@ import sys
 import backup
 import cluster
 import conformance
+import docs
 import faults
 import first_run
 import manifests
@@ -26,6 +27,7 @@ SUITES = {
     "self": (self_test.run, ("sqlite",)),
     "first-run": (first_run.run, ("sqlite",)),
     "manifests": (manifests.run, ("sqlite",)),
+    "docs": (docs.run, ("sqlite",)),
     "conformance": (conformance.run_scenarios, setting.STORES),
     "corpus": (conformance.run_corpus, setting.STORES),
     "python": (real_clients.run_python, setting.STORES),

@@ -3,8 +3,12 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import threading
 
 from . import places
+
+# Pages of the documentation run at the same time, and may want the same.
+LOCK = threading.Lock()
 
 
 def once(name, inputs, install):
@@ -12,10 +16,11 @@ def once(name, inputs, install):
     folder = places.WORK / name
     key = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()
     stamp = places.WORK / f"{name}.installed"
-    if not (folder.exists() and stamp.exists() and stamp.read_text() == key):
-        shutil.rmtree(folder, ignore_errors=True)
-        install(folder)
-        stamp.write_text(key)
+    with LOCK:
+        if not (folder.exists() and stamp.exists() and stamp.read_text() == key):
+            shutil.rmtree(folder, ignore_errors=True)
+            install(folder)
+            stamp.write_text(key)
     return folder
 
 
