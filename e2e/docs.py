@@ -204,10 +204,10 @@ class Page:
 
     def install(self, block):
         """What was installed before, in the place where the block's commands would put it."""
-        name = block.marks["installed"]
+        name = block.marks.get("installed") or block.text.strip()
         self.demand(name in INSTALLED, block, f"nothing is installed under the name {name}")
         packages, install = INSTALLED[name]
-        missing = [package for package in packages() if package not in block.text]
+        missing = [package for package in packages() if block.marks and package not in block.text]
         self.demand(not missing, block, f"does not install {', '.join(missing)}")
         place, source = install()
         (self.folder / place).symlink_to(source)
@@ -236,6 +236,8 @@ class Database:
     @staticmethod
     def has(name):
         """Whether what a page needs is on this machine."""
+        if name.startswith("java-"):
+            return java_home(int(name.removeprefix("java-"))) is not None
         return name == "postgres" or shutil.which(name) is not None
 
     def url(self):

@@ -7,13 +7,14 @@ import pty
 import re
 import secrets
 import select
-import signal
 import struct
 import subprocess
 import termios
 import time
 
 ROWS, COLUMNS = 50, 200
+# Waits until its input closes, which the death of the test run does too, and ends the shell with all that it started.
+REAPER = 'cat >/dev/null; kill -KILL "-$1" 2>/dev/null'
 END_SECONDS = 15
 # A line that a program draws again: only its last form is seen. Then what moves and colors.
 REDRAWN = re.compile(r"^.*(?:\x1b\[2?K|\r)", re.M)
@@ -38,8 +39,9 @@ class Shell:
             ["/bin/bash", "--noprofile", "--norc"], stdin=subprocess.PIPE, stdout=slave, stderr=slave, cwd=folder,
             env=environment, start_new_session=True)
         os.close(slave)
-        # Also when the test run dies: its end of the input closes, and the shell takes its processes along.
-        self.send("trap 'kill -TERM 0' EXIT\n")
+        self.reaper = subprocess.Popen(
+            ["/bin/sh", "-c", REAPER, "reaper", str(self.child.pid)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True)
 
     def run(self, command, seconds, strict=False):
         """(exit code, what it printed). A strict one ends the shell where a command fails."""
@@ -88,8 +90,8 @@ class Shell:
         with contextlib.suppress(Ended, subprocess.TimeoutExpired):
             self.send("kill -TERM $(jobs -p); wait; exit\n")
             self.child.wait(END_SECONDS)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.child.pid, signal.SIGKILL)
+        self.reaper.stdin.close()
+        self.reaper.wait()
         self.child.wait()
         os.close(self.master)
         self.log.close()

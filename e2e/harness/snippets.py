@@ -4,7 +4,8 @@ import re
 import shlex
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
-COMMENT = re.compile(r"^<!-- (given|needs)\b ?(.*)$")
+COMMENTS = ("given", "needs", "installed")
+COMMENT = re.compile(rf"^<!-- ({'|'.join(COMMENTS)})\b ?(.*)$")
 COMMENT_END = "-->"
 RUN, PICTURES = ("console", "sh"), ("mermaid",)
 MARKS = ("file", "part-of", "run-by", "installed", "not-run")
@@ -39,7 +40,7 @@ class Block:
             return f"has an unknown mark: {unknown[0]}"
         if self.marks and not all(self.marks.values()):
             return f"has the mark {self.kind} without a value"
-        if not self.marks and self.language not in (*RUN, *PICTURES, "given", "needs"):
+        if not self.marks and self.language not in (*RUN, *PICTURES, *COMMENTS):
             return f"is neither run nor marked: `{self.language or 'no language'}`"
         return None
 
