@@ -49,15 +49,15 @@ def run_pages(chosen, results):
     PROGRAMS.mkdir()
     (PROGRAMS / "baton").symlink_to(places.baton().resolve())
     places.LOGS.mkdir(parents=True, exist_ok=True)
-    database = Database()
+    needs = Needs()
     left_out = collections.Counter()
     try:
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            for outcome in pool.map(lambda path: attempt(path, database), chosen):
+            for outcome in pool.map(lambda path: attempt(path, needs), chosen):
                 tell(outcome, results)
                 left_out += outcome.left_out
     finally:
-        database.close()
+        needs.close()
     print(f"docs: {left_out.total()} blocks are not run here:")
     for reason, count in left_out.most_common():
         print(f"        {count:2}  {reason}", flush=True)
@@ -74,11 +74,11 @@ class Outcome:
     missing: str | None = None
 
 
-def attempt(path, database):
+def attempt(path, needs):
     """Runs a page, whatever happens."""
     outcome = Outcome(name_of(path), collections.Counter(), collections.Counter())
     try:
-        run_page(path, outcome, database)
+        run_page(path, outcome, needs)
     except AssertionError as error:
         outcome.fault = str(error) or traceback.format_exc()
     except Exception:  # a fault of the suite itself; the other pages go on
@@ -100,17 +100,17 @@ def tell(outcome, results):
         results.ok(name, "(" + ", ".join(f"{count} {what}" for what, count in outcome.counts.items()) + ")")
 
 
-def run_page(path, outcome, database):
+def run_page(path, outcome, needs):
     """All blocks of a page, in order; stops at the first fault."""
     blocks = snippets.blocks(path.read_text())
     for block in blocks:
         demand(block.fault() is None, outcome, block, block.fault())
-    missing = [name for block in blocks if block.kind == "needs" for name in block.text.split() if not database.has(name)]
+    names = [name for block in blocks if block.kind == "needs" for name in block.text.split()]
+    missing = [name for name in names if not needs.has(name)]
     if missing:
         outcome.missing = f"no {', '.join(missing)}"
     elif any(block.kind not in ("not-run", *snippets.PICTURES) for block in blocks):
-        needs = {name for block in blocks if block.kind == "needs" for name in block.text.split()}
-        page = Page(outcome, database.url() if "postgres" in needs else None)
+        page = Page(outcome, needs.environment(names))
         try:
             for block in blocks:
                 page.run(block)
@@ -126,23 +126,21 @@ def demand(holds, outcome, block, fault):
 class Page:
     """A page under way: an empty folder, a shell in it, free ports."""
 
-    def __init__(self, outcome, database_url):
+    def __init__(self, outcome, found):
         self.outcome, self.files = outcome, {}
         slug = outcome.name.removesuffix(".md").replace("/", "-")
         self.folder = FOLDERS / slug
         self.folder.mkdir()
         self.port = processes.free_ports(PORTS)
-        self.shell = shell.Shell(self.folder, self.environment(database_url), places.LOGS / f"docs-{slug}.log")
+        self.shell = shell.Shell(self.folder, self.environment(found), places.LOGS / f"docs-{slug}.log")
 
-    def environment(self, database_url):
+    def environment(self, found):
         """A reader's: `baton` is on the path, and a server listens where the page says."""
-        environment = {
-            **processes.own_environment(), "PATH": f"{PROGRAMS}:{os.environ['PATH']}", "TERM": "xterm-256color",
+        path = found.get("PATH", os.environ["PATH"])
+        return {
+            **processes.own_environment(), **found, "PATH": f"{PROGRAMS}:{path}", "TERM": "xterm-256color",
             "BATON_LISTEN": f"127.0.0.1:{self.port}", "BATON_SERVER_URL": f"http://127.0.0.1:{self.port}",
             "REPOSITORY": str(places.ROOT), "TARGETS": str(places.target_folder()), "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
-        if database_url:
-            environment["DATABASE_URL"] = database_url
-        return environment
 
     def run(self, block):
         """One block, by its kind."""
@@ -227,18 +225,28 @@ class Page:
         self.shell.close()
 
 
-class Database:
-    """A PostgreSQL for the pages that ask for one, started for the first of them."""
+class Needs:
+    """What pages ask for in a comment: `postgres`, a PostgreSQL started for the first of them; `java-21`, a Java of
+    that version or a later one; or a program."""
 
     def __init__(self):
         self.lock, self.server = threading.Lock(), None
 
     @staticmethod
     def has(name):
-        """Whether what a page needs is on this machine."""
+        """Whether it is on this machine."""
         if name.startswith("java-"):
-            return java_home(int(name.removeprefix("java-"))) is not None
+            return java_home(name) is not None
         return name == "postgres" or shutil.which(name) is not None
+
+    def environment(self, names):
+        """How a page that asks for these finds them."""
+        found = {"DATABASE_URL": self.url()} if "postgres" in names else {}
+        for name in names:
+            if name.startswith("java-"):
+                home = java_home(name)
+                found |= {"JAVA_HOME": str(home), "PATH": f"{home / 'bin'}:{os.environ['PATH']}"}
+        return found
 
     def url(self):
         with self.lock:
@@ -248,6 +256,18 @@ class Database:
     def close(self):
         if self.server:
             self.server.close()
+
+
+def java_home(name):
+    """Where a development kit for Java lies that is at least as new as `java-21` says, if there is any."""
+    least = int(name.removeprefix("java-"))
+    homes = [pathlib.Path(os.environ.get("JAVA_HOME") or "/"), *sorted(pathlib.Path("/usr/lib/jvm").glob("*"))]
+    for home in homes:
+        release = home / "release"
+        version = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.M) if release.is_file() else None
+        if version and int(version[1]) >= least and (home / "bin" / "javac").exists():
+            return home
+    return None
 
 
 def python_packages():
