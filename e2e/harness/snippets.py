@@ -5,7 +5,7 @@ import shlex
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
 COMMENTS = ("given", "needs", "installed")
-COMMENT = re.compile(rf"^<!-- ({'|'.join(COMMENTS)})\b ?(.*)$")
+COMMENT = re.compile(rf"^ *<!-- ({'|'.join(COMMENTS)})\b ?(.*)$")
 COMMENT_END = "-->"
 RUN, PICTURES = ("console", "sh"), ("mermaid",)
 MARKS = ("file", "part-of", "run-by", "installed", "not-run")
@@ -77,7 +77,7 @@ def commented(lines, first, opening):
     name, rest = opening[1], opening[2]
     if rest.endswith(COMMENT_END):
         return first, Block(first + 1, name, {}, rest.removesuffix(COMMENT_END).strip() + "\n")
-    last = next((number for number in range(first + 1, len(lines)) if lines[number] == COMMENT_END), len(lines))
+    last = next((number for number in range(first + 1, len(lines)) if lines[number].strip() == COMMENT_END), len(lines))
     return last, Block(first + 1, name, {}, "".join(f"{line}\n" for line in (rest, *lines[first + 1:last]) if line))
 
 
