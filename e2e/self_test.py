@@ -1,14 +1,18 @@
 """The tests' own tools: a checker that finds nothing has to be shown to find something."""
+import collections
 import copy
 import importlib.util
 import json
+import os
 import pathlib
 import tempfile
 
 import conformance
+import docs
 import quirks
-from harness import places, postgres
+from harness import places, postgres, waiting
 
+END_SECONDS = 5
 REPLAY_SAYS = """switch--default: 2 differences
     status: expected "COMPLETED", got "FAILED"
     tasks.a#1.status: expected "COMPLETED", is absent
@@ -25,6 +29,37 @@ PLANTED = {
     "crates/client/src/b.rs": "//! B.\nfn b() { std::env::var(\"X\"); }\n// TO" + "DO later\n#[igno" + "re]\n",
     "crates/client/src/long.rs": "//! Long.\n" + "fn a() {}\n" * 601,
 }
+# What is wrong with a page -> the page.
+WRONG_PAGES = {
+    "neither run nor marked": "```json\n{}\n```\n",
+    "an unknown mark": "```sh when=later\n:\n```\n",
+    "more than one mark": "```sh file=a not-run=b\n:\n```\n",
+    "ends with 1": "```console\n$ false\n$ true\n```\n",
+    "it prints": "```console\n$ echo one; echo two\none\n```\n",
+    "begins with output": "```console\none\n$ echo one\n```\n",
+    "it fails": "```sh\nfalse\ntrue\n```\n",
+    "has no such lines": "```text file=a\none\n```\n\n```text part-of=a\ntwo\n```\n",
+    "there is no suite": "```sh run-by=nobody\n:\n```\n",
+    "does not run these lines": "```sh run-by=backup\nrm -rf /nothing\n```\n",
+    "does not install": "```sh installed=python\npip install something-else\n```\n",
+}
+RIGHT_PAGE = """
+- In a list:
+
+  <!-- given
+  word=two
+  until false; do :; done & echo $! >busy
+  -->
+
+  ```console
+  $ echo one; echo $word 019cb3a0-6f3e-7c51-8f0e-0242ac120002
+  …
+  two 019cb3a0-6f3e-7c51-8f0e-0242ac120003
+  $ (exit 3)
+  $ echo $?
+  3
+  ```
+"""
 
 
 def run(_, results):
@@ -37,6 +72,8 @@ def run(_, results):
         assert found.keys() == {"switch/default", "outputs/none"} and "is absent" in found["switch/default"], found
     with results.case("self: tidy finds what is planted"):
         check_tidy()
+    with results.case("self: the documentation's suite finds what is planted"):
+        check_docs()
     with results.case("self: a throw-away PostgreSQL survives a power cut"):
         check_postgres()
 
@@ -70,6 +107,42 @@ def check_tidy():
     graph = {"normal": {"baton-api-gateway": {"baton-store-sqlite"}, "baton-store-sqlite": {"rusqlite"}}, "tests": {}}
     found = list(tidy.faults_of_crate("baton-api-gateway", graph, {"baton-api-gateway", "baton-store-sqlite"}))
     assert len(found) == 2, found
+
+
+def check_docs():
+    """Each wrong page is told by its fault; the right one has none, and nothing of it runs on when it is over."""
+    places.LOGS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        before, docs.FOLDERS = docs.FOLDERS, pathlib.Path(folder)
+        try:
+            for number, (fault, text) in enumerate(WRONG_PAGES.items()):
+                found = fault_of_page(f"wrong-{number}.md", text)
+                assert found and fault in found, f"{fault}: {found}"
+            found = fault_of_page("right.md", RIGHT_PAGE)
+            assert found is None, found
+            busy = int((docs.FOLDERS / "right" / "busy").read_text())
+            waiting.until(lambda: not lives(busy), END_SECONDS, "what a page started ends with it")
+        finally:
+            docs.FOLDERS = before
+
+
+def lives(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def fault_of_page(name, text):
+    path = docs.FOLDERS / name
+    path.write_text(text)
+    outcome = docs.Outcome(name, collections.Counter(), collections.Counter())
+    try:
+        docs.run_page(path, outcome, docs.Needs())
+    except AssertionError as error:
+        return str(error)
+    return None
 
 
 def check_postgres():

@@ -100,10 +100,11 @@ def files():
     stack = [ROOT]
     while stack:
         for path in sorted(stack.pop().iterdir()):
-            if path.is_symlink():
+            # In a second work tree `.git` is a file.
+            if path.is_symlink() or path.name in SKIPPED_FOLDERS:
                 continue
             if path.is_dir():
-                stack.extend([] if path.name in SKIPPED_FOLDERS else [path])
+                stack.append(path)
             elif path.suffix in TEXT and not path.name.endswith((".lock", "-lock.json")):
                 yield path
 
