@@ -114,6 +114,17 @@ pub(crate) fn java_double(value: f64) -> String {
     format!("{mantissa}{point}E{exponent}")
 }
 
+/// The JSON of a script's number: whole ones as such, others as [`not_whole`].
+pub(crate) fn number_text(number: f64) -> String {
+    whole_number(number).map_or_else(|| not_whole(number), |number| number.to_string())
+}
+
+/// A double that is not written as a whole number; what JSON has no number for becomes its name.
+pub(crate) fn not_whole(number: f64) -> String {
+    let text = java_double(number);
+    if number.is_finite() { text } else { format!("\"{text}\"") }
+}
+
 /// The whole number a double is, when it fits 64 bits and is not the negative zero.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
 pub(crate) fn whole_number(number: f64) -> Option<i64> {

@@ -7,6 +7,7 @@ use crate::plan::{Kind, Node, NodeId};
 use crate::state::{LoopProgress, NodeKey, Output, Task};
 use baton_common::limits::LOOP_ITERATIONS_MAX;
 use baton_common::{Payload, TaskStatus};
+use baton_expression::plain::Program;
 use baton_expression::script::{Language, Script};
 use baton_expression::template::Template;
 use std::collections::HashSet;
@@ -180,7 +181,8 @@ impl Decider {
         if condition.trim().is_empty() {
             return Ok(is_list);
         }
-        let input = self.condition_input(task.seq, node, body);
+        let reader = Program::parse(condition);
+        let input = self.condition_input(task.seq, node, body, reader.as_ref());
         let source = condition.to_owned();
         let script = Script { language: Language::JavaScript, source, input };
         match self.evaluate(script)? {
@@ -194,15 +196,23 @@ impl Decider {
     }
 
     /// The loop's parameters, resolved anew, with the outputs of loop and body by reference name.
-    fn condition_input(&self, seq: u32, node: &Node, body: &[Arc<str>]) -> Payload {
+    /// Of the loop's, which grows with each iteration, only what `reader` reads.
+    fn condition_input(
+        &self,
+        seq: u32,
+        node: &Node,
+        body: &[Arc<str>],
+        reader: Option<&Program>,
+    ) -> Payload {
         let mut members = json::members(&self.input_of(node, Some(seq)));
-        if let Some(task) = self.execution.task(seq) {
-            let output = task.output.json();
-            for (key, value) in json::members(&output) {
-                if key.starts_with("loop") {
-                    members.insert(key, value);
-                }
-            }
+        if let Some(Output::Loop(progress)) = self.execution.task(seq).map(|task| &task.output) {
+            let head = progress.head();
+            let item = head.iter().filter(|(key, _)| key.starts_with("loop"));
+            members.extend(item.map(|(key, value)| (key.clone(), value.clone())));
+            let output = match reader.and_then(|reader| reader.members_of(&node.reference)) {
+                Some(names) => progress.json_of(names),
+                None => progress.json(),
+            };
             members.insert(node.reference.to_string(), output);
         }
         for name in body {

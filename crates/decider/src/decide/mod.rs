@@ -175,12 +175,27 @@ impl Decider {
             if self.wanted.is_empty() && !self.quiesce() && self.wanted.is_empty() {
                 break;
             }
+            self.evaluate_plain();
             if !self.wanted.is_empty() {
                 return Ok(Outcome::Suspended(Box::new(self)));
             }
+            self.agenda.extend(std::mem::take(&mut self.blocked));
         }
         let Self { execution, changes, letters, .. } = self;
         Ok(Outcome::Decided(Box::new(Decision { execution, changes, letters })))
+    }
+
+    /// Evaluates the wanted scripts that need no engine. They take effect together with those that
+    /// do, so that it makes no difference which a script is.
+    fn evaluate_plain(&mut self) {
+        let evaluations = &mut self.evaluations;
+        self.wanted.retain(|script| match script.plain_result() {
+            Some(result) => {
+                evaluations.insert(script.clone(), Ok(result));
+                false
+            }
+            None => true,
+        });
     }
 
     fn take(&mut self, step: Step) -> Result<(), Rejection> {

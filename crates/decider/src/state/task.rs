@@ -75,17 +75,31 @@ impl Default for Output {
 }
 
 impl LoopProgress {
-    fn json(&self) -> Payload {
+    /// The JSON object that readers see.
+    pub(crate) fn json(&self) -> Payload {
+        let iterations = self.iterations.iter();
+        let members = iterations.map(|(iteration, output)| (iteration.to_string(), output.clone()));
+        json::payload(&self.head().into_iter().chain(members).collect::<Object>())
+    }
+
+    /// Of [`Self::json`] at least the members of these names, without a look at the others.
+    pub(crate) fn json_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Payload {
+        let iterations = names.filter_map(|name| {
+            let iteration: u32 = name.parse().ok()?;
+            Some((iteration.to_string(), self.iterations.get(&iteration)?.clone()))
+        });
+        json::payload(&self.head().into_iter().chain(iterations).collect::<Object>())
+    }
+
+    /// The members beside the iterations.
+    pub(crate) fn head(&self) -> Object {
         let mut members = Object::new();
         members.insert("iteration".into(), json::payload(&self.iteration));
         if let Some(item) = &self.item {
             members.insert("loopIndex".into(), json::payload(&self.iteration.saturating_sub(1)));
             members.insert("loopItem".into(), item.clone());
         }
-        for (iteration, output) in &self.iterations {
-            members.insert(iteration.to_string(), output.clone());
-        }
-        json::payload(&members)
+        members
     }
 }
 

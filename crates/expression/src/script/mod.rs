@@ -14,6 +14,7 @@ mod pool;
 pub use child::serve;
 pub use pool::EvaluatorPool;
 
+use crate::plain::Program;
 use crate::raw;
 use baton_common::payload::Payload;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,16 @@ pub struct Script {
     pub source: String,
     /// The value the script sees.
     pub input: Payload,
+}
+
+impl Script {
+    /// The result, where the script is a [plain](crate::plain) one and no engine is needed for it.
+    pub fn plain_result(&self) -> Option<Payload> {
+        match self.language {
+            Language::JavaScript => Program::parse(&self.source)?.evaluate(&self.input),
+            Language::Jq => None,
+        }
+    }
 }
 
 impl Hash for Script {

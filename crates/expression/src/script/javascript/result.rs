@@ -1,6 +1,6 @@
 //! The JSON Conductor makes of a script's result.
 use super::Stop;
-use crate::java::{self, java_double, whole_number};
+use crate::java::{self, not_whole, number_text, whole_number};
 use crate::raw;
 use crate::script::{ScriptError, VALUE_DEPTH_MAX};
 use rquickjs::{Array, Filter, Function, Object, Type, Value};
@@ -45,7 +45,7 @@ impl<'w, 'js> Writer<'w, 'js> {
             Type::String => self.text(value)?,
             Type::BigInt => {
                 let number = self.call("number", value)?.as_number().unwrap_or(f64::NAN);
-                self.out.push_str(&finite(number));
+                self.out.push_str(&not_whole(number));
             }
             Type::Array => self.array(value, depth)?,
             Type::Undefined | Type::Null | Type::Uninitialized => self.out.push_str("null"),
@@ -73,8 +73,7 @@ impl<'w, 'js> Writer<'w, 'js> {
         if let Some(original) = self.inexact.get(&number.to_bits()) {
             self.out.push_str(original);
         } else {
-            self.out
-                .push_str(&whole_number(number).map_or_else(|| finite(number), |n| n.to_string()));
+            self.out.push_str(&number_text(number));
         }
     }
 
@@ -155,12 +154,6 @@ impl<'w, 'js> Writer<'w, 'js> {
         self.out.push(':');
         self.value(member, depth + 1)
     }
-}
-
-/// A double that is not written as a whole number; what JSON has no number for becomes its name.
-fn finite(number: f64) -> String {
-    let text = java_double(number);
-    if number.is_finite() { text } else { format!("\"{text}\"") }
 }
 
 /// The long whole numbers in `json` by the bits of the double they become.
