@@ -1,6 +1,7 @@
 """A small client of the REST API: one connection a thread, JSON in and out."""
 import http.client
 import json
+import select
 import threading
 import urllib.parse
 
@@ -26,6 +27,8 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Accept": "application/json, text/plain, */*"}
         connection = getattr(self.local, "connection", None) or self.connect()
+        if was_closed(connection):
+            connection = self.connect()
         try:
             connection.request(method, self.address.path.rstrip("/") + path, data, headers)
             response = connection.getresponse()
@@ -50,3 +53,12 @@ class Client:
         host, port = self.address.hostname, self.address.port
         self.local.connection = http.client.HTTPConnection(host, port, timeout=self.timeout_s)
         return self.local.connection
+
+
+def was_closed(connection):
+    """Whether the server has closed this connection while it was idle; clients of any library look before they use it."""
+    if connection.sock is None:
+        return False
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -182,7 +182,7 @@ async fn concurrent_starts_of_one_key_make_one_execution() {
     let store = store();
     let engines = [engine_on(store.clone()).await, engine_on(store.clone()).await];
     let inline = json!({"name": "i", "taskReferenceName": "i", "type": "INLINE",
-        "inputParameters": {"evaluatorType": "javascript", "expression": "1"}});
+        "inputParameters": {"evaluatorType": "javascript", "expression": "Number(1)"}});
     define(&engines[0], "plain", &[simple("a")]).await;
     define(&engines[0], "suspended", &[inline, simple("a")]).await;
     for name in ["plain", "suspended"] {
@@ -290,7 +290,7 @@ async fn a_restart_on_the_latest_version_runs_on_that_version() {
     let id = start(&a, "w").await;
     a.terminate(&id, None).await.unwrap();
     let inline = json!({"name": "i", "taskReferenceName": "i", "type": "INLINE",
-        "inputParameters": {"evaluatorType": "javascript", "expression": "2"}});
+        "inputParameters": {"evaluatorType": "javascript", "expression": "Number(2)"}});
     let second = support::workflow_of("w", 2, &[inline, simple("new")]);
     a.register_workflow(serde_json::from_value(second).unwrap(), false).await.unwrap();
     a.restart(&id, true).await.unwrap();
@@ -306,7 +306,7 @@ async fn a_suspended_decision_loses_nothing_that_happens_beside_it() {
     let engine = engine().await;
     let inline = |reference: &str| {
         json!({"name": "i", "taskReferenceName": reference, "type": "INLINE",
-            "inputParameters": {"evaluatorType": "javascript", "expression": "1"}})
+            "inputParameters": {"evaluatorType": "javascript", "expression": "Number(1)"}})
     };
     let branch = |n: usize| -> Vec<Value> {
         vec![simple(&format!("a{n}")), inline(&format!("i{n}")), simple(&format!("b{n}"))]
@@ -408,7 +408,7 @@ async fn an_evaluator_that_dies_fails_the_step() {
     );
     let engine = engine.await.unwrap();
     let inline = json!({"name": "i", "taskReferenceName": "i", "type": "INLINE",
-        "inputParameters": {"evaluatorType": "javascript", "expression": "1"}});
+        "inputParameters": {"evaluatorType": "javascript", "expression": "Number(1)"}});
     define(&engine, "w", &[inline]).await;
     let id = start(&engine, "w").await;
     until(&engine, &id, "FAILED").await;

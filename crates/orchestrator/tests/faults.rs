@@ -200,7 +200,7 @@ async fn a_fault_anywhere_around_a_script_leaves_no_trace() {
 
 fn inline(reference: &str) -> Value {
     json!({"name": "i", "taskReferenceName": reference, "type": "INLINE",
-        "inputParameters": {"evaluatorType": "javascript", "expression": "1 + 1"}})
+        "inputParameters": {"evaluatorType": "javascript", "expression": "Number(1) + 1"}})
 }
 
 fn child() -> Value {

@@ -140,7 +140,7 @@ async fn scripts_are_counted() {
         json!({"name": reference, "taskReferenceName": reference, "type": "INLINE",
             "inputParameters": {"evaluatorType": "javascript", "expression": expression}})
     };
-    define(&engine, "good", &[inline("i", "1 + 1")]).await;
+    define(&engine, "good", &[inline("i", "Number(1)")]).await;
     define(&engine, "bad", &[inline("i", "throw new Error('no')")]).await;
     let (good, bad) = (start(&engine, "good").await, start(&engine, "bad").await);
     until(&engine, &good, "COMPLETED").await;

@@ -1,14 +1,23 @@
 //! A bounded pool of connections of one kind, and queries with a deadline.
-use crate::error::{store_error, too_late, unavailable};
+use crate::error::{is_outage, store_error, too_late, unavailable};
 use baton_store::StoreError;
 use baton_telemetry::{Counter, Histogram, StoreMetrics};
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use std::time::{Duration, Instant};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row};
 
 /// How much longer than the server we wait for its answer.
 const GRACE: Duration = Duration::from_secs(3);
+/// How long a database that is not there is waited for: a restart takes less, and longer a caller
+/// should not be kept from hearing of it.
+const OUTAGE_MAX: Duration = Duration::from_secs(3);
+/// How long between two tries to reach it.
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// One kind of parameter list.
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -18,6 +27,8 @@ pub(crate) struct Database {
     pool: Pool,
     deadline: Duration,
     meter: PoolMeter,
+    /// Whose turn it is to try, while the database is not there.
+    turn: Mutex<()>,
 }
 
 /// What a pool records.
@@ -50,7 +61,7 @@ impl Database {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| unavailable(&error))?;
-        Ok(Self { pool, deadline: deadline(timeout_ms), meter })
+        Ok(Self { pool, deadline: deadline(timeout_ms), meter, turn: Mutex::default() })
     }
 
     /// Runs a statement that is prepared once per connection.
@@ -92,10 +103,49 @@ impl Database {
     /// A connection for one statement.
     async fn client(&self) -> Result<Object, StoreError> {
         let began = Instant::now();
-        let client = self.pool.get().await;
+        let client = match self.pool.get().await {
+            Err(error) if is_away(&error) => self.wait_for_return(error).await,
+            outcome => outcome,
+        };
         self.meter.wait.observe(began.elapsed());
         self.meter.round_trips.inc();
         client.map_err(|error| unavailable(&error))
+    }
+
+    /// A connection to a database that comes back soon. One caller tries for all that wait.
+    async fn wait_for_return(&self, error: PoolError) -> Result<Object, PoolError> {
+        let patience = Patience::begin();
+        let Ok(_turn) = timeout_at(patience.until, self.turn.lock()).await else {
+            return Err(error);
+        };
+        loop {
+            let outcome = self.pool.get().await;
+            let is_away = outcome.as_ref().is_err_and(is_away);
+            if !(is_away && patience.lasts().await) {
+                return outcome;
+            }
+        }
+    }
+}
+
+fn is_away(error: &PoolError) -> bool {
+    matches!(error, PoolError::Backend(error) if is_outage(error))
+}
+
+/// Tries again and again to reach a database that is not there, for [`OUTAGE_MAX`].
+pub(crate) struct Patience {
+    until: Instant,
+}
+
+impl Patience {
+    pub(crate) fn begin() -> Self {
+        Self { until: Instant::now() + OUTAGE_MAX }
+    }
+
+    /// Waits before another try; false when there should be none.
+    pub(crate) async fn lasts(&self) -> bool {
+        sleep(BETWEEN_TRIES).await;
+        Instant::now() < self.until
     }
 }
 

@@ -31,6 +31,15 @@ pub(crate) fn is_lost_race(error: &tokio_postgres::Error) -> bool {
         || (is_key && [SqlState::UNIQUE_VIOLATION, SqlState::INTERNAL_ERROR].contains(db.code()))
 }
 
+/// Whether a connection was not to be had because the server is not there: it stops, starts, or
+/// nobody listens. One that refuses us (the password, the database's name) is there.
+pub(crate) fn is_outage(error: &tokio_postgres::Error) -> bool {
+    error.code().is_none_or(|code| {
+        [SqlState::CANNOT_CONNECT_NOW, SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN]
+            .contains(code)
+    })
+}
+
 /// The message with its causes: the driver's own says only "error connecting to server".
 pub(crate) fn unavailable(error: &(dyn std::error::Error + 'static)) -> StoreError {
     let causes = std::iter::successors(Some(error), |error| error.source());

@@ -241,7 +241,7 @@ impl EngineMetrics {
         );
         catalog.add_labeled(
             "baton_scripts_evaluated_total",
-            "Scripts evaluated, by language and outcome",
+            "Scripts evaluated by an engine, by language and outcome",
             &self.scripts,
         );
         catalog.add_labeled(

@@ -79,8 +79,11 @@ impl Author<'_> {
 
     fn switch(&mut self, name: &str, depth: usize) -> Value {
         let case = self.dice.pick(&["a", "b", "c"]);
-        let (evaluator, expression) =
-            self.dice.pick(&[("value-param", "k"), ("value-param", "k"), ("javascript", "$.k")]);
+        let (evaluator, expression) = self.dice.pick(&[
+            ("value-param", "k"),
+            ("javascript", "$.k"),
+            ("javascript", "String($.k)"),
+        ]);
         json!({"ref": name, "type": "SWITCH", "evaluatorType": evaluator, "expression": expression,
             "in": {"k": case},
             "decisionCases": {"a": self.sequence(depth + 1), "b": []},

@@ -59,8 +59,8 @@ const GATHERED: usize = 32;
 const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
 /// Works that may wait for the engine before senders have to.
 const INBOX_CAPACITY: usize = 8_192;
-/// Most turns after the last handle is gone: a few seconds if the database is away.
-const CLOSING_TURNS_MAX: usize = 50;
+/// How long it goes on after the last handle is gone, if the database is away.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// What the engine is asked to look at.
 pub(crate) enum Work {
@@ -224,8 +224,8 @@ pub(crate) struct Engine {
     reserving: bool,
     /// Whether much of the last batch had been decided about by other processes meanwhile.
     shares_executions: bool,
-    /// Turns since every handle was gone; `None` while there is one.
-    closing: Option<usize>,
+    /// When every handle was gone; `None` while there is one.
+    closing: Option<Instant>,
 }
 
 /// Starts the engine on a thread of its own; it ends when every handle is gone.
@@ -297,10 +297,9 @@ async fn run(
 
 impl Engine {
     /// Whether nobody can ask any more and what was asked is done, or cannot be done.
-    fn is_over(&mut self) -> bool {
-        let Some(turns) = &mut self.closing else { return false };
-        *turns += 1;
-        self.own.is_empty() && self.starts.is_empty() || *turns > CLOSING_TURNS_MAX
+    fn is_over(&self) -> bool {
+        let has_nothing_left = self.own.is_empty() && self.starts.is_empty();
+        self.closing.is_some_and(|since| has_nothing_left || since.elapsed() > CLOSING_MAX)
     }
 
     /// Waits until there is something to do, then takes all that is waiting, up to a bound.
@@ -312,7 +311,7 @@ impl Engine {
             let wait = Duration::from_millis(wait);
             match tokio::time::timeout(wait, self.inbox.recv()).await {
                 Ok(Some(work)) => works.push(work),
-                Ok(None) => self.closing = self.closing.or(Some(0)),
+                Ok(None) => self.closing = self.closing.or_else(|| Some(Instant::now())),
                 Err(_) => {}
             }
         } else {

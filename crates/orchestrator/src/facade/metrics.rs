@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 /// Least time between two looks at the queues, ms: however often metrics are read, the database is
 /// asked once in this time.
 const SAMPLE_MS_MIN: i64 = 1_000;
-/// Longest wait for the database before metrics are shown without what it knows.
+/// How long the database may take to tell the time before it is shown as down: metrics must be read in
+/// time also then.
+const SIGN_OF_LIFE_MAX: Duration = Duration::from_millis(800);
+/// Longest wait for the sizes of queues before metrics are shown without them.
 const SAMPLE_MAX: Duration = Duration::from_secs(3);
 
 /// What the engine has done since its process began.
@@ -68,27 +71,19 @@ impl Orchestrator {
 
     /// Brings up to date what is looked up rather than counted: the depth and age of the queues and
     /// whatever the store learns when it is asked for the time. Forgets them when the database does
-    /// not answer in 3 s: no value is better than an old one.
+    /// not answer in time: no value is better than an old one.
     pub async fn sample(&self) {
         if !self.inner.sampled.is_over(self.inner.clock.now()) {
             return;
         }
-        let look = async {
-            self.inner.store.now().await?;
-            self.inner.store.queue_sizes().await
-        };
-        let sizes = match tokio::time::timeout(SAMPLE_MAX, look).await {
-            Ok(Ok(sizes)) => Some(sizes),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the queues could not be counted");
-                None
-            }
-            Err(_) => {
-                tracing::warn!("the queues could not be counted in time");
-                None
-            }
-        };
-        self.metrics().database_up.set(i64::from(sizes.is_some()));
+        let is_up = tokio::time::timeout(SIGN_OF_LIFE_MAX, self.inner.store.now()).await;
+        let is_up = matches!(is_up, Ok(Ok(_)));
+        self.metrics().database_up.set(i64::from(is_up));
+        let look = tokio::time::timeout(SAMPLE_MAX, self.inner.store.queue_sizes());
+        let sizes = if is_up { look.await.ok().and_then(Result::ok) } else { None };
+        if sizes.is_none() {
+            tracing::warn!(is_up, "the queues could not be counted");
+        }
         self.show_queues(sizes.unwrap_or_default());
     }
 

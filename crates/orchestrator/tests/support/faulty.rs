@@ -55,13 +55,19 @@ impl Faulty {
         self.gate.send_replace(is_open);
     }
 
+    /// A call that counts.
     fn hit(&self) -> Result<(), StoreError> {
-        let is_away = self.away.load(Ordering::SeqCst);
-        if is_away || self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            return Err(StoreError::Unavailable("a fault of the test".to_owned()));
-        }
-        Ok(())
+        self.is_there()?;
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 { Err(fault()) } else { Ok(()) }
     }
+
+    fn is_there(&self) -> Result<(), StoreError> {
+        if self.away.load(Ordering::SeqCst) { Err(fault()) } else { Ok(()) }
+    }
+}
+
+fn fault() -> StoreError {
+    StoreError::Unavailable("a fault of the test".to_owned())
 }
 
 #[async_trait]
@@ -85,6 +91,7 @@ impl Store for Faulty {
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.is_there()?;
         self.inner.now().await
     }
 
@@ -142,10 +149,7 @@ impl Store for Faulty {
     }
 
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
-        // Not counted: the stories' own checks look here.
-        if self.away.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("a fault of the test".to_owned()));
-        }
+        self.is_there()?;
         self.inner.queue_sizes().await
     }
 
