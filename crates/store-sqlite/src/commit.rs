@@ -93,26 +93,40 @@ fn insert(
         index.parent.map(task_bytes),
         index.plan.0,
     ];
-    connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
+    let inserted = connection.prepare_cached(sql)?.execute(values)?;
+    Ok((inserted == 1).then(|| connection.last_insert_rowid()))
 }
 
 fn update(connection: &Connection, write: &ExecutionWrite, at: Timestamp) -> Result<Option<i64>> {
-    let sql = include_str!("sql/commit_update_execution.sql");
-    let values = params![
-        execution_bytes(write.id),
-        write.expected_version,
-        write.status.code(),
-        write.waits.0,
-        millis(write.wake_at),
-        millis(write.ended_at),
-        at.millis(),
-    ];
-    let mut statement = connection.prepare_cached(sql)?;
-    let serial: Option<i64> = statement.query_row(values, |row| row.get(0)).optional()?;
-    if let (Some(serial), Some(index)) = (serial, &write.index) {
+    let find = include_str!("sql/commit_find_execution.sql");
+    let row = connection
+        .prepare_cached(find)?
+        .query_row(params![execution_bytes(write.id), write.expected_version], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let (serial, status, wake_at): (i64, i16, Option<i64>) = row;
+    if (status, wake_at) == (write.status.code(), millis(write.wake_at)) {
+        let sql = include_str!("sql/commit_touch_execution.sql");
+        let values = params![serial, write.waits.0, millis(write.ended_at), at.millis()];
+        connection.prepare_cached(sql)?.execute(values)?;
+    } else {
+        let sql = include_str!("sql/commit_update_execution.sql");
+        let values = params![
+            serial,
+            write.status.code(),
+            write.waits.0,
+            millis(write.wake_at),
+            millis(write.ended_at),
+            at.millis(),
+        ];
+        connection.prepare_cached(sql)?.execute(values)?;
+    }
+    if let Some(index) = &write.index {
         update_index(connection, serial, index)?;
     }
-    Ok(serial)
+    Ok(Some(serial))
 }
 
 fn update_index(connection: &Connection, serial: i64, index: &ExecutionIndex) -> Result<()> {

@@ -1,8 +1,8 @@
-//! The one thread that writes. It takes what waits, gives each request a savepoint of its own, and
-//! commits them together: one flush to disk for all, and no timer to wait for company.
+//! The one thread that writes. It takes what waits and commits it together: one flush to disk for all,
+//! and no timer to wait for company.
 use crate::errors::store_error;
 use baton_store::StoreError;
-use rusqlite::{Connection, Result, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Result, TransactionBehavior};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -55,7 +55,8 @@ impl Drop for Writer {
 }
 
 trait Request: Send {
-    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<()>;
+    /// Does the work; false when none of its effects may stay.
+    fn run(&mut self, connection: &Connection) -> bool;
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
@@ -72,17 +73,9 @@ where
     E: From<StoreError> + Send,
     W: FnOnce(&Connection) -> Result<T, E> + Send,
 {
-    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
-        let Some(work) = self.todo.take() else { return Ok(()) };
-        let savepoint = transaction.savepoint()?;
-        let result = work(&savepoint);
-        if result.is_ok() {
-            savepoint.commit()?;
-        } else {
-            savepoint.finish()?;
-        }
-        self.result = Some(result);
-        Ok(())
+    fn run(&mut self, connection: &Connection) -> bool {
+        self.result = self.todo.take().map(|work| work(connection));
+        self.result.as_ref().is_some_and(Result::is_ok)
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
@@ -109,10 +102,21 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Request>>
     }
 }
 
+/// One transaction for all. Each has a savepoint of its own, unless there is only one, which is the
+/// rule: a savepoint costs a copy of every page that is written.
 fn commit(connection: &mut Connection, group: &mut [Box<dyn Request>]) -> Result<()> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if let [only] = group {
+        let is_done = only.run(&transaction);
+        return if is_done { transaction.commit() } else { transaction.rollback() };
+    }
     for request in group {
-        request.run(&mut transaction)?;
+        let savepoint = transaction.savepoint()?;
+        if request.run(&savepoint) {
+            savepoint.commit()?;
+        } else {
+            savepoint.finish()?;
+        }
     }
     transaction.commit()
 }
