@@ -6,8 +6,9 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Most ready tasks of one queue remembered; the database has the rest.
-const HELD_PER_QUEUE_MAX: usize = 50_000;
+/// Most ready tasks remembered, of all queues together: some 60 bytes each. The database has the rest,
+/// and asking it for them costs each of them a reservation.
+const HELD_MAX: usize = 500_000;
 /// Most tasks asked of the database for one queue at once.
 const DEMAND_MAX: u32 = 256;
 /// Least tasks asked for, so that small polls do not cost a query each.
@@ -46,6 +47,8 @@ struct Place(u8, baton_common::Timestamp, TaskId, u8);
 #[derive(Default)]
 pub(crate) struct Dispatcher {
     queues: HashMap<String, Queue>,
+    /// Ready tasks that are held in all of them.
+    held: usize,
     /// Queues whose waiters have been given something in this batch.
     served: HashSet<String>,
     /// Queues with waiters that may be served from held tasks or the database.
@@ -80,6 +83,7 @@ impl Dispatcher {
             queue.waiters.retain(|waiter| !waiter.reply.is_closed());
             !queue.waiters.is_empty()
         });
+        self.held = self.queues.values().map(|queue| queue.held.len()).sum();
     }
 
     #[expect(clippy::option_option, reason = "a poll may or may not name its worker")]
@@ -152,8 +156,8 @@ impl Dispatcher {
             self.forget_idle();
         }
         let queue = self.queues.entry(key.queue.clone()).or_default();
-        if queue.held.len() < HELD_PER_QUEUE_MAX {
-            queue.held.insert(place(key));
+        if self.held < HELD_MAX {
+            self.held += usize::from(queue.held.insert(place(key)));
         } else {
             queue.suspected = true;
         }
@@ -214,6 +218,7 @@ impl Dispatcher {
                 && let Some(place) = queue.held.pop_first()
             {
                 wanted -= 1;
+                self.held -= 1;
                 claims.push(key(name, &place));
             }
         }
