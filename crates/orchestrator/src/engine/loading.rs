@@ -9,8 +9,12 @@ use baton_decider::state::{Delivery, Execution};
 use baton_store::{LoadRequest, LoadedExecution, StoreError};
 use std::collections::{HashMap, HashSet};
 
-/// Loads of a batch below which nothing is concluded from them.
-const SHARED_LOADS_LEAST: usize = 4;
+/// Part of what recent batches were about that had to be loaded: above it several other processes
+/// decide about the same executions. With one other it is two fifths (a birth needs no load), with
+/// three nearly three fifths.
+const SHARED_PART_LEAST: f32 = 0.5;
+/// How much of that part is what the last batch says.
+const SHARED_WEIGHT: f32 = 0.125;
 
 /// The states a batch works on.
 #[derive(Default)]
@@ -57,7 +61,7 @@ impl Engine {
                 states.by_id.insert(id, None);
             }
         }
-        self.shares_executions = is_shared(requests.len(), jobs.len());
+        self.shared.note(requests.len(), jobs.len());
         let found = states.by_id.values().flatten().count();
         self.parts.metrics.cache_hits.inc_by(found as u64);
         if requests.is_empty() {
@@ -118,10 +122,24 @@ impl Engine {
     }
 }
 
-/// Whether that many loads for a batch mean that other processes work on the same executions: a few
-/// are loaded in any case, as when a process has just begun.
-fn is_shared(loads: usize, jobs: usize) -> bool {
-    loads >= SHARED_LOADS_LEAST && loads * 4 >= jobs
+/// How much of what is decided about was decided about by other processes in between.
+#[derive(Default)]
+pub(super) struct Shared {
+    part: f32,
+}
+
+impl Shared {
+    fn note(&mut self, loads: usize, jobs: usize) {
+        let count = |number: usize| f32::from(u16::try_from(number).unwrap_or(u16::MAX));
+        if jobs > 0 {
+            self.part += (count(loads) / count(jobs) - self.part) * SHARED_WEIGHT;
+        }
+    }
+
+    /// Whether several other processes decide about the same executions.
+    pub(super) fn is_wide(&self) -> bool {
+        self.part > SHARED_PART_LEAST
+    }
 }
 
 /// Whether a state from memory cannot be the newest: the job is about a task that is not in it yet, is
@@ -162,8 +180,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quarter_of_a_batch_that_must_be_loaded_tells_of_others() {
-        assert!(is_shared(4, 16) && is_shared(30, 30));
-        assert!(!is_shared(3, 3) && !is_shared(4, 17) && !is_shared(0, 0));
+    fn half_of_recent_batches_that_must_be_loaded_tells_of_several_others() {
+        let after = |loads, jobs| {
+            let mut shared = Shared::default();
+            (0..40).for_each(|_| shared.note(loads, jobs));
+            shared.is_wide()
+        };
+        assert!(!after(0, 30) && !after(12, 30) && after(17, 30));
+        let mut shared = Shared::default();
+        shared.note(30, 30);
+        assert!(!shared.is_wide());
     }
 }

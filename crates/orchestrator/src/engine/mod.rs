@@ -32,6 +32,7 @@ use baton_store::{CommitLane, Message, PlanHash, QueueDemand, ReadyKey, Store, V
 use baton_telemetry::EngineMetrics;
 use cache::Cache;
 use dispatch::Dispatcher;
+use loading::Shared;
 use measure::{MeasuredLane, Meter};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -49,9 +50,9 @@ const BATCH_STARTS_LEAST: usize = 4;
 /// Of how many other works one start is taken beside, when more starts come than can be decided. A
 /// start costs about as much as two of them, so those keep four fifths of the engine.
 const WORKS_FOR_A_START: usize = 8;
-/// How long a batch waits for company where other processes decide about the same executions. There
-/// every batch loads what they committed, so few large ones cost the database much less.
-const GATHER: Duration = Duration::from_millis(3);
+/// How long a batch waits for company where several other processes decide about the same executions.
+/// There every batch loads what they committed, so few large ones cost the database much less.
+const GATHER: Duration = Duration::from_millis(2);
 /// Works with which a batch needs no more company.
 const GATHERED: usize = 32;
 /// How long after other work starts still keep to that share: the workers are on their way with more,
@@ -222,8 +223,7 @@ pub(crate) struct Engine {
     /// Executions whose decision waits for a script, with the jobs that wait for it.
     suspended: HashMap<ExecutionId, Vec<Job>>,
     reserving: bool,
-    /// Whether much of the last batch had been decided about by other processes meanwhile.
-    shares_executions: bool,
+    shared: Shared,
     /// When every handle was gone; `None` while there is one.
     closing: Option<Instant>,
 }
@@ -286,7 +286,7 @@ async fn run(
         worked_at: None,
         suspended: HashMap::new(),
         reserving: false,
-        shares_executions: false,
+        shared: Shared::default(),
         closing: None,
     };
     while !engine.is_over() {
@@ -319,7 +319,7 @@ impl Engine {
             tokio::task::yield_now().await;
         }
         self.take_waiting(&mut works);
-        if self.shares_executions && works.len() < GATHERED {
+        if self.shared.is_wide() && works.len() < GATHERED {
             tokio::time::sleep(GATHER).await;
             self.take_waiting(&mut works);
         }
