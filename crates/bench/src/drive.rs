@@ -23,6 +23,8 @@ use tokio::task::JoinSet;
 const POLLERS_SETTLE: Duration = Duration::from_millis(300);
 /// Tries of a start that an overloaded server refuses: about a minute's.
 const START_TRIES: u32 = 600;
+/// Runs of which the middle one is compared: a single one may meet a bad moment of the machine.
+const RUNS_COMPARED: usize = 3;
 /// How often what changes all the time is looked at.
 const GAUGES_EVERY: Duration = Duration::from_secs(1);
 
@@ -36,8 +38,9 @@ pub(crate) async fn run(
         return Ok(vec![yardstick::run(*options, &load).await?]);
     }
     let target = Target::parse(url)?;
-    if let Scenario::Idle { executions, .. } = scenario {
-        return idle(scenario, *executions, (&target, load)).await;
+    if let Scenario::Idle { executions, rest, .. } = scenario {
+        let rest = Duration::from_secs(*rest);
+        return idle(scenario, (*executions, rest), (&target, load)).await;
     }
     let holds = matches!(scenario, Scenario::Soak { hold_snapshot: true, .. });
     let url = load.database_url.clone().filter(|_| holds);
@@ -71,12 +74,17 @@ async fn flooded(
 /// The same steps before and beside executions that only wait.
 async fn idle(
     scenario: &Scenario,
-    executions: u32,
+    (executions, rest): (u32, Duration),
     (target, load): (&Target, LoadOptions),
 ) -> anyhow::Result<Vec<Report>> {
     let steps = async |name| {
-        let plan = Plan::new(scenario, &load.prefix, run_id()?).named(name);
-        one(plan, target, load.clone()).await
+        let mut runs = Vec::with_capacity(RUNS_COMPARED);
+        for _ in 0..RUNS_COMPARED {
+            tokio::time::sleep(rest).await;
+            let plan = Plan::new(scenario, &load.prefix, run_id()?).named(name);
+            runs.push(one(plan, target, load.clone()).await?);
+        }
+        Report::middle_of(runs).context("a run of the steps")
     };
     let before = steps("steps before").await?;
     let waiting =

@@ -136,9 +136,17 @@ pub enum Scenario {
         /// Executions left waiting; each ends by itself after a day
         #[arg(long, default_value = "1m", value_parser = count::<IDLE_MAX>)]
         executions: u32,
-        /// The steps that are measured.
-        #[command(flatten)]
-        row: RowOptions,
+        /// Executions of each run of steps; of three runs before and three beside the middle ones are
+        /// compared
+        #[arg(long, default_value = "20k", value_parser = count::<WORKFLOWS_MAX>)]
+        workflows: u32,
+        /// Tasks in a row of each
+        #[arg(long, default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
+        steps: u32,
+        /// Rest before each run, seconds: the vacuum that begins behind a million inserts is no cost of
+        /// what was inserted, and a system that has just got memory back is quicker for a while
+        #[arg(long, default_value_t = 30, value_parser = value_parser!(u64).range(..=SECONDS_MAX))]
+        rest: u64,
     },
     /// Starts at a fixed rate, whatever the server does; times count from when a start was due
     Latency {

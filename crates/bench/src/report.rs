@@ -220,6 +220,16 @@ impl Report {
         Self { cost, ..self }
     }
 
+    /// The run of middle throughput, or one that did not go right; `None` of none.
+    pub(crate) fn middle_of(mut runs: Vec<Self>) -> Option<Self> {
+        if let Some(wrong) = runs.iter().position(|run| !run.is_sound()) {
+            return Some(runs.swap_remove(wrong));
+        }
+        runs.sort_by(|a, b| a.tasks_per_s.total_cmp(&b.tasks_per_s));
+        let middle = runs.len() / 2;
+        (!runs.is_empty()).then(|| runs.swap_remove(middle))
+    }
+
     /// Adds how much slower this run was than `before`.
     pub(crate) fn compared_with(self, before: &Self) -> Self {
         let loss = 100.0 * (1.0 - self.tasks_per_s / before.tasks_per_s);
@@ -290,6 +300,15 @@ mod tests {
         let with = |tasks_per_s| Report { tasks_per_s, ..report() };
         assert_eq!(with(75.0).compared_with(&with(100.0)).loss_percent, Some(25.0));
         assert_eq!(with(1.0).compared_with(&with(0.0)).loss_percent, None);
+    }
+
+    #[test]
+    fn the_run_of_middle_throughput_counts_unless_one_went_wrong() {
+        let with = |tasks_per_s, lost: u32| Report { tasks_per_s, worked: 10 - lost, ..report() };
+        let middle = |runs| Report::middle_of(runs).map(|run| run.tasks_per_s);
+        assert_eq!(middle(vec![with(3.0, 0), with(1.0, 0), with(2.0, 0)]), Some(2.0));
+        assert_eq!(middle(vec![with(3.0, 1), with(1.0, 0), with(2.0, 0)]), Some(3.0));
+        assert_eq!(middle(Vec::new()), None);
     }
 
     #[test]

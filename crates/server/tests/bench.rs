@@ -78,7 +78,7 @@ fn a_shop_delivers_in_every_way() {
 
 #[test]
 fn idle_executions_stay_where_they_are() {
-    let reports = bench("idle --executions 3 --workflows 3 --steps 2");
+    let reports = bench("idle --executions 3 --workflows 3 --steps 2 --rest 0");
     let [before, idle, beside] = [0, 1, 2].map(|place| reports[place].clone());
     check(&before, 3, 6);
     check(&idle, 3, 0);

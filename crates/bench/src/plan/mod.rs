@@ -75,7 +75,10 @@ impl Plan {
     /// The plan of a scenario that is one run: `idle` and `yardstick` are made of others.
     pub(crate) fn new(scenario: &Scenario, prefix: &str, run_id: i64) -> Self {
         match *scenario {
-            Scenario::Steps(row) | Scenario::Idle { row, .. } => row::plan(prefix, row, run_id),
+            Scenario::Steps(row) => row::plan(prefix, row, run_id),
+            Scenario::Idle { workflows, steps, .. } => {
+                row::plan(prefix, RowOptions { workflows, steps, payload_bytes: 0 }, run_id)
+            }
             Scenario::Latency { rate, row } => {
                 let plan = row::plan(prefix, row, run_id);
                 let (name, per_second) = match rate {
