@@ -330,57 +330,11 @@ impl<'s> Parser<'_, 's> {
     }
 }
 
-/// Words that cannot name a function, or whose meaning a function of that name would change.
+/// Whether a word cannot name a function, or would mean something else then.
 fn is_reserved(word: &str) -> bool {
-    const RESERVED: [&str; 48] = [
-        "$",
-        "arguments",
-        "async",
-        "await",
-        "break",
-        "case",
-        "catch",
-        "class",
-        "const",
-        "continue",
-        "debugger",
-        "default",
-        "delete",
-        "do",
-        "else",
-        "enum",
-        "eval",
-        "export",
-        "extends",
-        "false",
-        "finally",
-        "for",
-        "function",
-        "if",
-        "implements",
-        "import",
-        "in",
-        "instanceof",
-        "interface",
-        "let",
-        "new",
-        "null",
-        "package",
-        "private",
-        "protected",
-        "public",
-        "return",
-        "static",
-        "super",
-        "switch",
-        "this",
-        "throw",
-        "true",
-        "try",
-        "typeof",
-        "undefined",
-        "var",
-        "void",
-    ];
-    RESERVED.contains(&word) || ["while", "with", "yield"].contains(&word)
+    const RESERVED: &str = "$ arguments async await break case catch class const continue debugger default delete do \
+        else enum eval export extends false finally for function if implements import in \
+        instanceof interface let new null package private protected public return static super \
+        switch this throw true try typeof undefined var void while with yield";
+    RESERVED.split(' ').any(|reserved| reserved == word)
 }

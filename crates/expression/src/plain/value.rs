@@ -12,28 +12,9 @@ const NUMBER_CHARS_MAX: usize = 15;
 /// Above this the engine's whole numbers may stand for longer ones of the input.
 const WHOLE_MAX: f64 = 1e15;
 /// Names that objects have without owning a member of that name, with those of Java's collections.
-const INHERITED: [&str; 20] = [
-    "__defineGetter__",
-    "__defineSetter__",
-    "__lookupGetter__",
-    "__lookupSetter__",
-    "__proto__",
-    "constructor",
-    "containsKey",
-    "get",
-    "getOrDefault",
-    "hasOwnProperty",
-    "isEmpty",
-    "isPrototypeOf",
-    "keySet",
-    "propertyIsEnumerable",
-    "put",
-    "size",
-    "toLocaleString",
-    "toString",
-    "valueOf",
-    "values",
-];
+const INHERITED: &str = "__defineGetter__ __defineSetter__ __lookupGetter__ __lookupSetter__ __proto__ \
+    constructor containsKey get getOrDefault hasOwnProperty isEmpty isPrototypeOf keySet \
+    propertyIsEnumerable put size toLocaleString toString valueOf values";
 
 /// A value.
 #[derive(Clone, Debug)]
@@ -108,7 +89,7 @@ impl<'i> Value<'i> {
             Self::Structure(json) if raw::kind(json) == raw::Kind::Object => {
                 match raw::member(json, &key) {
                     Some(member) => Self::of_json(member),
-                    None => (!INHERITED.contains(&&*key)).then_some(Self::Undefined),
+                    None => (!is_inherited(&key)).then_some(Self::Undefined),
                 }
             }
             Self::Structure(json) if &*key == "length" => count(raw::elements(json).count()),
@@ -219,6 +200,10 @@ impl<'i> Value<'i> {
         }
         self.compares(other, Ordering::is_eq)
     }
+}
+
+fn is_inherited(name: &str) -> bool {
+    INHERITED.split(' ').any(|inherited| inherited == name)
 }
 
 /// The text of a JSON string; `None` where it spells a half of a surrogate pair.
