@@ -5,6 +5,7 @@
 use crate::decide::Surroundings;
 use crate::task_type::EngineType;
 use baton_common::{Payload, TaskDef, WorkflowDef, WorkflowTask};
+use baton_expression::plain::Program;
 use baton_expression::template::Template;
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -60,6 +61,8 @@ pub enum Kind {
         body: Vec<Arc<str>>,
         /// One iteration for each item, when given.
         items: Option<Template>,
+        /// The condition, where it is a plain script: it tells what it reads.
+        condition: Option<Program>,
     },
     /// Starts a child and waits for it.
     SubWorkflow,
@@ -334,7 +337,8 @@ impl Compiler {
                 let first = self.sequence(&task.loop_over, Next::LoopEnd, true);
                 let body = self.nodes[before..].iter().flatten();
                 let body = body.map(|node| node.reference.clone()).collect();
-                Kind::DoWhile { first, body, items: loop_items(task) }
+                let condition = task.loop_condition.as_deref().and_then(Program::parse);
+                Kind::DoWhile { first, body, items: loop_items(task), condition }
             }
             EngineType::SubWorkflow => Kind::SubWorkflow,
             EngineType::StartWorkflow => Kind::StartWorkflow,

@@ -114,17 +114,9 @@ impl Database {
 
     /// A connection to a database that comes back soon. One caller tries for all that wait.
     async fn wait_for_return(&self, error: PoolError) -> Result<Object, PoolError> {
-        let patience = Patience::begin();
-        let Ok(_turn) = timeout_at(patience.until, self.turn.lock()).await else {
-            return Err(error);
-        };
-        loop {
-            let outcome = self.pool.get().await;
-            let is_away = outcome.as_ref().is_err_and(is_away);
-            if !(is_away && patience.lasts().await) {
-                return outcome;
-            }
-        }
+        let until = Instant::now() + OUTAGE_MAX;
+        let Ok(_turn) = timeout_at(until, self.turn.lock()).await else { return Err(error) };
+        until_there(until, || self.pool.get(), is_away).await
     }
 }
 
@@ -132,20 +124,26 @@ fn is_away(error: &PoolError) -> bool {
     matches!(error, PoolError::Backend(error) if is_outage(error))
 }
 
-/// Tries again and again to reach a database that is not there, for [`OUTAGE_MAX`].
-pub(crate) struct Patience {
-    until: Instant,
+/// Opens a connection that no pool has; waits for a database that is not there but comes back soon.
+pub(crate) async fn connect<T, F>(open: impl Fn() -> F) -> Result<T, tokio_postgres::Error>
+where
+    F: Future<Output = Result<T, tokio_postgres::Error>>,
+{
+    until_there(Instant::now() + OUTAGE_MAX, open, is_outage).await
 }
 
-impl Patience {
-    pub(crate) fn begin() -> Self {
-        Self { until: Instant::now() + OUTAGE_MAX }
-    }
-
-    /// Waits before another try; false when there should be none.
-    pub(crate) async fn lasts(&self) -> bool {
+/// Tries again and again to reach a database that is not there.
+async fn until_there<T, E, F: Future<Output = Result<T, E>>>(
+    until: Instant,
+    open: impl Fn() -> F,
+    is_away: fn(&E) -> bool,
+) -> Result<T, E> {
+    loop {
+        let outcome = open().await;
+        if !outcome.as_ref().is_err_and(is_away) || Instant::now() >= until {
+            return outcome;
+        }
         sleep(BETWEEN_TRIES).await;
-        Instant::now() < self.until
     }
 }
 

@@ -1,7 +1,7 @@
 //! One connection that commits batches, one at a time.
 use crate::batch::{Columns, Fences, Keys, OneShard, shards_of};
-use crate::database::{Patience, deadline};
-use crate::error::{is_lost_race, is_outage, store_error, too_late, unavailable};
+use crate::database::{connect, deadline};
+use crate::error::{is_lost_race, store_error, too_late, unavailable};
 use crate::rows::execution_id;
 use crate::rows_written::rows_written;
 use async_trait::async_trait;
@@ -54,18 +54,6 @@ impl Link {
         let commit = client.prepare(include_str!("sql/commit.sql")).await?;
         let losers = client.prepare(include_str!("sql/commit_losers.sql")).await?;
         Ok(Self { client, commit, losers, driver })
-    }
-
-    /// Waits for a database that is not there but comes back soon.
-    async fn open_patiently(config: &Config) -> Result<Self, tokio_postgres::Error> {
-        let patience = Patience::begin();
-        loop {
-            let outcome = Self::open(config).await;
-            let is_away = outcome.as_ref().is_err_and(is_outage);
-            if !(is_away && patience.lasts().await) {
-                return outcome;
-            }
-        }
     }
 
     /// One transaction: one call where the batch has one part, which is the rule; else a call for
@@ -180,7 +168,7 @@ impl Lane {
         let usable = self.link.take().filter(|link| !link.client.is_closed());
         let link = match usable {
             Some(link) => link,
-            None => tokio::time::timeout(self.deadline, Link::open_patiently(&self.config))
+            None => tokio::time::timeout(self.deadline, connect(|| Link::open(&self.config)))
                 .await
                 .map_err(|_| too_late())?
                 .map_err(|error| unavailable(&error))?,

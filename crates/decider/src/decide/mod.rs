@@ -188,14 +188,12 @@ impl Decider {
     /// Evaluates the wanted scripts that need no engine. They take effect together with those that
     /// do, so that it makes no difference which a script is.
     fn evaluate_plain(&mut self) {
-        let evaluations = &mut self.evaluations;
-        self.wanted.retain(|script| match script.plain_result() {
-            Some(result) => {
-                evaluations.insert(script.clone(), Ok(result));
-                false
+        for script in std::mem::take(&mut self.wanted) {
+            match script.plain_result() {
+                Some(result) => drop(self.evaluations.insert(script, Ok(result))),
+                None => self.wanted.push(script),
             }
-            None => true,
-        });
+        }
     }
 
     fn take(&mut self, step: Step) -> Result<(), Rejection> {

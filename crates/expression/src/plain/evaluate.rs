@@ -30,7 +30,6 @@ fn run<'i>(statements: &'i [Statement], input: &'i str) -> Option<Ended<'i>> {
             }
             Statement::Return(None) => Ended::Returned(Value::Undefined),
             Statement::Return(Some(expression)) => Ended::Returned(evaluate(expression, input)?),
-            Statement::End => Ended::WithValue(Value::Undefined),
         };
         match ended {
             Ended::WithValue(value) => last = value,

@@ -76,8 +76,6 @@ enum Statement {
     },
     /// Ends a function, and so the program.
     Return(Option<Expression>),
-    /// A function's body that is over without a `return`.
-    End,
 }
 
 #[derive(Clone, Debug)]

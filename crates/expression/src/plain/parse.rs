@@ -129,7 +129,7 @@ impl<'s> Parser<'_, 's> {
 
     fn function_body(&mut self) -> Option<Vec<Statement>> {
         let mut body = self.block(Self::statement)?;
-        body.push(Statement::End);
+        body.push(Statement::Return(None));
         Some(body)
     }
 
@@ -154,48 +154,41 @@ impl<'s> Parser<'_, 's> {
             self.end_of_statement()?;
             return Some(Statement::Return(value));
         }
-        if self.peek() == Some(&Token::Word("if")) {
-            return self.if_statement(|parser| {
-                if parser.peek() == Some(&Token::Mark("{")) {
-                    parser.block(Self::statement)
-                } else {
-                    Some(vec![parser.statement()?])
-                }
-            });
-        }
-        let value = self.expression()?;
-        self.end_of_statement()?;
-        Some(Statement::Value(value))
+        self.value_or_if(Self::statement)
     }
 
     /// A statement outside of functions: its value is the program's, so that there is one only.
     fn valued_statement(&mut self) -> Option<Statement> {
-        if self.peek() == Some(&Token::Word("if")) {
-            return self.if_statement(|parser| {
-                if parser.peek() == Some(&Token::Mark("{")) {
-                    parser.block(Self::valued_statement).filter(|block| block.len() == 1)
-                } else {
-                    Some(vec![parser.valued_statement()?])
-                }
-            });
-        }
-        let value = self.expression()?;
-        self.end_of_statement()?;
-        Some(Statement::Value(value))
+        self.value_or_if(Self::valued_statement).filter(|statement| match statement {
+            Statement::If { then, otherwise, .. } => then.len() == 1 && otherwise.len() <= 1,
+            Statement::Value(_) | Statement::Return(_) => true,
+        })
     }
 
-    fn if_statement(
-        &mut self,
-        branch: fn(&mut Self) -> Option<Vec<Statement>>,
-    ) -> Option<Statement> {
-        self.word("if")?;
+    /// An expression, or an `if` whose branches are made of such statements.
+    fn value_or_if(&mut self, statement: fn(&mut Self) -> Option<Statement>) -> Option<Statement> {
+        if self.word("if").is_none() {
+            let value = self.expression()?;
+            self.end_of_statement()?;
+            return Some(Statement::Value(value));
+        }
         self.mark("(")?;
         let condition = self.expression()?;
         self.mark(")")?;
-        let then = self.nested(branch)?;
+        let then = self.branch(statement)?;
         let has_else = self.word("else").is_some();
-        let otherwise = if has_else { self.nested(branch)? } else { Vec::new() };
+        let otherwise = if has_else { self.branch(statement)? } else { Vec::new() };
         Some(Statement::If { condition, then, otherwise })
+    }
+
+    /// A block, or one statement.
+    fn branch(&mut self, statement: fn(&mut Self) -> Option<Statement>) -> Option<Vec<Statement>> {
+        self.nested(|parser| {
+            if parser.peek() == Some(&Token::Mark("{")) {
+                return parser.block(statement);
+            }
+            Some(vec![statement(parser)?])
+        })
     }
 
     /// A semicolon, or one of the places where JavaScript thinks of one itself.

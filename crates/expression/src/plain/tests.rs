@@ -31,6 +31,7 @@ fn conditions_of_the_field_are_plain() {
         ("if ($.loop['iteration'] < $.n) { true; } else { false; }", "true"),
         ("if ($.n > 7) 'big'; else 'small'", r#""small""#),
         ("if ($.n > 7) { 'big' } else if ($.n > 4) { 'middle' }", r#""middle""#),
+        ("if ($.no) { 1 } else {}", "null"),
         ("(function(){ return $.loop['iteration'] < 3 && $.yes !== true; })();", "false"),
         (
             "(function () {\n  if ($.text == 'STOP') {\n    return false;\n  }\n  return true;\n})();",

@@ -10,8 +10,8 @@ use baton_store::{LoadRequest, LoadedExecution, StoreError};
 use std::collections::{HashMap, HashSet};
 
 /// Part of what recent batches were about that had to be loaded: above it several other processes
-/// decide about the same executions. With one other it is two fifths (a birth needs no load), with
-/// three nearly three fifths.
+/// decide about the same executions. With one other it is a third (a birth needs no load), with
+/// three others three fifths.
 const SHARED_PART_LEAST: f32 = 0.5;
 /// How much of that part is what the last batch says.
 const SHARED_WEIGHT: f32 = 0.125;
