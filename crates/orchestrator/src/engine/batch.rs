@@ -414,15 +414,8 @@ impl Engine {
         stale: &mut HashSet<ExecutionId>,
     ) {
         stale.extend(conflict.versions);
-        for (newborn, holder) in conflict.idempotency {
-            let is_start = |job: &&mut Job| job.target == newborn && job.is_asked_start();
-            for job in jobs.iter_mut().filter(is_start) {
-                // The start is answered with the execution that holds the key; see `start_workflow`.
-                job.target = holder;
-                job.what = What::Command(Command::Look);
-                stale.insert(holder);
-            }
-        }
+        let holders: HashMap<_, _> = conflict.idempotency.into_iter().collect();
+        stale.extend(look_at_holders(jobs, &holders));
         if conflict.stale_definitions
             && let Err(error) = self.parts.definitions.refresh().await
         {
@@ -437,7 +430,7 @@ impl Engine {
             }
         }
         // Who is answered with an execution of this batch must be decided after its birth.
-        jobs.sort_by_key(|job| matches!(job.what, What::Command(Command::Look)));
+        jobs.sort_by_key(Job::is_look);
     }
 
     /// Answers with an error. Messages and tasks that must go back are tried again; what else nobody waits for is
@@ -475,6 +468,37 @@ impl Engine {
     }
 }
 
+/// Has starts that lost their key answered with the execution that holds it; see `start_workflow`. So
+/// are those who were to be answered with one of them. Returns the holders.
+fn look_at_holders(
+    jobs: &mut [Job],
+    holders: &HashMap<ExecutionId, ExecutionId>,
+) -> Vec<ExecutionId> {
+    let mut found = Vec::new();
+    for job in jobs.iter_mut().filter(|job| job.is_asked_start() || job.is_look()) {
+        if let Some(holder) = holder_of(holders, job.target) {
+            job.target = holder;
+            job.what = What::Command(Command::Look);
+            found.push(holder);
+        }
+    }
+    found
+}
+
+/// Who holds the key of a newborn that lost it. A newborn of the same batch that it lost to may have
+/// lost as well, to somebody else.
+pub(super) fn holder_of(
+    holders: &HashMap<ExecutionId, ExecutionId>,
+    newborn: ExecutionId,
+) -> Option<ExecutionId> {
+    let mut holder = *holders.get(&newborn)?;
+    for _ in 0..holders.len() {
+        let Some(next) = holders.get(&holder) else { break };
+        holder = *next;
+    }
+    Some(holder)
+}
+
 /// Notes when a job changed nothing on a state that may be out of date.
 fn note_doubt(
     deciding: &mut Deciding,
@@ -494,4 +518,28 @@ fn note_doubt(
 fn too_many_wait() -> OrchestratorError {
     let cause = "the workflow waits for a script, and too many requests wait for the workflow";
     OrchestratorError::Unavailable(cause.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of a batch lost its key to another of it, which then loses it to somebody else: in the same
+    /// commit or in the next. Both are answered with who holds it in the end.
+    #[test]
+    fn who_lost_to_a_loser_is_answered_with_the_last_holder() {
+        let id = |n: u64| ExecutionId::new(Timestamp::from_millis(1), n);
+        let (first, second, other) = (id(1), id(2), id(3));
+        let targets = |conflicts: &[&[(ExecutionId, ExecutionId)]]| {
+            let look = |target| Job::new(target, What::Command(Command::Look), None);
+            let mut jobs = [first, second].map(look);
+            for conflict in conflicts {
+                look_at_holders(&mut jobs, &conflict.iter().copied().collect());
+            }
+            jobs.map(|job| job.target)
+        };
+        assert_eq!(targets(&[&[(second, first), (first, other)]]), [other; 2]);
+        assert_eq!(targets(&[&[(second, first)], &[(first, other)]]), [other; 2]);
+        assert_eq!(targets(&[&[(second, first)]]), [first; 2]);
+    }
 }

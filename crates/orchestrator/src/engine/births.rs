@@ -1,5 +1,6 @@
 //! Births: which definition and input a newborn has, and who hears when it cannot be.
 use super::Engine;
+use super::batch::holder_of;
 use super::deciding::{Deciding, Draft, Step, Waiting, absorb, unknown};
 use super::jobs::{Birth, Definition, Origin, Reply};
 use crate::error::OrchestratorError;
@@ -145,8 +146,8 @@ impl Engine {
         if is_known || batch.drafts.contains_key(&target) {
             return Self::answered(target, Ok(()));
         }
-        if let Some(holder) = batch.taken.get(&target) {
-            return key_taken(target, *holder, birth);
+        if let Some(holder) = holder_of(&batch.taken, target) {
+            return key_taken(target, holder, birth);
         }
         let Some(frozen) = self.definition_of(batch, &birth.definition) else {
             return Self::refuse_birth(target, birth);

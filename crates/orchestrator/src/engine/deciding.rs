@@ -172,7 +172,10 @@ impl Engine {
     ) -> Step {
         let context = self.context(batch);
         let Some(draft) = Self::draft(batch, target) else {
-            return Step::Answered(Err(unknown(target)));
+            // Somebody has the key, but is not born yet: its birth waits for a script.
+            let is_to_come = matches!(command, Command::Look);
+            let unborn = || OrchestratorError::Unavailable("its birth is under way".into());
+            return Step::Answered(Err(if is_to_come { unborn() } else { unknown(target) }));
         };
         let origin = Origin::Command(command.clone());
         let seq = task_of(&command);

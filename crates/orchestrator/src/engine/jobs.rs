@@ -158,6 +158,11 @@ impl Job {
         Self { message: Some(id), ..Self::new(message.to, What::Message(message), None) }
     }
 
+    /// Whether it only wants to be answered with an execution.
+    pub(super) fn is_look(&self) -> bool {
+        matches!(self.what, What::Command(Command::Look))
+    }
+
     /// Whether it is a start that a caller asked for.
     pub(super) fn is_asked_start(&self) -> bool {
         matches!(self.what, What::Start(_) | What::Resume(_)) && self.is_birth()
