@@ -1,7 +1,7 @@
 //! States in memory. What was used longest ago goes first when there is no more room, so that
 //! executions that only wait, however many, do not drive out those that move.
 use super::Cached;
-use baton_common::ExecutionId;
+use baton_common::{ExecutionId, Timestamp};
 use hashlink::LruCache;
 
 /// Memory for states, bytes, by their estimated weight.
@@ -38,6 +38,16 @@ impl Cache {
         }
     }
 
+    /// Forgets the states that were used longest ago, as far as they have not changed since then.
+    pub(super) fn forget_unchanged_since(&mut self, then: Timestamp) {
+        while let Some((_, oldest)) = self.states.iter().next()
+            && oldest.execution.updated_at < then
+            && let Some((_, forgotten)) = self.states.remove_lru()
+        {
+            self.bytes -= weight(&forgotten);
+        }
+    }
+
     /// Takes a state out, if it is there.
     pub(super) fn take(&mut self, id: ExecutionId) -> Option<Cached> {
         let cached = self.states.remove(&id)?;
@@ -53,7 +63,7 @@ fn weight(cached: &Cached) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use baton_common::{Payload, Timestamp, WorkflowDef};
+    use baton_common::{Payload, WorkflowDef};
     use baton_decider::plan::Plan;
     use baton_decider::state::{Execution, StartFacts};
     use baton_store::PlanHash;
@@ -85,6 +95,24 @@ mod tests {
         assert_eq!(cache.states.len(), 10);
         assert_eq!(cache.bytes, cache.states.iter().map(|(_, kept)| weight(kept)).sum::<usize>());
         assert!(cache.take(cached(5).execution.id()).is_none());
+    }
+
+    #[test]
+    fn what_has_not_changed_for_long_is_forgotten() {
+        let changed_at = |n: u64, at: i64| {
+            let mut cached = cached(n);
+            cached.execution.updated_at = Timestamp::from_millis(at);
+            cached
+        };
+        let mut cache = Cache::default();
+        for (n, at) in [(1, 10), (2, 20), (3, 30)] {
+            cache.put(changed_at(n, at));
+        }
+        cache.forget_unchanged_since(Timestamp::from_millis(20));
+        let is_there = |n| cache.states.contains_key(&cached(n).execution.id());
+        assert_eq!([1, 2, 3].map(is_there), [false, true, true]);
+        cache.forget_unchanged_since(Timestamp::from_millis(31));
+        assert_eq!((cache.states.len(), cache.bytes), (0, 0));
     }
 
     #[test]

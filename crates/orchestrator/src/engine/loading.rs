@@ -12,9 +12,16 @@ use std::collections::{HashMap, HashSet};
 /// Part of what recent batches were about that had to be loaded: above it several other processes
 /// decide about the same executions. With one other it is a third (a birth needs no load), with
 /// three others three fifths.
-const SHARED_PART_LEAST: f32 = 0.5;
-/// How much of that part is what the last batch says.
+const WIDE_PART_LEAST: f32 = 0.5;
+/// Part of it that was in memory, but out of date: above it at least one other process does. Where
+/// every call goes to another of two or four it is an eighth to a sixth, where there is one it is
+/// nothing, also after it was started anew.
+const SHARED_PART_LEAST: f32 = 0.02;
+/// How much of these parts is what the last batch says.
 const SHARED_WEIGHT: f32 = 0.125;
+
+/// Where executions are shared, a state that has not changed for so long is probably out of date.
+const OUTDATED_AFTER_MS: i64 = 2_000;
 
 /// The states a batch works on.
 #[derive(Default)]
@@ -61,7 +68,11 @@ impl Engine {
                 states.by_id.insert(id, None);
             }
         }
-        self.shared.note(requests.len(), jobs.len());
+        self.shared.note(jobs.len(), requests.len(), old.len());
+        if self.shared.is_any() {
+            let then = self.parts.clock.now().plus_millis(-OUTDATED_AFTER_MS);
+            self.cache.forget_unchanged_since(then);
+        }
         let found = states.by_id.values().flatten().count();
         self.parts.metrics.cache_hits.inc_by(found as u64);
         if requests.is_empty() {
@@ -125,20 +136,28 @@ impl Engine {
 /// How much of what is decided about was decided about by other processes in between.
 #[derive(Default)]
 pub(super) struct Shared {
-    part: f32,
+    loaded: f32,
+    outdated: f32,
 }
 
 impl Shared {
-    fn note(&mut self, loads: usize, jobs: usize) {
+    /// Of a batch's jobs so many had to be loaded, and so many of these were out of date in memory.
+    fn note(&mut self, jobs: usize, loaded: usize, outdated: usize) {
         let count = |number: usize| f32::from(u16::try_from(number).unwrap_or(u16::MAX));
         if jobs > 0 {
-            self.part += (count(loads) / count(jobs) - self.part) * SHARED_WEIGHT;
+            self.loaded += (count(loaded) / count(jobs) - self.loaded) * SHARED_WEIGHT;
+            self.outdated += (count(outdated) / count(jobs) - self.outdated) * SHARED_WEIGHT;
         }
+    }
+
+    /// Whether another process decides about the same executions.
+    fn is_any(&self) -> bool {
+        self.outdated > SHARED_PART_LEAST
     }
 
     /// Whether several other processes decide about the same executions.
     pub(super) fn is_wide(&self) -> bool {
-        self.part > SHARED_PART_LEAST
+        self.loaded > WIDE_PART_LEAST
     }
 }
 
@@ -180,15 +199,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_of_recent_batches_that_must_be_loaded_tells_of_several_others() {
-        let after = |loads, jobs| {
+    fn what_must_be_loaded_tells_of_others() {
+        let after = |loaded, outdated| {
             let mut shared = Shared::default();
-            (0..40).for_each(|_| shared.note(loads, jobs));
-            shared.is_wide()
+            (0..40).for_each(|_| shared.note(30, loaded, outdated));
+            (shared.is_any(), shared.is_wide())
         };
-        assert!(!after(0, 30) && !after(12, 30) && after(17, 30));
+        assert_eq!(after(0, 0), (false, false));
+        assert_eq!(after(12, 4), (true, false));
+        assert_eq!(after(17, 3), (true, true));
+    }
+
+    #[test]
+    fn a_cold_memory_tells_of_nobody() {
         let mut shared = Shared::default();
-        shared.note(30, 30);
-        assert!(!shared.is_wide());
+        (0..4).for_each(|_| shared.note(30, 30, 0));
+        assert!(!shared.is_any() && !shared.is_wide());
     }
 }
