@@ -14,8 +14,9 @@ use std::time::Duration;
 const RESPONSE_TIMEOUT_S: u64 = 3600;
 /// How long an idle execution waits before it ends by itself: a day.
 const IDLE_FOR: Duration = Duration::from_hours(24);
-/// Steps of an execution that is worked under an overload: so many that few need be started then.
-const OVERLOAD_STEPS: u32 = 100;
+/// Rounds of an execution that is worked under an overload: so many that few need be started then, as
+/// those wait with all the others.
+const OVERLOAD_ROUNDS: u32 = 1_000;
 /// How long executions that nobody works stay open, seconds.
 const FLOOD_OPEN_S: u64 = 3600;
 /// Idle executions that a server should start in a second at least, or it is given up.
@@ -91,7 +92,7 @@ impl Plan {
                 row::plan(prefix, endless(steps), run_id).lasting("soak", seconds)
             }
             Scenario::Overload { seconds, .. } => {
-                row::plan(prefix, endless(OVERLOAD_STEPS), run_id).lasting("overload", 3 * seconds)
+                repeat::endless(prefix, OVERLOAD_ROUNDS, run_id).lasting("overload", 3 * seconds)
             }
             Scenario::Fanout { width, workflows } => fork::plan(prefix, width, workflows, run_id),
             Scenario::Loop { iterations, workflows } => {

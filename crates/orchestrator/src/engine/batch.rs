@@ -343,6 +343,7 @@ impl Engine {
         };
         let lost = self.dispatcher.deliver(show, self.handle.upgrade().as_ref());
         self.meter.committed(deciding.drafts.values(), queued.len(), self.parts.clock.now());
+        self.starts.ended(deciding.drafts.values().filter(|draft| draft.is_last()).count());
         for draft in deciding.drafts.values() {
             self.parts.tracer.committed(&draft.after, &draft.changes, draft.version() + 1);
         }

@@ -33,6 +33,13 @@ impl Draft {
     pub(super) fn version(&self) -> Version {
         self.before.as_ref().map_or(0, |cached| cached.version)
     }
+
+    /// Whether an execution that somebody started, not another execution, ends with it.
+    pub(super) fn is_last(&self) -> bool {
+        let was_over =
+            self.before.as_ref().is_some_and(|cached| cached.execution.status.is_terminal());
+        !was_over && self.after.status.is_terminal() && self.after.facts.parent.is_none()
+    }
 }
 
 /// A batch while it is decided.

@@ -12,6 +12,7 @@ mod groups;
 mod jobs;
 mod loading;
 mod measure;
+mod starts;
 mod timers;
 mod write;
 
@@ -34,6 +35,7 @@ use cache::Cache;
 use dispatch::Dispatcher;
 use loading::Shared;
 use measure::{MeasuredLane, Meter};
+use starts::Starts;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,19 +47,11 @@ pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send +
 
 /// Most works taken into one batch: enough to keep the commit's fixed cost small.
 const BATCH_WORKS_MAX: usize = 512;
-/// Starts taken into a batch whatever else is in it, so that none waits for ever.
-const BATCH_STARTS_LEAST: usize = 4;
-/// Of how many other works one start is taken beside, when more starts come than can be decided. A
-/// start costs about as much as two of them, so those keep four fifths of the engine.
-const WORKS_FOR_A_START: usize = 8;
 /// How long a batch waits for company where several other processes decide about the same executions.
 /// There every batch loads what they committed, so few large ones cost the database much less.
 const GATHER: Duration = Duration::from_millis(2);
 /// Works with which a batch needs no more company.
 const GATHERED: usize = 32;
-/// How long after other work starts still keep to that share: the workers are on their way with more,
-/// and must not find the engine in a long batch of starts.
-const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
 /// Works that may wait for the engine before senders have to.
 const INBOX_CAPACITY: usize = 8_192;
 /// How long it goes on after the last handle is gone, if the database is away.
@@ -216,10 +210,7 @@ pub(crate) struct Engine {
     meter: Meter,
     /// Jobs that this engine makes for itself, next in line.
     own: VecDeque<Job>,
-    /// Starts that wait for their share of a batch; admission bounds them.
-    starts: VecDeque<Job>,
-    /// When there was last something else to decide.
-    worked_at: Option<Instant>,
+    starts: Starts,
     /// Executions whose decision waits for a script, with the jobs that wait for it.
     suspended: HashMap<ExecutionId, Vec<Job>>,
     reserving: bool,
@@ -282,8 +273,7 @@ async fn run(
         dispatcher: Dispatcher::default(),
         timers: Timers::default(),
         own: VecDeque::new(),
-        starts: VecDeque::new(),
-        worked_at: None,
+        starts: Starts::default(),
         suspended: HashMap::new(),
         reserving: false,
         shared: Shared::default(),
@@ -305,10 +295,11 @@ impl Engine {
     /// Waits until there is something to do, then takes all that is waiting, up to a bound.
     async fn next_works(&mut self) -> Vec<Work> {
         let mut works = Vec::new();
-        let has_own = !self.own.is_empty() || !self.starts.is_empty();
+        let starts_wait = self.starts.wait(Instant::now());
+        let has_own = !self.own.is_empty() || starts_wait == Some(Duration::ZERO);
         if !has_own && !self.dispatcher.has_claims() {
             let wait = self.timers.wait_ms(self.parts.clock.passed());
-            let wait = Duration::from_millis(wait);
+            let wait = Duration::from_millis(wait).min(starts_wait.unwrap_or(Duration::MAX));
             match tokio::time::timeout(wait, self.inbox.recv()).await {
                 Ok(Some(work)) => works.push(work),
                 Ok(None) => self.closing = self.closing.or_else(|| Some(Instant::now())),
@@ -346,8 +337,8 @@ impl Engine {
         self.meter.woke(&due, now);
         jobs.extend(due.into_iter().map(|(_, id)| Job::wake_up(id)));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
-        let share = self.starts_beside(jobs.len()).min(self.starts.len());
-        jobs.extend(self.starts.drain(..share));
+        let is_full = self.parts.admission.is_full();
+        jobs.extend(self.starts.beside(jobs.len(), is_full, Instant::now()));
         self.reserve();
         if !jobs.is_empty() {
             self.meter.begin();
@@ -355,20 +346,9 @@ impl Engine {
         }
     }
 
-    /// How many starts are decided together with that many other jobs: as many as there are, unless
-    /// so many wait that further ones are refused. Then what runs comes first.
-    fn starts_beside(&mut self, others: usize) -> usize {
-        if others > 0 {
-            self.worked_at = Some(Instant::now());
-        }
-        let is_working = self.worked_at.is_some_and(|at| at.elapsed() < WORK_RETURNS_WITHIN);
-        let are_too_many = self.parts.admission.is_full();
-        if is_working && are_too_many { share_of_starts(others) } else { BATCH_WORKS_MAX }
-    }
-
     fn sort_in(&mut self, work: Work, jobs: &mut Vec<Job>) {
         match work {
-            Work::Job(job) if matches!(job.what, What::Start(_)) => self.starts.push_back(*job),
+            Work::Job(job) if matches!(job.what, What::Start(_)) => self.starts.push(*job),
             Work::Job(job) => jobs.push(*job),
             Work::Poll(poll) => self.dispatcher.register(poll),
             Work::Return(tasks) => {
@@ -395,20 +375,5 @@ impl Engine {
                 self.own.extend(messages.into_iter().map(Job::message));
             }
         }
-    }
-}
-
-/// How many of too many starts are decided together with that many other jobs.
-fn share_of_starts(others: usize) -> usize {
-    (others / WORKS_FOR_A_START).max(BATCH_STARTS_LEAST)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn too_many_starts_take_little_of_a_batch() {
-        assert_eq!([0, 1, 31, 160].map(share_of_starts), [4, 4, 4, 20]);
     }
 }
