@@ -343,7 +343,7 @@ impl Engine {
         };
         let lost = self.dispatcher.deliver(show, self.handle.upgrade().as_ref());
         self.meter.committed(deciding.drafts.values(), queued.len(), self.parts.clock.now());
-        self.starts.ended(deciding.drafts.values().filter(|draft| draft.is_last()).count());
+        self.starts.opened(deciding.drafts.values().map(Draft::opened).sum());
         for draft in deciding.drafts.values() {
             self.parts.tracer.committed(&draft.after, &draft.changes, draft.version() + 1);
         }

@@ -34,11 +34,13 @@ impl Draft {
         self.before.as_ref().map_or(0, |cached| cached.version)
     }
 
-    /// Whether an execution that somebody started, not another execution, ends with it.
-    pub(super) fn is_last(&self) -> bool {
-        let was_over =
-            self.before.as_ref().is_some_and(|cached| cached.execution.status.is_terminal());
-        !was_over && self.after.status.is_terminal() && self.after.facts.parent.is_none()
+    /// How many more executions are open with it: 1, 0 or -1. Children do not count.
+    pub(super) fn opened(&self) -> i16 {
+        let is_open = |execution: &Execution| {
+            !execution.status.is_terminal() && execution.facts.parent.is_none()
+        };
+        let was_open = self.before.as_ref().is_some_and(|cached| is_open(&cached.execution));
+        i16::from(is_open(&self.after)) - i16::from(was_open)
     }
 }
 

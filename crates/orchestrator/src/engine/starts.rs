@@ -46,9 +46,9 @@ impl Starts {
         self.waiting.is_empty()
     }
 
-    /// So many executions have ended.
-    pub(super) fn ended(&mut self, executions: usize) {
-        self.credit = (self.credit + count(executions)).min(CREDIT_MAX);
+    /// So many more executions are open, or fewer where it is negative.
+    pub(super) fn opened(&mut self, executions: i16) {
+        self.credit = (self.credit - f32::from(executions)).clamp(0.0, CREDIT_MAX);
     }
 
     /// How long the next start has to wait for other work to come first; `None` when none waits.
@@ -60,7 +60,6 @@ impl Starts {
     /// The starts to decide together with that many other jobs.
     pub(super) fn beside(&mut self, others: usize, is_full: bool, now: Instant) -> Vec<Job> {
         let share = self.share(others, is_full, now).min(self.waiting.len());
-        self.credit = (self.credit - count(share)).max(0.0);
         self.waiting.drain(..share).collect()
     }
 
@@ -135,8 +134,9 @@ mod tests {
         starts.credit = 0.0;
         for _ in 0..20 {
             assert_eq!(starts.beside(32, false, now).len(), 1);
+            starts.opened(1);
         }
-        starts.ended(10);
+        starts.opened(-10);
         assert_eq!(starts.beside(32, false, now).len(), 10);
     }
 
