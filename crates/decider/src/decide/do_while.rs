@@ -57,7 +57,7 @@ impl Decider {
         let Some(task) = self.execution.task(seq).cloned() else { return Ok(()) };
         let plan = self.plan_of(task.place);
         let Some(node) = plan.node(task.place.node) else { return Ok(()) };
-        let Kind::DoWhile { first, body, items, condition } = &node.kind else { return Ok(()) };
+        let Kind::DoWhile { first, body, items, .. } = &node.kind else { return Ok(()) };
         let tasks = self.tasks_of_iteration(&task, body);
         self.note_iteration(&task, &tasks);
         if let Some(reason) = self.fault_of_iteration(&tasks) {
@@ -69,13 +69,7 @@ impl Decider {
             items.get(task.iteration as usize).cloned()
         });
         let is_over = matches!(next_item, Some(None));
-        let goes_on = !is_over
-            && self.condition_holds(
-                &task,
-                node,
-                (body, condition.as_ref()),
-                next_item.is_some(),
-            )?;
+        let goes_on = !is_over && self.condition_holds(&task, node, next_item.is_some())?;
         if !goes_on {
             if self.execution.task(seq).is_some_and(|task| !task.status.is_terminal()) {
                 self.end(seq, TaskStatus::Completed, None, None);
@@ -176,18 +170,13 @@ impl Decider {
         (!failed.is_empty()).then(|| reasons.collect::<Vec<_>>().join(". "))
     }
 
-    fn condition_holds(
-        &mut self,
-        task: &Task,
-        node: &Node,
-        (body, reader): (&[Arc<str>], Option<&Program>),
-        is_list: bool,
-    ) -> Flow<bool> {
+    fn condition_holds(&mut self, task: &Task, node: &Node, is_list: bool) -> Flow<bool> {
+        let Kind::DoWhile { body, condition: reader, .. } = &node.kind else { return Ok(false) };
         let condition = node.task.loop_condition.as_deref().unwrap_or_default();
         if condition.trim().is_empty() {
             return Ok(is_list);
         }
-        let input = self.condition_input(task.seq, node, body, reader);
+        let input = self.condition_input(task.seq, node, body, reader.as_ref());
         let source = condition.to_owned();
         let script = Script { language: Language::JavaScript, source, input };
         match self.evaluate(script)? {

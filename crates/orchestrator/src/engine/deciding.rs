@@ -35,12 +35,12 @@ impl Draft {
     }
 
     /// How many more executions are open with it: 1, 0 or -1. Children do not count.
-    pub(super) fn opened(&self) -> i16 {
+    pub(super) fn opened(&self) -> i64 {
         let is_open = |execution: &Execution| {
             !execution.status.is_terminal() && execution.facts.parent.is_none()
         };
         let was_open = self.before.as_ref().is_some_and(|cached| is_open(&cached.execution));
-        i16::from(is_open(&self.after)) - i16::from(was_open)
+        i64::from(is_open(&self.after)) - i64::from(was_open)
     }
 }
 

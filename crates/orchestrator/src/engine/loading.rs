@@ -1,5 +1,6 @@
 //! Bringing the executions of a batch into memory, in one round trip.
 use super::jobs::{Job, What};
+use super::mean::{Mean, count};
 use super::write::ready_key;
 use super::{Cached, Engine};
 use crate::journal::{self, FROM_THE_START};
@@ -17,8 +18,6 @@ const WIDE_PART_LEAST: f32 = 0.5;
 /// every call goes to another of two or four it is an eighth to a sixth, where there is one it is
 /// nothing, also after it was started anew.
 const SHARED_PART_LEAST: f32 = 0.02;
-/// How much of these parts is what the last batch says.
-const SHARED_WEIGHT: f32 = 0.125;
 
 /// Where executions are shared, a state that has not changed for so long is probably out of date.
 const OUTDATED_AFTER_MS: i64 = 2_000;
@@ -136,28 +135,27 @@ impl Engine {
 /// How much of what is decided about was decided about by other processes in between.
 #[derive(Default)]
 pub(super) struct Shared {
-    loaded: f32,
-    outdated: f32,
+    loaded: Mean,
+    outdated: Mean,
 }
 
 impl Shared {
     /// Of a batch's jobs so many had to be loaded, and so many of these were out of date in memory.
     fn note(&mut self, jobs: usize, loaded: usize, outdated: usize) {
-        let count = |number: usize| f32::from(u16::try_from(number).unwrap_or(u16::MAX));
         if jobs > 0 {
-            self.loaded += (count(loaded) / count(jobs) - self.loaded) * SHARED_WEIGHT;
-            self.outdated += (count(outdated) / count(jobs) - self.outdated) * SHARED_WEIGHT;
+            self.loaded.see(count(loaded) / count(jobs));
+            self.outdated.see(count(outdated) / count(jobs));
         }
     }
 
     /// Whether another process decides about the same executions.
     fn is_any(&self) -> bool {
-        self.outdated > SHARED_PART_LEAST
+        self.outdated.is_above(SHARED_PART_LEAST)
     }
 
     /// Whether several other processes decide about the same executions.
     pub(super) fn is_wide(&self) -> bool {
-        self.loaded > WIDE_PART_LEAST
+        self.loaded.is_above(WIDE_PART_LEAST)
     }
 }
 

@@ -11,6 +11,7 @@ mod dispatch;
 mod groups;
 mod jobs;
 mod loading;
+mod mean;
 mod measure;
 mod starts;
 mod timers;

@@ -4,35 +4,34 @@
 //! ends. More starts would make it no faster, and what is open would grow until all of it is late.
 use super::BATCH_WORKS_MAX;
 use super::jobs::Job;
+use super::mean::{Mean, count};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Other works in a batch, in the mean of the last ones, with which the engine has all it can do:
-/// with less to do batches are smaller, whatever the machine.
-const BUSY_WORKS_LEAST: f32 = 8.0;
-/// How much of that mean is what the last batch says.
-const BUSY_WEIGHT: f32 = 0.125;
+/// Above so many other works in a batch, in the mean, the engine has all it can do: with less to do
+/// batches are smaller, whatever the machine.
+const BUSY_ABOVE: f32 = 8.0;
 /// How long after other work more of it is awaited: the workers are on their way with it, and must not
 /// find the engine in a batch of starts.
 const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
-/// Of how many other works one start is taken beside although nothing ends, so that none waits for
-/// ever.
-const BUSY_WORKS_FOR_A_START: f32 = 32.0;
-/// Executions that have ended and for which none was started yet; more of them are forgotten.
-const CREDIT_MAX: f32 = 256.0;
-/// Where the engine has time left, but too many starts come: of how many other works one is taken
-/// beside, and the least in a batch.
+/// Credit for a start while the engine is busy. An execution that ends gives it, and so do as many
+/// other works as that where nothing ends, so that no start waits for ever.
+const CREDIT_FOR_A_START: i64 = 32;
+/// Credit that is kept; an even flow of starts needs little of it.
+const CREDIT_MAX: i64 = 256 * CREDIT_FOR_A_START;
+/// Of how many other works one start is taken beside while the engine has time left, but too many
+/// starts come.
 const WORKS_FOR_A_START: usize = 8;
+/// Starts that are taken then, whatever the batch.
 const BATCH_STARTS_LEAST: usize = 4;
 
 /// Starts in the order they came; admission bounds them.
 #[derive(Default)]
 pub(super) struct Starts {
     waiting: VecDeque<Job>,
-    /// How many may be taken while the engine is busy.
-    credit: f32,
-    /// Works in a batch, in the mean.
-    works: f32,
+    credit: i64,
+    /// Other works in a batch.
+    works: Mean,
     /// When there was last other work.
     worked_at: Option<Instant>,
 }
@@ -47,59 +46,52 @@ impl Starts {
     }
 
     /// So many more executions are open, or fewer where it is negative.
-    pub(super) fn opened(&mut self, executions: i16) {
-        self.credit = (self.credit - f32::from(executions)).clamp(0.0, CREDIT_MAX);
+    pub(super) fn opened(&mut self, executions: i64) {
+        self.credit = (self.credit - executions * CREDIT_FOR_A_START).clamp(0, CREDIT_MAX);
     }
 
     /// How long the next start has to wait for other work to come first; `None` when none waits.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
-        let wait = self.left_of_busy(now).filter(|_| self.credit < 1.0);
+        let wait = self.busy_for(now).filter(|_| self.credit < CREDIT_FOR_A_START);
         (!self.is_empty()).then(|| wait.unwrap_or_default())
     }
 
     /// The starts to decide together with that many other jobs.
     pub(super) fn beside(&mut self, others: usize, is_full: bool, now: Instant) -> Vec<Job> {
-        let share = self.share(others, is_full, now).min(self.waiting.len());
-        self.waiting.drain(..share).collect()
-    }
-
-    fn share(&mut self, others: usize, is_full: bool, now: Instant) -> usize {
         if others > 0 {
-            let works = if self.is_working(now) { self.works } else { 0.0 };
-            self.works = works + (count(others) - works) * BUSY_WEIGHT;
-            self.worked_at = Some(now);
+            self.note_work(others, now);
         }
-        if self.left_of_busy(now).is_some() {
-            if self.credit < 1.0 {
-                self.credit += count(others) / BUSY_WORKS_FOR_A_START;
-            }
-            return whole(self.credit);
-        }
-        if is_full && self.is_working(now) {
-            return (others / WORKS_FOR_A_START).max(BATCH_STARTS_LEAST);
-        }
-        BATCH_WORKS_MAX
+        let share = if self.busy_for(now).is_some() {
+            usize::try_from(self.credit / CREDIT_FOR_A_START).unwrap_or(0)
+        } else if is_full && self.work_awaited_for(now).is_some() {
+            (others / WORKS_FOR_A_START).max(BATCH_STARTS_LEAST)
+        } else {
+            BATCH_WORKS_MAX
+        };
+        self.waiting.drain(..share.min(self.waiting.len())).collect()
     }
 
-    fn is_working(&self, now: Instant) -> bool {
-        self.worked_at.is_some_and(|at| now < at + WORK_RETURNS_WITHIN)
+    fn note_work(&mut self, others: usize, now: Instant) {
+        if self.work_awaited_for(now).is_none() {
+            self.works = Mean::default();
+        }
+        self.works.see(count(others));
+        self.worked_at = Some(now);
+        if self.credit < CREDIT_FOR_A_START {
+            self.credit += i64::try_from(others).unwrap_or(CREDIT_FOR_A_START);
+        }
     }
 
     /// How long the engine still counts as busy, if it does.
-    fn left_of_busy(&self, now: Instant) -> Option<Duration> {
-        let is_busy = self.works >= BUSY_WORKS_LEAST && self.is_working(now);
-        let until = self.worked_at.filter(|_| is_busy)? + WORK_RETURNS_WITHIN;
-        Some(until - now)
+    fn busy_for(&self, now: Instant) -> Option<Duration> {
+        self.work_awaited_for(now).filter(|_| self.works.is_above(BUSY_ABOVE))
     }
-}
 
-fn count(number: usize) -> f32 {
-    f32::from(u16::try_from(number).unwrap_or(u16::MAX))
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to 256")]
-fn whole(credit: f32) -> usize {
-    credit as usize
+    /// How long other work is still awaited, if it is.
+    fn work_awaited_for(&self, now: Instant) -> Option<Duration> {
+        let until = self.worked_at? + WORK_RETURNS_WITHIN;
+        Some(until.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +107,16 @@ mod tests {
         starts
     }
 
+    /// Those of an engine that has become busy.
+    fn busy_starts(now: Instant) -> Starts {
+        let mut starts = starts(500);
+        while starts.busy_for(now).is_none() {
+            starts.beside(32, true, now);
+        }
+        starts.credit = 0;
+        starts
+    }
+
     #[test]
     fn an_engine_with_time_left_takes_all() {
         let now = Instant::now();
@@ -127,15 +129,13 @@ mod tests {
     #[test]
     fn a_busy_engine_starts_one_for_each_that_ends() {
         let now = Instant::now();
-        let mut starts = starts(500);
-        while starts.left_of_busy(now).is_none() {
-            starts.beside(32, true, now);
-        }
-        starts.credit = 0.0;
+        let mut starts = busy_starts(now);
         for _ in 0..20 {
             assert_eq!(starts.beside(32, false, now).len(), 1);
             starts.opened(1);
         }
+        // A batch can bear more executions than it has works.
+        starts.opened(100_000);
         starts.opened(-10);
         assert_eq!(starts.beside(32, false, now).len(), 10);
     }
@@ -143,11 +143,7 @@ mod tests {
     #[test]
     fn starts_wait_for_work_that_is_on_its_way_and_then_go() {
         let now = Instant::now();
-        let mut starts = starts(500);
-        while starts.left_of_busy(now).is_none() {
-            starts.beside(30, true, now);
-        }
-        starts.credit = 0.0;
+        let mut starts = busy_starts(now);
         assert_eq!(starts.wait(now), Some(WORK_RETURNS_WITHIN));
         assert!(starts.beside(0, false, now).is_empty());
         let later = now + WORK_RETURNS_WITHIN;
