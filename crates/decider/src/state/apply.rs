@@ -76,14 +76,22 @@ impl Execution {
         }
         self.last_seq = self.last_seq.max(task.seq);
         let was_ended = has_ended(self.by_reference(&task.reference));
-        self.by_reference.insert(task.reference.clone(), task.seq);
-        self.by_base.insert(task.base_reference().into(), task.seq);
-        self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::DynamicFork { .. });
+        self.note_names(task);
         self.count(task, true);
+        self.task_payload_bytes += task.payload_bytes();
         self.tasks.insert(task.seq, task.clone());
         self.note_end(&task.reference, was_ended);
         if task.join_on.is_some() {
             self.watch(task);
+        }
+    }
+
+    /// It is the newest task of its name, and of its step.
+    fn note_names(&mut self, task: &Task) {
+        self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::DynamicFork { .. });
+        self.by_reference.insert(task.reference.clone(), task.seq);
+        if let Some(base) = &task.base {
+            self.by_looped_base.insert(base.clone(), task.seq);
         }
     }
 
@@ -97,6 +105,8 @@ impl Execution {
         self.updated_at = self.updated_at.max(task.updated_at);
         let task = Arc::new(task);
         self.count(&task, true);
+        let others = self.task_payload_bytes.saturating_sub(old.payload_bytes());
+        self.task_payload_bytes = others + task.payload_bytes();
         let (was_open, is_open) = (!old.status.is_terminal(), !task.status.is_terminal());
         self.tasks.insert(seq, task.clone());
         self.note_end(&old.reference, was_ended);
@@ -125,8 +135,10 @@ impl Execution {
         let class = wait_class(node, task);
         let deadline = deadline::next(node, task);
         let is_loop = matches!(node.kind, Kind::DoWhile { .. });
-        let beside = self.open_in_loop.entry(task.loop_task.unwrap_or(0)).or_insert(0);
-        *beside = if add { *beside + 1 } else { beside.saturating_sub(1) };
+        if let Some(around) = task.loop_task {
+            let beside = self.open_in_loop.entry(around).or_insert(0);
+            *beside = if add { *beside + 1 } else { beside.saturating_sub(1) };
+        }
         if let Some(class) = class {
             let count = &mut self.wait_counts[class];
             *count = if add { *count + 1 } else { count.saturating_sub(1) };
@@ -198,7 +210,7 @@ impl Execution {
     /// Makes all indexes anew from the tasks.
     pub(super) fn rebuild(&mut self) {
         self.by_reference.clear();
-        self.by_base.clear();
+        self.by_looped_base.clear();
         self.open.clear();
         self.open_loops.clear();
         self.open_in_loop.clear();
@@ -207,11 +219,10 @@ impl Execution {
         self.join_open.clear();
         self.wait_counts = [0; 5];
         let tasks: Vec<Arc<Task>> = self.tasks.values().cloned().collect();
+        self.task_payload_bytes = tasks.iter().map(|task| task.payload_bytes()).sum();
         self.has_dynamic_fork = false;
         for task in &tasks {
-            self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::DynamicFork { .. });
-            self.by_reference.insert(task.reference.clone(), task.seq);
-            self.by_base.insert(task.base_reference().into(), task.seq);
+            self.note_names(task);
             self.count(task, true);
         }
         for task in tasks.iter().filter(|task| task.join_on.is_some()) {

@@ -40,9 +40,10 @@ impl Execution {
             self.joins.iter().filter(|(_, joins)| !joins.is_empty()).collect();
         let in_loop: BTreeMap<_, _> =
             self.open_in_loop.iter().filter(|(_, count)| **count > 0).collect();
+        let looped: BTreeMap<_, _> = self.by_looped_base.iter().collect();
         BTreeMap::from([
             ("by_reference", format!("{:?}", self.by_reference.iter().collect::<BTreeMap<_, _>>())),
-            ("by_base", format!("{:?}", self.by_base.iter().collect::<BTreeMap<_, _>>())),
+            ("by_looped_base", format!("{looped:?}")),
             ("open", format!("{:?}", self.open)),
             ("open_loops", format!("{:?}", self.open_loops)),
             ("open_in_loop", format!("{in_loop:?}")),
@@ -50,6 +51,7 @@ impl Execution {
             ("joins", format!("{joins:?}")),
             ("join_open", format!("{:?}", self.join_open.iter().collect::<BTreeMap<_, _>>())),
             ("wait_counts", format!("{:?}", self.wait_counts)),
+            ("task_payload_bytes", self.task_payload_bytes.to_string()),
         ])
     }
 

@@ -106,11 +106,12 @@ pub struct Execution {
     /// Tasks that ended while it was paused and whose consequences are still to come.
     pub unsettled: imbl::OrdSet<u32>,
     pub(crate) by_reference: imbl::HashMap<Arc<str>, u32>,
-    pub(crate) by_base: imbl::HashMap<Arc<str>, u32>,
+    /// The newest task of each step inside a loop, by the step's own name.
+    pub(crate) by_looped_base: imbl::HashMap<Arc<str>, u32>,
     pub(crate) open: imbl::OrdSet<u32>,
     /// Open DO_WHILE tasks.
     pub(crate) open_loops: imbl::OrdSet<u32>,
-    /// Open tasks by the loop around them (0 = none).
+    /// Open tasks by the loop around them.
     pub(crate) open_in_loop: imbl::HashMap<u32, u32>,
     /// Open tasks whose next deadline is at that time.
     pub(crate) deadlines: imbl::OrdSet<(Timestamp, u32)>,
@@ -120,6 +121,8 @@ pub struct Execution {
     pub(crate) join_open: imbl::HashMap<u32, u32>,
     /// Open tasks by what they wait for: lease, ready, child, external, timer.
     pub(crate) wait_counts: [u32; 5],
+    /// Inputs and outputs of all tasks together, bytes; rough for loops.
+    pub(crate) task_payload_bytes: usize,
     /// Whether a dynamic fork has run, which changes how later ones name their branches.
     pub has_dynamic_fork: bool,
 }
@@ -148,7 +151,7 @@ impl Execution {
             step_plans: imbl::Vector::new(),
             unsettled: imbl::OrdSet::new(),
             by_reference: imbl::HashMap::new(),
-            by_base: imbl::HashMap::new(),
+            by_looped_base: imbl::HashMap::new(),
             open: imbl::OrdSet::new(),
             open_loops: imbl::OrdSet::new(),
             open_in_loop: imbl::HashMap::new(),
@@ -156,6 +159,7 @@ impl Execution {
             joins: imbl::HashMap::new(),
             join_open: imbl::HashMap::new(),
             wait_counts: [0; 5],
+            task_payload_bytes: 0,
             has_dynamic_fork: false,
             facts: Arc::new(facts),
         }
@@ -178,7 +182,9 @@ impl Execution {
 
     /// The newest task of a step, whatever the iteration.
     pub fn by_base(&self, reference: &str) -> Option<&Arc<Task>> {
-        self.by_base.get(reference).and_then(|seq| self.tasks.get(seq))
+        let looped = self.by_looped_base.get(reference).and_then(|seq| self.tasks.get(seq));
+        let plain = self.by_reference(reference).filter(|task| task.base.is_none());
+        looped.into_iter().chain(plain).max_by_key(|task| task.seq)
     }
 
     /// Whether a task is the newest attempt at its step and has ended well.
@@ -225,7 +231,7 @@ impl Execution {
         }
     }
 
-    /// Open tasks inside a loop; of the whole execution outside loops for 0.
+    /// Open tasks inside a loop.
     pub(crate) fn open_count(&self, loop_task: u32) -> u32 {
         self.open_in_loop.get(&loop_task).copied().unwrap_or(0)
     }
@@ -270,6 +276,12 @@ impl Execution {
         self.wait_counts.map(|count| count > 0)
     }
 
+    /// Whether a worker has one of its tasks, or may take one.
+    pub fn is_with_workers(&self) -> bool {
+        let [leased, ready, ..] = self.wait_counts;
+        leased + ready > 0
+    }
+
     /// The place in its queue of a task that any worker may take.
     pub fn ready_since(&self, seq: u32) -> Option<Timestamp> {
         match self.tasks.get(&seq)?.delivery {
@@ -280,7 +292,7 @@ impl Execution {
 
     /// Rough size in memory, bytes. Most of what a small one takes are the first nodes of its maps.
     pub fn weight_bytes(&self) -> usize {
-        6_000 + self.input.len_bytes() + self.tasks.len() * 900
+        3_300 + self.input.len_bytes() + self.tasks.len() * 500 + self.task_payload_bytes
     }
 }
 

@@ -60,6 +60,17 @@ impl Output {
         }
     }
 
+    /// Size in memory; a loop's as if every iteration put out as much as the last.
+    fn len_bytes(&self) -> usize {
+        match self {
+            Self::Plain(payload) => payload.len_bytes(),
+            Self::Loop(LoopProgress { iterations, .. }) => {
+                let last = iterations.get_max().map_or(0, |(_, output)| output.len_bytes());
+                iterations.len() * last
+            }
+        }
+    }
+
     fn is_empty(&self) -> bool {
         match self {
             Self::Plain(payload) => payload.get() == "{}",
@@ -211,6 +222,11 @@ impl Task {
     pub fn around_iteration(&self) -> u32 {
         let last = self.suffix().rsplit("__").next();
         last.and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    /// Size of its input and output, bytes; rough for a loop.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.input.len_bytes() + self.output.len_bytes()
     }
 
     /// The `__n` part, empty outside loops.

@@ -64,6 +64,7 @@ fn weight(cached: &Cached) -> usize {
 mod tests {
     use super::*;
     use baton_common::{Payload, WorkflowDef};
+    use baton_decider::change::Change;
     use baton_decider::plan::Plan;
     use baton_decider::state::{Execution, StartFacts};
     use baton_store::PlanHash;
@@ -74,8 +75,9 @@ mod tests {
         let facts = serde_json::json!({ "id": id, "workflow_name": "w", "workflow_version": 1,
             "variables": {}, "at": 0 });
         let facts: StartFacts = serde_json::from_value(facts).unwrap();
+        let step = serde_json::json!({ "name": "t", "taskReferenceName": "t", "type": "SIMPLE" });
         let definition: WorkflowDef =
-            serde_json::from_value(serde_json::json!({ "name": "w", "tasks": [] })).unwrap();
+            serde_json::from_value(serde_json::json!({ "name": "w", "tasks": [step] })).unwrap();
         let plan = Arc::new(Plan::compile(definition));
         let execution = Execution::new(plan, facts, Payload::empty_object());
         Cached { execution, version: 1, row_wake_at: None, plan: PlanHash([0; 32]) }
@@ -95,6 +97,18 @@ mod tests {
         assert_eq!(cache.states.len(), 10);
         assert_eq!(cache.bytes, cache.states.iter().map(|(_, kept)| weight(kept)).sum::<usize>());
         assert!(cache.take(cached(5).execution.id()).is_none());
+    }
+
+    #[test]
+    fn what_its_tasks_put_out_weighs_too() {
+        let mut heavy = cached(1);
+        let before = weight(&heavy);
+        let task = serde_json::json!({ "seq": 1, "ref": "t", "status": "COMPLETED",
+            "output": { "Plain": { "text": "x".repeat(100_000) } },
+            "scheduled_at": 0, "first_scheduled_at": 0, "updated_at": 0 });
+        let task = Arc::new(serde_json::from_value(task).unwrap());
+        heavy.execution.apply(&Change::TaskScheduled(task));
+        assert!(weight(&heavy) > before + 100_000);
     }
 
     #[test]

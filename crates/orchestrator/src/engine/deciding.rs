@@ -42,6 +42,12 @@ impl Draft {
         let was_open = self.before.as_ref().is_some_and(|cached| is_open(&cached.execution));
         i64::from(is_open(&self.after)) - i64::from(was_open)
     }
+
+    /// How many more executions have a task for a worker with it: 1, 0 or -1.
+    pub(super) fn gone_under_way(&self) -> i64 {
+        let was = self.before.as_ref().is_some_and(|cached| cached.execution.is_with_workers());
+        i64::from(self.after.is_with_workers()) - i64::from(was)
+    }
 }
 
 /// A batch while it is decided.

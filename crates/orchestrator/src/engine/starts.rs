@@ -14,14 +14,21 @@ const BUSY_ABOVE: f32 = 8.0;
 /// How long after other work more of it is awaited: the workers are on their way with it, and must not
 /// find the engine in a batch of starts.
 const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
-/// Credit for a start while the engine is busy. An execution that ends gives it, and so do as many
-/// other works as that where nothing ends, so that no start waits for ever.
-const CREDIT_FOR_A_START: i64 = 32;
+/// Other works that give a busy engine a start where nothing ends, so that no start waits for ever.
+const WORKS_FOR_A_START: i64 = 32;
+/// The same once much more is under way than when it became busy. A twentieth more for minutes would
+/// be more than the memory holds, and then every work costs a load.
+const WORKS_FOR_A_START_WHEN_GROWN: i64 = 4_096;
+/// Executions with a task for a worker, beyond those when it became busy, from which on it counts as
+/// grown.
+const GROWN_ABOVE: i64 = 1_024;
+/// Credit for a start while the engine is busy; an execution that ends gives it.
+const CREDIT_FOR_A_START: i64 = WORKS_FOR_A_START_WHEN_GROWN;
 /// Credit that is kept; an even flow of starts needs little of it.
 const CREDIT_MAX: i64 = 256 * CREDIT_FOR_A_START;
 /// Of how many other works one start is taken beside while the engine has time left, but too many
 /// starts come.
-const WORKS_FOR_A_START: usize = 8;
+const WORKS_BESIDE_A_START: usize = 8;
 /// Starts that are taken then, whatever the batch.
 const BATCH_STARTS_LEAST: usize = 4;
 
@@ -30,6 +37,8 @@ const BATCH_STARTS_LEAST: usize = 4;
 pub(super) struct Starts {
     waiting: VecDeque<Job>,
     credit: i64,
+    /// How many more executions have a task for a worker than when the engine became busy.
+    grown: i64,
     /// Other works in a batch.
     works: Mean,
     /// When there was last other work.
@@ -45,9 +54,11 @@ impl Starts {
         self.waiting.is_empty()
     }
 
-    /// So many more executions are open, or fewer where it is negative.
-    pub(super) fn opened(&mut self, executions: i64) {
+    /// So many more executions are open, and so many more have a task for a worker, or fewer where it
+    /// is negative.
+    pub(super) fn opened(&mut self, executions: i64, under_way: i64) {
         self.credit = (self.credit - executions * CREDIT_FOR_A_START).clamp(0, CREDIT_MAX);
+        self.grown = (self.grown + under_way).max(0);
     }
 
     /// How long the next start has to wait for other work to come first; `None` when none waits.
@@ -64,7 +75,7 @@ impl Starts {
         let share = if self.busy_for(now).is_some() {
             usize::try_from(self.credit / CREDIT_FOR_A_START).unwrap_or(0)
         } else if is_full && self.work_awaited_for(now).is_some() {
-            (others / WORKS_FOR_A_START).max(BATCH_STARTS_LEAST)
+            (others / WORKS_BESIDE_A_START).max(BATCH_STARTS_LEAST)
         } else {
             BATCH_WORKS_MAX
         };
@@ -77,8 +88,17 @@ impl Starts {
         }
         self.works.see(count(others));
         self.worked_at = Some(now);
+        if self.busy_for(now).is_none() {
+            self.grown = 0;
+        }
         if self.credit < CREDIT_FOR_A_START {
-            self.credit += i64::try_from(others).unwrap_or(CREDIT_FOR_A_START);
+            let works_for_a_start = if self.grown > GROWN_ABOVE {
+                WORKS_FOR_A_START_WHEN_GROWN
+            } else {
+                WORKS_FOR_A_START
+            };
+            let others = i64::try_from(others).unwrap_or(works_for_a_start);
+            self.credit += others * (CREDIT_FOR_A_START / works_for_a_start);
         }
     }
 
@@ -132,12 +152,30 @@ mod tests {
         let mut starts = busy_starts(now);
         for _ in 0..20 {
             assert_eq!(starts.beside(32, false, now).len(), 1);
-            starts.opened(1);
+            starts.opened(1, 1);
         }
         // A batch can bear more executions than it has works.
-        starts.opened(100_000);
-        starts.opened(-10);
+        starts.opened(100_000, 0);
+        starts.opened(-10, -10);
         assert_eq!(starts.beside(32, false, now).len(), 10);
+    }
+
+    #[test]
+    fn much_under_way_hardly_grows_and_goes_on_at_the_rate_of_ends() {
+        let now = Instant::now();
+        let mut starts = busy_starts(now);
+        starts.opened(0, GROWN_ABOVE + 1);
+        let taken: usize = (0..64).map(|_| starts.beside(64, false, now).len()).sum();
+        assert_eq!(taken, 1);
+        starts.opened(1, 1);
+        starts.opened(-3, -3);
+        assert_eq!(starts.beside(32, false, now).len(), 3);
+        // With less under way, and where it was not busy in between, as before.
+        starts.opened(3, -10);
+        assert_eq!(starts.beside(32, false, now).len(), 1);
+        starts.opened(1, GROWN_ABOVE + 11);
+        starts.note_work(1, now + 2 * WORK_RETURNS_WITHIN);
+        assert_eq!(starts.grown, 0);
     }
 
     #[test]
