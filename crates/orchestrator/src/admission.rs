@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const STARTS_MAX: usize = 256;
 /// How long a start waits for a place before it is refused. Also what a caller pays for each refusal,
 /// which keeps those that repeat at once from filling the server with refusals.
-const WAIT_MAX: Duration = Duration::from_millis(250);
+const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Places for starts.
 pub(crate) struct Admission(Semaphore);

@@ -16,7 +16,7 @@ const RESPONSE_TIMEOUT_S: u64 = 3600;
 const IDLE_FOR: Duration = Duration::from_hours(24);
 /// Rounds of an execution that is worked under an overload: so many that few need be started then, as
 /// those wait with all the others.
-const OVERLOAD_ROUNDS: u32 = 1_000;
+const OVERLOAD_ROUNDS: u32 = 2_000;
 /// How long executions that nobody works stay open, seconds.
 const FLOOD_OPEN_S: u64 = 3600;
 /// Idle executions that a server should start in a second at least, or it is given up.

@@ -72,7 +72,7 @@ impl Decider {
         }
         self.cancel_open_tasks(ending.reason.as_deref().unwrap_or_default());
         // Output templates see the end as it will be.
-        self.execution.status = ending.status;
+        Arc::make_mut(&mut self.execution).status = ending.status;
         let own_output = ending.output.unwrap_or_else(|| self.default_output());
         let mut output = own_output.clone();
         if ending.runs_failure_workflow {

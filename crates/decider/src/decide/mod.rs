@@ -75,7 +75,7 @@ pub enum Outcome {
 /// A decided command.
 pub struct Decision {
     /// The state afterwards.
-    pub execution: Execution,
+    pub execution: Arc<Execution>,
     /// How it came about.
     pub changes: Vec<Change>,
     /// What others are told.
@@ -87,7 +87,7 @@ pub struct Decision {
 /// # Errors
 /// The [`Rejection`]; nothing changes then.
 pub fn decide(
-    execution: &Execution,
+    execution: &Arc<Execution>,
     command: Command,
     context: Context,
 ) -> Result<Outcome, Rejection> {
@@ -125,7 +125,7 @@ pub(crate) type Flow<T = ()> = Result<T, Stop>;
 
 /// A decision under way.
 pub struct Decider {
-    pub(crate) execution: Execution,
+    pub(crate) execution: Arc<Execution>,
     pub(crate) context: Context,
     changes: Vec<Change>,
     letters: Vec<Letter>,
@@ -137,7 +137,7 @@ pub struct Decider {
 }
 
 impl Decider {
-    fn new(execution: Execution, context: Context) -> Self {
+    fn new(execution: Arc<Execution>, context: Context) -> Self {
         Self {
             execution,
             context,
@@ -281,7 +281,7 @@ impl Decider {
 
     /// Applies a change and keeps it for the record.
     pub(crate) fn record(&mut self, change: Change) {
-        self.execution.apply(&change);
+        Arc::make_mut(&mut self.execution).apply(&change);
         self.changes.push(change);
     }
 

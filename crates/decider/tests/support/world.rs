@@ -51,7 +51,7 @@ impl Surroundings for Registry {
 pub(crate) struct World<'a> {
     registry: Registry,
     definition: WorkflowDef,
-    execution: Option<Execution>,
+    execution: Option<Arc<Execution>>,
     born: Option<Execution>,
     journal: Vec<Change>,
     now: Timestamp,
@@ -135,7 +135,7 @@ impl<'a> World<'a> {
     }
 
     /// The execution as it is now.
-    pub(crate) fn current(&self) -> &Execution {
+    pub(crate) fn current(&self) -> &Arc<Execution> {
         self.execution.as_ref().expect("an execution was started")
     }
 
@@ -152,7 +152,7 @@ impl<'a> World<'a> {
     fn change_plan(&mut self, text: &str) {
         let plan = Arc::new(Plan::compile(freeze(self.definition.clone(), &self.registry)));
         if let Some(execution) = self.execution.as_mut().filter(|_| text.contains("on version")) {
-            execution.plan = plan.clone();
+            Arc::make_mut(execution).plan = plan.clone();
         }
         if let Some(born) = self.born.as_mut().filter(|_| text.contains("on version")) {
             born.plan = plan;
@@ -193,7 +193,7 @@ impl<'a> World<'a> {
         let plan = Arc::new(Plan::compile(freeze(self.definition.clone(), &self.registry)));
         let execution = Execution::new(plan, facts, input);
         self.born = Some(execution.clone());
-        self.execution = Some(execution);
+        self.execution = Some(Arc::new(execution));
     }
 
     /// Moves the clock; a wake-up comes at its own time, as often as one is due.

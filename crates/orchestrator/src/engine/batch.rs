@@ -281,7 +281,8 @@ impl Engine {
             prepared.cached.extend(draft.before.clone());
             return;
         }
-        draft.after.updated_at = draft.after.updated_at.max(now);
+        let after = Arc::make_mut(&mut draft.after);
+        after.updated_at = after.updated_at.max(now);
         let plan = match (&draft.frozen, &draft.before) {
             (Some(frozen), _) => {
                 if !frozen.is_stored.load(Ordering::Relaxed) {
@@ -305,7 +306,7 @@ impl Engine {
         let (id, seq) = (draft.after.id(), key.task.seq());
         let Some(worker) = self.dispatcher.take(&key.queue, id, seq) else { return false };
         let change = Change::TaskLeased { seq, worker, at };
-        draft.after.apply(&change);
+        Arc::make_mut(&mut draft.after).apply(&change);
         draft.changes.push(change);
         true
     }

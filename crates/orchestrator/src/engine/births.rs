@@ -7,7 +7,6 @@ use crate::error::OrchestratorError;
 use crate::library::Frozen;
 use crate::view;
 use baton_common::{ExecutionId, Payload, TaskId};
-use baton_decider::change::Change;
 use baton_decider::command::{ChildStart, Command, Letter, News};
 use baton_decider::decide::{Outcome, decide};
 use baton_decider::json;
@@ -32,17 +31,8 @@ impl Engine {
         };
         let facts = facts_of(target, birth, &frozen, self.parts.clock.now());
         let input = Self::input_of(batch, birth, &frozen);
-        let execution = Execution::new(frozen.plan.clone(), facts.clone(), input);
-        let started = Change::ExecutionStarted(Box::new(facts));
-        let draft = Draft {
-            before: None,
-            after: execution,
-            frozen: Some(frozen),
-            changes: vec![started],
-            letters: birth_letters(target, birth),
-            new_input: true,
-            idempotency_key: birth.idempotency_key.clone(),
-        };
+        let execution = Arc::new(Execution::new(frozen.plan.clone(), facts, input));
+        let draft = Draft::newborn(execution, Some(frozen), birth);
         match decide(&draft.after, Command::Begin, self.context(batch)) {
             Ok(Outcome::Decided(decision)) => {
                 let mut draft = draft;
@@ -154,16 +144,8 @@ impl Engine {
         };
         let facts = facts_of(target, birth, &frozen, self.parts.clock.now());
         let input = Self::input_of(batch, birth, &frozen);
-        let draft = Draft {
-            before: None,
-            after: Execution::new(frozen.plan.clone(), facts.clone(), input),
-            frozen: Some(frozen),
-            changes: vec![Change::ExecutionStarted(Box::new(facts))],
-            letters: birth_letters(target, birth),
-            new_input: true,
-            idempotency_key: birth.idempotency_key.clone(),
-        };
-        batch.drafts.insert(target, draft);
+        let execution = Arc::new(Execution::new(frozen.plan.clone(), facts, input));
+        batch.drafts.insert(target, Draft::newborn(execution, Some(frozen), birth));
         Step::Born
     }
 

@@ -80,7 +80,12 @@ mod tests {
             serde_json::from_value(serde_json::json!({ "name": "w", "tasks": [step] })).unwrap();
         let plan = Arc::new(Plan::compile(definition));
         let execution = Execution::new(plan, facts, Payload::empty_object());
-        Cached { execution, version: 1, row_wake_at: None, plan: PlanHash([0; 32]) }
+        Cached {
+            execution: Arc::new(execution),
+            version: 1,
+            row_wake_at: None,
+            plan: PlanHash([0; 32]),
+        }
     }
 
     #[test]
@@ -107,7 +112,7 @@ mod tests {
             "output": { "Plain": { "text": "x".repeat(100_000) } },
             "scheduled_at": 0, "first_scheduled_at": 0, "updated_at": 0 });
         let task = Arc::new(serde_json::from_value(task).unwrap());
-        heavy.execution.apply(&Change::TaskScheduled(task));
+        Arc::make_mut(&mut heavy.execution).apply(&Change::TaskScheduled(task));
         assert!(weight(&heavy) > before + 100_000);
     }
 
@@ -115,7 +120,7 @@ mod tests {
     fn what_has_not_changed_for_long_is_forgotten() {
         let changed_at = |n: u64, at: i64| {
             let mut cached = cached(n);
-            cached.execution.updated_at = Timestamp::from_millis(at);
+            Arc::make_mut(&mut cached.execution).updated_at = Timestamp::from_millis(at);
             cached
         };
         let mut cache = Cache::default();

@@ -1,6 +1,6 @@
 //! Deciding the jobs of a batch, one after another, on drafts of the executions' next states.
 use super::births::birth_letters;
-use super::jobs::{Job, Origin, Reply, ReplyTo, Resumption, What};
+use super::jobs::{Birth, Job, Origin, Reply, ReplyTo, Resumption, What};
 use super::loading::States;
 use super::{Cached, Engine, Work};
 use crate::error::OrchestratorError;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(super) struct Draft {
     /// Before the batch; `None` for a newborn.
     pub(super) before: Option<Cached>,
-    pub(super) after: Execution,
+    pub(super) after: Arc<Execution>,
     pub(super) frozen: Option<Arc<Frozen>>,
     pub(super) changes: Vec<Change>,
     pub(super) letters: Vec<Letter>,
@@ -30,6 +30,24 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// That of an execution which begins with this batch.
+    pub(super) fn newborn(
+        after: Arc<Execution>,
+        frozen: Option<Arc<Frozen>>,
+        birth: &Birth,
+    ) -> Self {
+        let facts = (*after.facts).clone();
+        Self {
+            before: None,
+            letters: birth_letters(after.id(), birth),
+            after,
+            frozen,
+            changes: vec![Change::ExecutionStarted(Box::new(facts))],
+            new_input: true,
+            idempotency_key: birth.idempotency_key.clone(),
+        }
+    }
+
     pub(super) fn version(&self) -> Version {
         self.before.as_ref().map_or(0, |cached| cached.version)
     }
@@ -231,7 +249,7 @@ impl Engine {
             let name = draft.after.facts.workflow_name.clone();
             if let Some(frozen) = self.parts.definitions.registered(&snapshot, &name, None) {
                 workflow_version = Some(frozen.plan.definition.version);
-                draft.after.plan = frozen.plan.clone();
+                Arc::make_mut(&mut draft.after).plan = frozen.plan.clone();
                 draft.frozen = Some(frozen);
             }
         }
@@ -306,16 +324,8 @@ impl Engine {
     ) -> Step {
         let seq = match &resumption.origin {
             Origin::Start(birth) => {
-                let facts = (*decision.execution.facts).clone();
-                let draft = Draft {
-                    before: None,
-                    after: decision.execution.clone(),
-                    frozen: resumption.frozen.clone(),
-                    changes: vec![Change::ExecutionStarted(Box::new(facts))],
-                    letters: birth_letters(target, birth),
-                    new_input: true,
-                    idempotency_key: birth.idempotency_key.clone(),
-                };
+                let execution = decision.execution.clone();
+                let draft = Draft::newborn(execution, resumption.frozen.clone(), birth);
                 batch.drafts.insert(target, draft);
                 None
             }
@@ -426,7 +436,7 @@ fn prepare(draft: &mut Draft, command: &Command) {
         && let Some(input) = &rerun.workflow_input
         && draft.after.status.is_terminal()
     {
-        draft.after.input = input.clone();
+        Arc::make_mut(&mut draft.after).input = input.clone();
         draft.new_input = true;
     }
 }

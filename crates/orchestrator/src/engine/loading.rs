@@ -9,6 +9,7 @@ use baton_decider::command::{Command, TaskUpdate};
 use baton_decider::state::{Delivery, Execution};
 use baton_store::{LoadRequest, LoadedExecution, StoreError};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// Part of what recent batches were about that had to be loaded: above it several other processes
 /// decide about the same executions. With one other it is a third (a birth needs no load), with
@@ -108,13 +109,14 @@ impl Engine {
         let row = &loaded.row;
         let (version, row_wake_at, plan) = (row.version, row.wake_at, row.index.plan);
         if let Some(mut cached) = old.filter(|cached| cached.plan == plan) {
-            if journal::catch_up(&mut cached.execution, &loaded)? {
+            let execution = Arc::make_mut(&mut cached.execution);
+            if journal::catch_up(execution, &loaded)? {
                 // A rerun's new input is in the row, not in the journal.
-                cached.execution.input = loaded.row.input;
+                execution.input = loaded.row.input;
                 return Ok(Cached { version, row_wake_at, ..cached });
             }
         } else if loaded.journal.first().is_some_and(|(version, _)| *version == 1) {
-            let execution = journal::fold(&loaded, &self.parts.definitions).await?;
+            let execution = Arc::new(journal::fold(&loaded, &self.parts.definitions).await?);
             return Ok(Cached { execution, version, row_wake_at, plan });
         }
         let id = row.id;
@@ -124,7 +126,7 @@ impl Engine {
         let execution = journal::fold(&whole, &self.parts.definitions).await?;
         let row = whole.row;
         Ok(Cached {
-            execution,
+            execution: Arc::new(execution),
             version: row.version,
             row_wake_at: row.wake_at,
             plan: row.index.plan,

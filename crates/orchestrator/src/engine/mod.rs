@@ -192,7 +192,7 @@ pub(crate) struct EngineParts {
 /// A state in memory, as of a version.
 #[derive(Clone)]
 pub(crate) struct Cached {
-    pub(crate) execution: Execution,
+    pub(crate) execution: Arc<Execution>,
     pub(crate) version: Version,
     /// The wake-up time that the row has.
     pub(crate) row_wake_at: Option<Timestamp>,
