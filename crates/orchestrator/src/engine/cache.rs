@@ -6,6 +6,9 @@ use hashlink::LruCache;
 
 /// Memory for states, bytes, by their estimated weight.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
+/// The most that one state counts for is this part of it. A larger one would else be driven out by
+/// small ones between two of its batches, and each would have to load all of it.
+const PART_OF_ONE_MAX: usize = 4;
 
 /// The states that were used last. A batch takes out what it decides on and puts back what came of it.
 pub(super) struct Cache {
@@ -29,12 +32,12 @@ impl Cache {
     pub(super) fn put(&mut self, cached: Cached) {
         let id = cached.execution.id();
         self.take(id);
-        self.bytes += weight(&cached);
+        self.bytes += self.weight(&cached);
         self.states.insert(id, cached);
         while self.bytes > self.bytes_max
             && let Some((_, forgotten)) = self.states.remove_lru()
         {
-            self.bytes -= weight(&forgotten);
+            self.bytes -= self.weight(&forgotten);
         }
     }
 
@@ -44,20 +47,20 @@ impl Cache {
             && oldest.execution.updated_at < then
             && let Some((_, forgotten)) = self.states.remove_lru()
         {
-            self.bytes -= weight(&forgotten);
+            self.bytes -= self.weight(&forgotten);
         }
     }
 
     /// Takes a state out, if it is there.
     pub(super) fn take(&mut self, id: ExecutionId) -> Option<Cached> {
         let cached = self.states.remove(&id)?;
-        self.bytes -= weight(&cached);
+        self.bytes -= self.weight(&cached);
         Some(cached)
     }
-}
 
-fn weight(cached: &Cached) -> usize {
-    cached.execution.weight_bytes()
+    fn weight(&self, cached: &Cached) -> usize {
+        cached.execution.weight_bytes().min(self.bytes_max / PART_OF_ONE_MAX)
+    }
 }
 
 #[cfg(test)]
@@ -88,11 +91,26 @@ mod tests {
         }
     }
 
+    fn small_weight() -> usize {
+        cached(0).execution.weight_bytes()
+    }
+
+    /// One with a task that put out as many bytes.
+    fn heavy(n: u64, bytes: usize) -> Cached {
+        let mut heavy = cached(n);
+        let task = serde_json::json!({ "seq": 1, "ref": "t", "status": "COMPLETED",
+            "output": { "Plain": { "text": "x".repeat(bytes) } },
+            "scheduled_at": 0, "first_scheduled_at": 0, "updated_at": 0 });
+        let task = Arc::new(serde_json::from_value(task).unwrap());
+        Arc::make_mut(&mut heavy.execution).apply(&Change::TaskScheduled(task));
+        heavy
+    }
+
     #[test]
     fn what_is_used_stays_among_any_number_of_others() {
         let used = cached(0);
         let id = used.execution.id();
-        let mut cache = Cache::with_room_for(10 * weight(&used));
+        let mut cache = Cache::with_room_for(10 * small_weight());
         cache.put(used);
         for n in 1..1_000 {
             cache.put(cached(n));
@@ -100,20 +118,27 @@ mod tests {
             cache.put(used);
         }
         assert_eq!(cache.states.len(), 10);
-        assert_eq!(cache.bytes, cache.states.iter().map(|(_, kept)| weight(kept)).sum::<usize>());
+        assert_eq!(cache.bytes, 10 * small_weight());
         assert!(cache.take(cached(5).execution.id()).is_none());
     }
 
     #[test]
-    fn what_its_tasks_put_out_weighs_too() {
-        let mut heavy = cached(1);
-        let before = weight(&heavy);
-        let task = serde_json::json!({ "seq": 1, "ref": "t", "status": "COMPLETED",
-            "output": { "Plain": { "text": "x".repeat(100_000) } },
-            "scheduled_at": 0, "first_scheduled_at": 0, "updated_at": 0 });
-        let task = Arc::new(serde_json::from_value(task).unwrap());
-        Arc::make_mut(&mut heavy.execution).apply(&Change::TaskScheduled(task));
-        assert!(weight(&heavy) > before + 100_000);
+    fn what_tasks_put_out_weighs_too() {
+        let mut cache = Cache::with_room_for(100 * small_weight());
+        (0..1_000).for_each(|n| cache.put(heavy(n, 9 * small_weight())));
+        assert_eq!(cache.states.len(), 9);
+    }
+
+    #[test]
+    fn a_giant_in_use_stays_among_small_ones() {
+        let mut cache = Cache::with_room_for(100 * small_weight());
+        let mut giant = heavy(0, 1_000 * small_weight());
+        let id = giant.execution.id();
+        for batch in 0..10 {
+            cache.put(giant);
+            (1..60).for_each(|n| cache.put(cached(60 * batch + n)));
+            giant = cache.take(id).unwrap();
+        }
     }
 
     #[test]

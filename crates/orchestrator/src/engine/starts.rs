@@ -22,6 +22,9 @@ const WORKS_FOR_A_START_WHEN_GROWN: i64 = 4_096;
 /// Executions with a task for a worker, beyond those when it became busy, from which on it counts as
 /// grown.
 const GROWN_ABOVE: i64 = 1_024;
+/// How long it must have time left before it counts them anew: callers that only stop for a moment
+/// must not gain anything by it.
+const CALM_AFTER: Duration = Duration::from_secs(10);
 /// Credit for a start while the engine is busy; an execution that ends gives it.
 const CREDIT_FOR_A_START: i64 = WORKS_FOR_A_START_WHEN_GROWN;
 /// Credit that is kept; an even flow of starts needs little of it.
@@ -43,6 +46,8 @@ pub(super) struct Starts {
     works: Mean,
     /// When there was last other work.
     worked_at: Option<Instant>,
+    /// When it was last busy.
+    busy_at: Option<Instant>,
 }
 
 impl Starts {
@@ -88,7 +93,9 @@ impl Starts {
         }
         self.works.see(count(others));
         self.worked_at = Some(now);
-        if self.busy_for(now).is_none() {
+        if self.busy_for(now).is_some() {
+            self.busy_at = Some(now);
+        } else if self.busy_at.is_none_or(|busy_at| busy_at + CALM_AFTER < now) {
             self.grown = 0;
         }
         if self.credit < CREDIT_FOR_A_START {
@@ -170,12 +177,22 @@ mod tests {
         starts.opened(1, 1);
         starts.opened(-3, -3);
         assert_eq!(starts.beside(32, false, now).len(), 3);
-        // With less under way, and where it was not busy in between, as before.
+        // With less under way as before.
         starts.opened(3, -10);
         assert_eq!(starts.beside(32, false, now).len(), 1);
-        starts.opened(1, GROWN_ABOVE + 11);
-        starts.note_work(1, now + 2 * WORK_RETURNS_WITHIN);
-        assert_eq!(starts.grown, 0);
+    }
+
+    #[test]
+    fn a_moment_of_rest_does_not_make_it_count_anew() {
+        let now = Instant::now();
+        let mut starts = busy_starts(now);
+        starts.opened(0, GROWN_ABOVE + 1);
+        let rests = [2 * WORK_RETURNS_WITHIN, 2 * CALM_AFTER];
+        let grown = rests.map(|rest| {
+            starts.beside(1, false, now + rest);
+            starts.grown
+        });
+        assert_eq!(grown, [GROWN_ABOVE + 1, 0]);
     }
 
     #[test]
