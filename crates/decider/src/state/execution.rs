@@ -292,7 +292,9 @@ impl Execution {
 
     /// Rough size in memory, bytes. Most of what a small one takes are the first nodes of its maps.
     pub fn weight_bytes(&self) -> usize {
-        3_300 + self.input.len_bytes() + self.tasks.len() * 500 + self.task_payload_bytes
+        let payloads = [&self.input, &self.variables, &self.output].map(Payload::len_bytes);
+        let payload_bytes = payloads.iter().sum::<usize>() + self.task_payload_bytes;
+        3_300 + self.tasks.len() * 500 + payload_bytes
     }
 }
 
