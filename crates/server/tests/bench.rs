@@ -112,7 +112,7 @@ fn a_soak_lasts_as_long_as_asked() {
 fn an_overload_is_told_in_three_parts() {
     let report = bench("overload --seconds 2 --callers 300 --in-flight 4");
     let executions = report["workflows"].as_u64().unwrap();
-    check(&report, executions, 1_000 * executions);
+    check(&report, executions, 2_000 * executions);
     let overload = &report["overload"];
     for part in ["before", "beside", "after"] {
         assert!(overload[part]["tasksPerS"].as_f64().unwrap() > 0.0, "{part}: {report}");
