@@ -76,7 +76,7 @@ impl Execution {
         }
         self.last_seq = self.last_seq.max(task.seq);
         let was_ended = has_ended(self.by_reference(&task.reference));
-        self.note_names(task);
+        self.note_newest(task);
         self.count(task, true);
         self.task_payload_bytes += task.payload_bytes();
         self.tasks.insert(task.seq, task.clone());
@@ -86,8 +86,8 @@ impl Execution {
         }
     }
 
-    /// It is the newest task of its name, and of its step.
-    fn note_names(&mut self, task: &Task) {
+    /// It is the newest task, and so the one of its name and of its step.
+    fn note_newest(&mut self, task: &Task) {
         self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::DynamicFork { .. });
         self.by_reference.insert(task.reference.clone(), task.seq);
         if let Some(base) = &task.base {
@@ -222,7 +222,7 @@ impl Execution {
         self.task_payload_bytes = tasks.iter().map(|task| task.payload_bytes()).sum();
         self.has_dynamic_fork = false;
         for task in &tasks {
-            self.note_names(task);
+            self.note_newest(task);
             self.count(task, true);
         }
         for task in tasks.iter().filter(|task| task.join_on.is_some()) {

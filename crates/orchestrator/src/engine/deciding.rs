@@ -54,17 +54,19 @@ impl Draft {
 
     /// How many more executions are open with it: 1, 0 or -1. Children do not count.
     pub(super) fn opened(&self) -> i64 {
-        let is_open = |execution: &Execution| {
+        self.more_that(|execution| {
             !execution.status.is_terminal() && execution.facts.parent.is_none()
-        };
-        let was_open = self.before.as_ref().is_some_and(|cached| is_open(&cached.execution));
-        i64::from(is_open(&self.after)) - i64::from(was_open)
+        })
     }
 
     /// How many more executions have a task for a worker with it: 1, 0 or -1.
     pub(super) fn gone_under_way(&self) -> i64 {
-        let was = self.before.as_ref().is_some_and(|cached| cached.execution.is_with_workers());
-        i64::from(self.after.is_with_workers()) - i64::from(was)
+        self.more_that(Execution::is_with_workers)
+    }
+
+    fn more_that(&self, is_so: impl Fn(&Execution) -> bool) -> i64 {
+        let was_so = self.before.as_ref().is_some_and(|cached| is_so(&cached.execution));
+        i64::from(is_so(&self.after)) - i64::from(was_so)
     }
 }
 
