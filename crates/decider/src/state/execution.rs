@@ -276,12 +276,6 @@ impl Execution {
         self.wait_counts.map(|count| count > 0)
     }
 
-    /// Whether a worker has one of its tasks, or may take one.
-    pub fn is_with_workers(&self) -> bool {
-        let [leased, ready, ..] = self.wait_counts;
-        leased + ready > 0
-    }
-
     /// The place in its queue of a task that any worker may take.
     pub fn ready_since(&self, seq: u32) -> Option<Timestamp> {
         match self.tasks.get(&seq)?.delivery {

@@ -344,8 +344,8 @@ impl Engine {
         };
         let lost = self.dispatcher.deliver(show, self.handle.upgrade().as_ref());
         self.meter.committed(deciding.drafts.values(), queued.len(), self.parts.clock.now());
-        let sum_of = |of: fn(&Draft) -> i64| deciding.drafts.values().map(of).sum();
-        self.starts.opened(sum_of(Draft::opened), sum_of(Draft::gone_under_way));
+        self.starts.opened(deciding.drafts.values().map(Draft::opened));
+        self.starts.taken(deciding.drafts.values().flat_map(Draft::waits_ms));
         for draft in deciding.drafts.values() {
             self.parts.tracer.committed(&draft.after, &draft.changes, draft.version() + 1);
         }

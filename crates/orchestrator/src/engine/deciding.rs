@@ -6,7 +6,7 @@ use super::{Cached, Engine, Work};
 use crate::error::OrchestratorError;
 use crate::journal;
 use crate::library::{Frozen, Snapshot};
-use baton_common::ExecutionId;
+use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
 use baton_decider::command::{Command, Letter, News, Rejection};
 use baton_decider::decide::{Context, Decider, Decision, Evaluations, Outcome, decide};
@@ -54,19 +54,24 @@ impl Draft {
 
     /// How many more executions are open with it: 1, 0 or -1. Children do not count.
     pub(super) fn opened(&self) -> i64 {
-        self.more_that(|execution| {
+        let is_open = |execution: &Execution| {
             !execution.status.is_terminal() && execution.facts.parent.is_none()
+        };
+        let was_open = self.before.as_ref().is_some_and(|cached| is_open(&cached.execution));
+        i64::from(is_open(&self.after)) - i64::from(was_open)
+    }
+
+    /// Since when a task had been ready before the batch; `None` where the batch made it so.
+    pub(super) fn was_ready_since(&self, seq: u32) -> Option<Timestamp> {
+        self.before.as_ref().and_then(|cached| cached.execution.ready_since(seq))
+    }
+
+    /// How long each task that a worker got with it had been ready, ms.
+    pub(super) fn waits_ms(&self) -> impl Iterator<Item = i64> {
+        self.changes.iter().filter_map(|change| {
+            let Change::TaskLeased { seq, at, .. } = change else { return None };
+            Some(self.was_ready_since(*seq).map_or(0, |ready_at| at.millis_since(ready_at)))
         })
-    }
-
-    /// How many more executions have a task for a worker with it: 1, 0 or -1.
-    pub(super) fn gone_under_way(&self) -> i64 {
-        self.more_that(Execution::is_with_workers)
-    }
-
-    fn more_that(&self, is_so: impl Fn(&Execution) -> bool) -> i64 {
-        let was_so = self.before.as_ref().is_some_and(|cached| is_so(&cached.execution));
-        i64::from(is_so(&self.after)) - i64::from(was_so)
     }
 }
 

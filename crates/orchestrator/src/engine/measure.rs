@@ -152,7 +152,7 @@ impl Meter {
     }
 
     fn count_lease(&mut self, draft: &Draft, seq: u32, at: Timestamp, now: Timestamp) {
-        let was_ready = draft.before.as_ref().and_then(|cached| cached.execution.ready_since(seq));
+        let was_ready = draft.was_ready_since(seq);
         if let Some((execution, task)) = task_of(draft, seq) {
             let waited_ms = was_ready.map_or(0, |ready_at| at.millis_since(ready_at));
             let metrics = self.task_types.get(&execution.node_of(task).task_type);

@@ -14,21 +14,23 @@ const BUSY_ABOVE: f32 = 8.0;
 /// How long after other work more of it is awaited: the workers are on their way with it, and must not
 /// find the engine in a batch of starts.
 const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
-/// Other works that give a busy engine a start where nothing ends, so that no start waits for ever.
-const WORKS_FOR_A_START: i64 = 32;
-/// The same once much more is under way than when it became busy. A twentieth more for minutes would
-/// be more than the memory holds, and then every work costs a load.
-const WORKS_FOR_A_START_WHEN_GROWN: i64 = 4_096;
-/// Executions with a task for a worker, beyond those when it became busy, from which on it counts as
-/// grown.
-const GROWN_ABOVE: i64 = 1_024;
-/// How long it must have time left before it counts them anew: callers that only stop for a moment
-/// must not gain anything by it.
-const CALM_AFTER: Duration = Duration::from_secs(10);
-/// Credit for a start while the engine is busy; an execution that ends gives it.
-const CREDIT_FOR_A_START: i64 = WORKS_FOR_A_START_WHEN_GROWN;
-/// Credit that is kept; an even flow of starts needs little of it.
-const CREDIT_MAX: i64 = 256 * CREDIT_FOR_A_START;
+/// Of so many other works a busy engine takes a start, where fewer executions end, so that no start
+/// waits for ever.
+const WORKS_FOR_A_START: i64 = 64;
+/// The same while it is late: more are open by some hundred a second, for minutes more than the memory
+/// holds.
+const WORKS_FOR_A_START_WHEN_LATE: i64 = 4_096;
+/// A task that was ready for so long before a worker got it was late.
+const LATE_ABOVE_MS: i64 = 100;
+/// The engine is late while more than this part of the tasks that workers get are: their executions
+/// may have left the memory meanwhile, and fewer loads than that cost little.
+const LATE_PART: f32 = 0.125;
+/// What a work adds to a start, in parts of one.
+const PARTS_OF_A_START: i64 = WORKS_FOR_A_START_WHEN_LATE;
+/// Starts that a busy engine keeps for later; an even flow needs few.
+const CREDIT_MAX: i64 = 256;
+/// Ends that are remembered in place of works towards a start.
+const ENDS_REMEMBERED: i64 = 64;
 /// Of how many other works one start is taken beside while the engine has time left, but too many
 /// starts come.
 const WORKS_BESIDE_A_START: usize = 8;
@@ -39,15 +41,16 @@ const BATCH_STARTS_LEAST: usize = 4;
 #[derive(Default)]
 pub(super) struct Starts {
     waiting: VecDeque<Job>,
+    /// Starts that a busy engine may take: one for each execution that has ended.
     credit: i64,
-    /// How many more executions have a task for a worker than when the engine became busy.
-    grown: i64,
+    /// What other works have added to a start without an end, less the ends, in parts of a start.
+    worked: i64,
     /// Other works in a batch.
     works: Mean,
     /// When there was last other work.
     worked_at: Option<Instant>,
-    /// When it was last busy.
-    busy_at: Option<Instant>,
+    /// Part of the tasks that workers get which were late.
+    late: Mean,
 }
 
 impl Starts {
@@ -59,16 +62,31 @@ impl Starts {
         self.waiting.is_empty()
     }
 
-    /// So many more executions are open, and so many more have a task for a worker, or fewer where it
-    /// is negative.
-    pub(super) fn opened(&mut self, executions: i64, under_way: i64) {
-        self.credit = (self.credit - executions * CREDIT_FOR_A_START).clamp(0, CREDIT_MAX);
-        self.grown = (self.grown + under_way).max(0);
+    /// Of these executions each is one more that is open (1), one fewer (-1), or neither (0).
+    pub(super) fn opened(&mut self, executions: impl Iterator<Item = i64>) {
+        for more in executions {
+            self.credit -= more;
+            self.worked += more.min(0) * PARTS_OF_A_START;
+        }
+        self.credit = self.credit.clamp(0, CREDIT_MAX);
+        self.worked = self.worked.max(-ENDS_REMEMBERED * PARTS_OF_A_START);
+    }
+
+    /// Workers got tasks that had been ready for so long, ms.
+    pub(super) fn taken(&mut self, waits_ms: impl Iterator<Item = i64>) {
+        let (mut tasks, mut late) = (0, 0);
+        for wait_ms in waits_ms {
+            tasks += 1;
+            late += usize::from(wait_ms > LATE_ABOVE_MS);
+        }
+        if tasks > 0 {
+            self.late.see(count(late) / count(tasks));
+        }
     }
 
     /// How long the next start has to wait for other work to come first; `None` when none waits.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
-        let wait = self.busy_for(now).filter(|_| self.credit < CREDIT_FOR_A_START);
+        let wait = self.busy_for(now).filter(|_| self.credit == 0);
         (!self.is_empty()).then(|| wait.unwrap_or_default())
     }
 
@@ -78,7 +96,7 @@ impl Starts {
             self.note_work(others, now);
         }
         let share = if self.busy_for(now).is_some() {
-            usize::try_from(self.credit / CREDIT_FOR_A_START).unwrap_or(0)
+            usize::try_from(self.credit).unwrap_or(0)
         } else if is_full && self.work_awaited_for(now).is_some() {
             (others / WORKS_BESIDE_A_START).max(BATCH_STARTS_LEAST)
         } else {
@@ -93,19 +111,16 @@ impl Starts {
         }
         self.works.see(count(others));
         self.worked_at = Some(now);
-        if self.busy_for(now).is_some() {
-            self.busy_at = Some(now);
-        } else if self.busy_at.is_none_or(|busy_at| busy_at + CALM_AFTER < now) {
-            self.grown = 0;
-        }
-        if self.credit < CREDIT_FOR_A_START {
-            let works_for_a_start = if self.grown > GROWN_ABOVE {
-                WORKS_FOR_A_START_WHEN_GROWN
+        if self.credit == 0 {
+            let works_for_a_start = if self.late.is_above(LATE_PART) {
+                WORKS_FOR_A_START_WHEN_LATE
             } else {
                 WORKS_FOR_A_START
             };
             let others = i64::try_from(others).unwrap_or(works_for_a_start);
-            self.credit += others * (CREDIT_FOR_A_START / works_for_a_start);
+            self.worked += others * (PARTS_OF_A_START / works_for_a_start);
+            self.credit = (self.worked / PARTS_OF_A_START).max(0);
+            self.worked -= self.credit * PARTS_OF_A_START;
         }
     }
 
@@ -140,7 +155,7 @@ mod tests {
         while starts.busy_for(now).is_none() {
             starts.beside(32, true, now);
         }
-        starts.credit = 0;
+        (starts.credit, starts.worked) = (0, 0);
         starts
     }
 
@@ -153,46 +168,64 @@ mod tests {
         assert_eq!(starts.wait(now), None);
     }
 
+    /// Workers get tasks that have waited for so long.
+    fn take(starts: &mut Starts, wait_ms: i64) {
+        (0..40).for_each(|_| starts.taken(std::iter::repeat_n(wait_ms, 30)));
+    }
+
     #[test]
     fn a_busy_engine_starts_one_for_each_that_ends() {
         let now = Instant::now();
         let mut starts = busy_starts(now);
         for _ in 0..20 {
-            assert_eq!(starts.beside(32, false, now).len(), 1);
-            starts.opened(1, 1);
+            starts.opened([-1, 0, -1].into_iter());
+            assert_eq!(starts.beside(32, false, now).len(), 2);
+            starts.opened([1, 1].into_iter());
         }
         // A batch can bear more executions than it has works.
-        starts.opened(100_000, 0);
-        starts.opened(-10, -10);
+        starts.opened(std::iter::repeat_n(1, 1_000));
+        starts.opened(std::iter::repeat_n(-1, 10));
         assert_eq!(starts.beside(32, false, now).len(), 10);
     }
 
     #[test]
-    fn much_under_way_hardly_grows_and_goes_on_at_the_rate_of_ends() {
+    fn where_none_ends_works_give_some() {
         let now = Instant::now();
         let mut starts = busy_starts(now);
-        starts.opened(0, GROWN_ABOVE + 1);
-        let taken: usize = (0..64).map(|_| starts.beside(64, false, now).len()).sum();
-        assert_eq!(taken, 1);
-        starts.opened(1, 1);
-        starts.opened(-3, -3);
-        assert_eq!(starts.beside(32, false, now).len(), 3);
-        // With less under way as before.
-        starts.opened(3, -10);
-        assert_eq!(starts.beside(32, false, now).len(), 1);
+        let mut taken = |ends: usize| {
+            let mut taken = 0;
+            for _ in 0..64 {
+                starts.opened(std::iter::repeat_n(-1, ends));
+                let begun = starts.beside(64, false, now).len();
+                starts.opened(std::iter::repeat_n(1, begun));
+                taken += begun;
+            }
+            taken
+        };
+        // One of 64 works, whether one ends meanwhile or none; no more than end where more do.
+        assert_eq!([0, 1, 2].map(&mut taken), [64, 64, 128]);
     }
 
     #[test]
-    fn a_moment_of_rest_does_not_make_it_count_anew() {
+    fn a_late_one_goes_on_at_the_rate_of_ends() {
         let now = Instant::now();
         let mut starts = busy_starts(now);
-        starts.opened(0, GROWN_ABOVE + 1);
-        let rests = [2 * WORK_RETURNS_WITHIN, 2 * CALM_AFTER];
-        let grown = rests.map(|rest| {
-            starts.beside(1, false, now + rest);
-            starts.grown
-        });
-        assert_eq!(grown, [GROWN_ABOVE + 1, 0]);
+        take(&mut starts, LATE_ABOVE_MS + 1);
+        let taken: usize = (0..64).map(|_| starts.beside(64, false, now).len()).sum();
+        assert_eq!(taken, 1);
+        take(&mut starts, LATE_ABOVE_MS);
+        starts.credit = 0;
+        assert_eq!(starts.beside(64, false, now).len(), 1);
+    }
+
+    #[test]
+    fn a_queue_that_is_slow_beside_a_fast_one_does_not_make_it_late() {
+        let now = Instant::now();
+        let mut starts = busy_starts(now);
+        let waits_ms = std::iter::once(60_000).chain(std::iter::repeat_n(5, 15));
+        (0..40).for_each(|_| starts.taken(waits_ms.clone()));
+        starts.taken(std::iter::empty());
+        assert_eq!(starts.beside(64, false, now).len(), 1);
     }
 
     #[test]
