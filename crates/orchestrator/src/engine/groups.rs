@@ -8,6 +8,7 @@ use super::loading::States;
 use baton_common::ExecutionId;
 use baton_store::{Batch, CommitError, Conflict, ExecutionWrite, MessageId, Scope, StoreError};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Instant;
 
 /// A set of shards, a bit each.
 #[derive(Clone, Copy, Default)]
@@ -68,7 +69,11 @@ impl Engine {
         let needed = parts.into_iter().filter(|(_, batch)| is_needed(batch));
         let (shards, batches): (Vec<Shards>, Vec<Batch>) = needed.unzip();
         let mut outcome = Outcome::default();
+        let began = Instant::now();
         let sent = self.lane.commit_each(&batches).await;
+        if !sent.is_empty() && sent.iter().all(Result::is_ok) {
+            self.starts.committed(began.elapsed());
+        }
         for (shards, sent) in shards.into_iter().zip(sent) {
             if let Err(error) = sent {
                 outcome.add(shards, error);

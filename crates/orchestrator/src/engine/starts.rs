@@ -8,9 +8,11 @@ use super::mean::{Mean, count};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Above so many other works in a batch, in the mean, the engine has all it can do: with less to do
-/// batches are smaller, whatever the machine.
+/// Above so many other works in a batch, in the mean, the engine may have all it can do: with less to
+/// do batches are smaller, unless a commit takes long however little is in it.
 const BUSY_ABOVE: f32 = 8.0;
+/// So many times the shortest commit takes one, in the mean, that takes long for what is in it.
+const LONG_COMMIT: f32 = 2.0;
 /// How long after other work more of it is awaited: the workers are on their way with it, and must not
 /// find the engine in a batch of starts.
 const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
@@ -49,6 +51,10 @@ pub(super) struct Starts {
     works: Mean,
     /// When there was last other work.
     worked_at: Option<Instant>,
+    /// How long a commit takes, seconds.
+    commit: Mean,
+    /// The shortest ever: what one takes of which little is asked.
+    shortest_commit: Option<Duration>,
     /// Part of the tasks that workers get which were late.
     late: Mean,
 }
@@ -82,6 +88,13 @@ impl Starts {
         if tasks > 0 {
             self.late.see(count(late) / count(tasks));
         }
+    }
+
+    /// A commit took so long.
+    pub(super) fn committed(&mut self, duration: Duration) {
+        self.commit.see(duration.as_secs_f32());
+        let shortest = self.shortest_commit.map_or(duration, |shortest| shortest.min(duration));
+        self.shortest_commit = Some(shortest);
     }
 
     /// How long the next start has to wait for other work to come first; `None` when none waits.
@@ -126,7 +139,10 @@ impl Starts {
 
     /// How long the engine still counts as busy, if it does.
     fn busy_for(&self, now: Instant) -> Option<Duration> {
-        self.work_awaited_for(now).filter(|_| self.works.is_above(BUSY_ABOVE))
+        let is_long = self
+            .shortest_commit
+            .is_some_and(|shortest| self.commit.is_above(LONG_COMMIT * shortest.as_secs_f32()));
+        self.work_awaited_for(now).filter(|_| is_long && self.works.is_above(BUSY_ABOVE))
     }
 
     /// How long other work is still awaited, if it is.
@@ -149,9 +165,16 @@ mod tests {
         starts
     }
 
+    /// One commit takes so long, then many so long, ms.
+    fn commit(starts: &mut Starts, [first, others]: [u64; 2]) {
+        starts.committed(Duration::from_millis(first));
+        (0..40).for_each(|_| starts.committed(Duration::from_millis(others)));
+    }
+
     /// Those of an engine that has become busy.
     fn busy_starts(now: Instant) -> Starts {
         let mut starts = starts(500);
+        commit(&mut starts, [1, 4]);
         while starts.busy_for(now).is_none() {
             starts.beside(32, true, now);
         }
@@ -171,6 +194,15 @@ mod tests {
     /// Workers get tasks that have waited for so long.
     fn take(starts: &mut Starts, wait_ms: i64) {
         (0..40).for_each(|_| starts.taken(std::iter::repeat_n(wait_ms, 30)));
+    }
+
+    #[test]
+    fn large_batches_of_a_far_database_are_no_sign() {
+        let now = Instant::now();
+        let mut starts = starts(500);
+        commit(&mut starts, [10, 15]);
+        let taken: usize = (0..40).map(|_| starts.beside(32, false, now).len()).sum();
+        assert_eq!(taken, 500);
     }
 
     #[test]
