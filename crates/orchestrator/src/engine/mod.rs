@@ -339,7 +339,9 @@ impl Engine {
         jobs.extend(due.into_iter().map(|(_, id)| Job::wake_up(id)));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
         let is_full = self.parts.admission.is_full();
-        jobs.extend(self.starts.beside(jobs.len(), is_full, Instant::now()));
+        let began = Instant::now();
+        jobs.extend(self.starts.beside(jobs.len(), is_full, began));
+        self.starts.refuse_overdue(began);
         self.reserve();
         if !jobs.is_empty() {
             self.meter.begin();
@@ -349,7 +351,9 @@ impl Engine {
 
     fn sort_in(&mut self, work: Work, jobs: &mut Vec<Job>) {
         match work {
-            Work::Job(job) if matches!(job.what, What::Start(_)) => self.starts.push(*job),
+            Work::Job(job) if matches!(job.what, What::Start(_)) => {
+                self.starts.push(*job, Instant::now());
+            }
             Work::Job(job) => jobs.push(*job),
             Work::Poll(poll) => self.dispatcher.register(poll),
             Work::Return(tasks) => {

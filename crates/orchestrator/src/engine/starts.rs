@@ -5,6 +5,7 @@
 use super::BATCH_WORKS_MAX;
 use super::jobs::Job;
 use super::mean::{Mean, count};
+use crate::error::OrchestratorError;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 const BUSY_ABOVE: f32 = 8.0;
 /// So many times the shortest commit takes one, in the mean, that takes long for what is in it.
 const LONG_COMMIT: f32 = 2.0;
+/// How long a start waits for its turn before it is refused: less than callers wait for an answer.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long after other work more of it is awaited: the workers are on their way with it, and must not
 /// find the engine in a batch of starts.
 const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
@@ -42,7 +45,8 @@ const BATCH_STARTS_LEAST: usize = 4;
 /// Starts in the order they came; admission bounds them.
 #[derive(Default)]
 pub(super) struct Starts {
-    waiting: VecDeque<Job>,
+    /// With when they came.
+    waiting: VecDeque<(Instant, Job)>,
     /// Starts that a busy engine may take: one for each execution that has ended.
     credit: i64,
     /// What other works have added to a start without an end, less the ends, in parts of a start.
@@ -60,8 +64,8 @@ pub(super) struct Starts {
 }
 
 impl Starts {
-    pub(super) fn push(&mut self, start: Job) {
-        self.waiting.push_back(start);
+    pub(super) fn push(&mut self, start: Job, now: Instant) {
+        self.waiting.push_back((now, start));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -103,6 +107,16 @@ impl Starts {
         (!self.is_empty()).then(|| wait.unwrap_or_default())
     }
 
+    /// Refuses the starts that have waited too long.
+    pub(super) fn refuse_overdue(&mut self, now: Instant) {
+        while let Some((_, start)) = self.waiting.pop_front_if(|(came, _)| *came + WAIT_MAX <= now)
+        {
+            let waited = WAIT_MAX.as_secs();
+            let message = format!("no start was possible for {waited} s; try again later");
+            start.refuse(OrchestratorError::Overloaded(message));
+        }
+    }
+
     /// The starts to decide together with that many other jobs.
     pub(super) fn beside(&mut self, others: usize, is_full: bool, now: Instant) -> Vec<Job> {
         if others > 0 {
@@ -115,7 +129,7 @@ impl Starts {
         } else {
             BATCH_WORKS_MAX
         };
-        self.waiting.drain(..share.min(self.waiting.len())).collect()
+        self.waiting.drain(..share.min(self.waiting.len())).map(|(_, start)| start).collect()
     }
 
     fn note_work(&mut self, others: usize, now: Instant) {
@@ -154,13 +168,16 @@ impl Starts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::jobs::What;
     use super::*;
     use baton_common::{ExecutionId, Timestamp};
+    use baton_decider::command::Command;
 
     fn starts(number: u64) -> Starts {
         let mut starts = Starts::default();
+        let now = Instant::now();
         for n in 0..number {
-            starts.push(Job::wake_up(ExecutionId::new(Timestamp::from_millis(1), n << 12)));
+            starts.push(Job::wake_up(ExecutionId::new(Timestamp::from_millis(1), n << 12)), now);
         }
         starts
     }
@@ -269,6 +286,21 @@ mod tests {
         let later = now + WORK_RETURNS_WITHIN;
         assert_eq!(starts.wait(later), Some(Duration::ZERO));
         assert!(!starts.beside(0, false, later).is_empty());
+    }
+
+    #[test]
+    fn a_start_that_waited_too_long_is_refused() {
+        let now = Instant::now();
+        let mut starts = Starts::default();
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        let id = ExecutionId::new(Timestamp::from_millis(1), 1 << 12);
+        starts.push(Job::new(id, What::Command(Command::Begin), Some(reply)), now);
+        starts.push(Job::wake_up(id), now + WAIT_MAX);
+        starts.refuse_overdue(now + WAIT_MAX / 2);
+        assert_eq!(starts.waiting.len(), 2);
+        starts.refuse_overdue(now + WAIT_MAX);
+        assert_eq!(starts.waiting.len(), 1);
+        assert!(matches!(answer.try_recv(), Ok(Err(OrchestratorError::Overloaded(_)))));
     }
 
     #[test]
