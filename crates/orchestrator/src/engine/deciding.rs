@@ -61,16 +61,18 @@ impl Draft {
         i64::from(is_open(&self.after)) - i64::from(was_open)
     }
 
-    /// Since when a task had been ready before the batch; `None` where the batch made it so.
-    pub(super) fn was_ready_since(&self, seq: u32) -> Option<Timestamp> {
-        self.before.as_ref().and_then(|cached| cached.execution.ready_since(seq))
+    /// How long a task that a worker got at `at` had been ready, ms; `None` where the batch itself made
+    /// it so.
+    pub(super) fn waited_ms(&self, seq: u32, at: Timestamp) -> Option<i64> {
+        let ready_at = self.before.as_ref()?.execution.ready_since(seq)?;
+        Some(at.millis_since(ready_at))
     }
 
     /// How long each task that a worker got with it had been ready, ms.
     pub(super) fn waits_ms(&self) -> impl Iterator<Item = i64> {
         self.changes.iter().filter_map(|change| {
             let Change::TaskLeased { seq, at, .. } = change else { return None };
-            Some(self.was_ready_since(*seq).map_or(0, |ready_at| at.millis_since(ready_at)))
+            Some(self.waited_ms(*seq, *at).unwrap_or(0))
         })
     }
 }

@@ -71,8 +71,10 @@ impl Engine {
         let mut outcome = Outcome::default();
         let began = Instant::now();
         let sent = self.lane.commit_each(&batches).await;
+        let took = began.elapsed();
+        self.meter.sent(&batches, &sent, took);
         if !sent.is_empty() && sent.iter().all(Result::is_ok) {
-            self.starts.committed(began.elapsed());
+            self.starts.committed(took);
         }
         for (shards, sent) in shards.into_iter().zip(sent) {
             if let Err(error) = sent {

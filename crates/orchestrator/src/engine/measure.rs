@@ -1,58 +1,16 @@
-//! What the engine counts of each batch, once it is committed.
+//! What the engine counts of each batch: its commit, and what it did once it is committed.
 //!
 //! The loop owns the [`Meter`], which knows the metrics of each workflow and task type, so that an
 //! event costs a look into a map of its own and a few atomic additions.
 use super::deciding::Draft;
 use super::dispatch::Dispatcher;
-use async_trait::async_trait;
 use baton_common::Timestamp;
 use baton_decider::change::{Change, TaskEnd};
 use baton_decider::deadline::{self, Deadline};
 use baton_decider::state::{Delivery, Execution, Task};
-use baton_store::{Batch, CommitError, CommitLane};
+use baton_store::{Batch, CommitError};
 use baton_telemetry::{ByName, EngineMetrics, TaskTypeMetrics, WorkflowMetrics};
-use std::time::Instant;
-
-/// A lane that counts its commits.
-pub(super) struct MeasuredLane {
-    pub(super) lane: Box<dyn CommitLane>,
-    pub(super) metrics: EngineMetrics,
-}
-
-#[async_trait]
-impl CommitLane for MeasuredLane {
-    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
-        let began = Instant::now();
-        let outcome = self.lane.commit(batch).await;
-        self.count(batch, &outcome, began);
-        outcome
-    }
-
-    async fn commit_each(&mut self, batches: &[Batch]) -> Vec<Result<(), CommitError>> {
-        let began = Instant::now();
-        let outcomes = self.lane.commit_each(batches).await;
-        for (batch, outcome) in batches.iter().zip(&outcomes) {
-            self.count(batch, outcome, began);
-        }
-        outcomes
-    }
-}
-
-impl MeasuredLane {
-    fn count(&self, batch: &Batch, outcome: &Result<(), CommitError>, began: Instant) {
-        self.metrics.commit_duration.observe(began.elapsed());
-        match outcome {
-            Ok(()) => {
-                self.metrics.commits.inc();
-                self.metrics.commit_batch.observe_size(batch.writes.len());
-            }
-            Err(CommitError::Conflict(_)) => {
-                self.metrics.conflicts.inc();
-            }
-            Err(CommitError::Store(_)) => {}
-        }
-    }
-}
+use std::time::{Duration, Instant};
 
 /// Counts what batches do.
 pub(super) struct Meter {
@@ -72,6 +30,28 @@ impl Meter {
     /// A batch begins.
     pub(super) fn begin(&mut self) {
         self.began = Instant::now();
+    }
+
+    /// These were sent to the database together, and answered after so long.
+    pub(super) fn sent(
+        &self,
+        batches: &[Batch],
+        outcomes: &[Result<(), CommitError>],
+        took: Duration,
+    ) {
+        for (batch, outcome) in batches.iter().zip(outcomes) {
+            self.metrics.commit_duration.observe(took);
+            match outcome {
+                Ok(()) => {
+                    self.metrics.commits.inc();
+                    self.metrics.commit_batch.observe_size(batch.writes.len());
+                }
+                Err(CommitError::Conflict(_)) => {
+                    self.metrics.conflicts.inc();
+                }
+                Err(CommitError::Store(_)) => {}
+            }
+        }
     }
 
     /// Wake-ups whose time has come are looked at now.
@@ -152,14 +132,13 @@ impl Meter {
     }
 
     fn count_lease(&mut self, draft: &Draft, seq: u32, at: Timestamp, now: Timestamp) {
-        let was_ready = draft.was_ready_since(seq);
+        let waited_ms = draft.waited_ms(seq, at);
         if let Some((execution, task)) = task_of(draft, seq) {
-            let waited_ms = was_ready.map_or(0, |ready_at| at.millis_since(ready_at));
             let metrics = self.task_types.get(&execution.node_of(task).task_type);
-            metrics.schedule_to_start.observe_ms(waited_ms);
+            metrics.schedule_to_start.observe_ms(waited_ms.unwrap_or(0));
         }
-        if let Some(ready_at) = was_ready {
-            self.metrics.step_latency.observe_ms(now.millis_since(ready_at));
+        if let Some(waited_ms) = waited_ms {
+            self.metrics.step_latency.observe_ms(waited_ms + now.millis_since(at));
         } else {
             self.metrics.tasks_handed_over.inc();
             self.metrics.step_latency.observe(self.began.elapsed());

@@ -35,7 +35,7 @@ use baton_telemetry::EngineMetrics;
 use cache::Cache;
 use dispatch::Dispatcher;
 use loading::Shared;
-use measure::{MeasuredLane, Meter};
+use measure::Meter;
 use starts::Starts;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -257,7 +257,7 @@ async fn run(
     ready: oneshot::Sender<Result<(), OrchestratorError>>,
 ) {
     let lane = match parts.store.open_lane().await {
-        Ok(lane) => Box::new(MeasuredLane { lane, metrics: parts.metrics.clone() }),
+        Ok(lane) => lane,
         Err(error) => {
             let _ = ready.send(Err(error.into()));
             return;

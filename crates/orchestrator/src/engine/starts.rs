@@ -188,6 +188,11 @@ mod tests {
         (0..40).for_each(|_| starts.committed(Duration::from_millis(others)));
     }
 
+    /// Workers get tasks that have waited for so long.
+    fn take(starts: &mut Starts, wait_ms: i64) {
+        (0..40).for_each(|_| starts.taken(std::iter::repeat_n(wait_ms, 30)));
+    }
+
     /// Those of an engine that has become busy.
     fn busy_starts(now: Instant) -> Starts {
         let mut starts = starts(500);
@@ -206,11 +211,6 @@ mod tests {
         assert_eq!(starts.wait(now), Some(Duration::ZERO));
         assert_eq!(starts.beside(4, false, now).len(), 500);
         assert_eq!(starts.wait(now), None);
-    }
-
-    /// Workers get tasks that have waited for so long.
-    fn take(starts: &mut Starts, wait_ms: i64) {
-        (0..40).for_each(|_| starts.taken(std::iter::repeat_n(wait_ms, 30)));
     }
 
     #[test]
@@ -262,8 +262,16 @@ mod tests {
         take(&mut starts, LATE_ABOVE_MS + 1);
         let taken: usize = (0..64).map(|_| starts.beside(64, false, now).len()).sum();
         assert_eq!(taken, 1);
+        starts.opened([1, -1, -1, -1].into_iter());
+        assert_eq!(starts.beside(64, false, now).len(), 3);
+    }
+
+    #[test]
+    fn it_is_late_no_longer_than_tasks_wait() {
+        let now = Instant::now();
+        let mut starts = busy_starts(now);
+        take(&mut starts, LATE_ABOVE_MS + 1);
         take(&mut starts, LATE_ABOVE_MS);
-        starts.credit = 0;
         assert_eq!(starts.beside(64, false, now).len(), 1);
     }
 
