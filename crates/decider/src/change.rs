@@ -1,6 +1,6 @@
 //! Facts that a decision returns. They are applied to the state in order, kept in the journal in this
 //! very form, and folded again when an execution is loaded: their JSON is a promise to our own past.
-use crate::state::{Delivery, Output, StartFacts, Task};
+use crate::state::{Branch, Delivery, Output, StartFacts, Step, Task};
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -101,6 +101,34 @@ pub enum Change {
         /// Their WorkflowTasks.
         steps: Vec<Payload>,
     },
+    /// A slice has ended: so many steps of the agenda are taken, and these come before and behind
+    /// those that are left. The next slice takes them.
+    AgendaLeft {
+        /// Steps taken from the agenda's front.
+        taken: u32,
+        /// New steps in front.
+        first: Vec<Step>,
+        /// New steps at the end.
+        last: Vec<Step>,
+    },
+    /// A dynamic fork is so wide that its branches come in several slices.
+    BranchesPlanned {
+        /// The fork.
+        fork: u32,
+        /// All its branches.
+        branches: Arc<[Branch]>,
+        /// What the JOIN waits for so far, a name for each branch that is there.
+        joined: Vec<Arc<str>>,
+    },
+    /// More branches of a wide fork are there.
+    BranchesJoined {
+        /// The fork.
+        fork: u32,
+        /// What the JOIN waits for, a name for each of them.
+        names: Vec<Arc<str>>,
+        /// Whether these were the last.
+        is_done: bool,
+    },
     /// These variables have new values.
     VariablesSet {
         /// Only the new ones.
@@ -130,6 +158,43 @@ pub enum Change {
     },
     /// An ended execution begins anew: all tasks are forgotten.
     ExecutionRestarted(Box<Restart>),
+}
+
+impl Change {
+    /// Bytes of the payloads it holds, for bounds; names and numbers do not count.
+    pub fn payload_bytes(&self) -> usize {
+        let of = |payload: &Option<Payload>| payload.as_ref().map_or(0, Payload::len_bytes);
+        match self {
+            Self::ExecutionStarted(facts) => facts.variables.len_bytes(),
+            Self::TaskScheduled(task) => task.payload_bytes(),
+            Self::TaskReported(report) => of(&report.output),
+            Self::TaskInputSet { input, .. } => input.len_bytes(),
+            Self::TaskEnded(end) => of(&end.output),
+            Self::TaskReopened(reopening) => of(&reopening.input) + reopening.output.len_bytes(),
+            Self::LoopIterated { outputs, .. } => outputs.len_bytes(),
+            Self::LoopAdvanced { item, .. } => of(item),
+            Self::StepsDefined { steps } => steps.iter().map(Payload::len_bytes).sum(),
+            Self::BranchesPlanned { branches, .. } => {
+                branches.iter().map(|branch| branch.input.len_bytes()).sum()
+            }
+            Self::VariablesSet { variables } => variables.len_bytes(),
+            Self::ExecutionEnded(end) => end.output.len_bytes(),
+            Self::OutputAmended { output } => output.len_bytes(),
+            Self::ExecutionRestarted(restart) => of(&restart.variables),
+            Self::TaskLeased { .. }
+            | Self::TaskMoved { .. }
+            | Self::TaskRenewed { .. }
+            | Self::TaskForgiven { .. }
+            | Self::TaskOverdue { .. }
+            | Self::ChildHeard { .. }
+            | Self::TasksRemoved { .. }
+            | Self::AgendaLeft { .. }
+            | Self::BranchesJoined { .. }
+            | Self::ExecutionPaused { .. }
+            | Self::ExecutionResumed { .. }
+            | Self::ExecutionReopened { .. } => 0,
+        }
+    }
 }
 
 /// A report that leaves the task open.

@@ -1,6 +1,6 @@
 //! DO_WHILE: its body again and again, by a condition or over a list.
 //! **Source**: conductor-semantics §1.9.
-use super::{Decider, Flow};
+use super::{Decider, Flow, Step};
 use crate::change::Change;
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node, NodeId};
@@ -46,8 +46,18 @@ impl Decider {
         let idle: Vec<u32> =
             idle.into_iter().rev().filter(|seq| self.execution.open_count(*seq) == 0).collect();
         let mut moved = false;
+        let mut is_blocked = false;
         for seq in idle {
-            moved |= self.close_iteration(seq).is_ok();
+            if self.slice.is_used_up() {
+                return true;
+            }
+            match self.close_iteration(seq) {
+                Ok(()) => moved = true,
+                Err(_) => is_blocked = true,
+            }
+        }
+        if is_blocked {
+            self.blocked.push(Step::Quiesce);
         }
         moved
     }

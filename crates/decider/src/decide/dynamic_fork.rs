@@ -3,10 +3,11 @@
 //!
 //! Data of a branch is never substituted a second time: Conductor does, and lets text that users
 //! supply read other data.
-use super::{Decider, Flow, Step, Stop, switch};
+use super::{Decider, Flow, Stop, switch};
+use crate::change::Change;
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node, NodeId, freeze_task};
-use crate::state::NodeKey;
+use crate::state::{Branch, Expansion, NodeKey, Step, Task};
 use crate::task_type::EngineType;
 use baton_common::definition::SubWorkflowParams;
 use baton_common::limits::FORK_BRANCHES_MAX;
@@ -18,22 +19,12 @@ use std::sync::Arc;
 /// definitions again: those are with the branches.
 const FORK_RECORD_BRANCHES_MAX: usize = 256;
 
-/// One branch as the input describes it.
-struct Branch {
-    reference: Arc<str>,
-    /// Its first step without name and input: branches that differ in nothing else share one.
-    step: Arc<WorkflowTask>,
-    input: Payload,
-}
-
-impl Branch {
-    /// The step as a definition of its own, with this input.
-    fn whole(&self, input: Payload) -> WorkflowTask {
-        let mut step = (*self.step).clone();
-        step.task_reference_name = Some(self.reference.to_string());
-        step.input_parameters = input;
-        step
-    }
+/// The step as a definition of its own, with this input.
+fn whole(branch: &Branch, input: Payload) -> WorkflowTask {
+    let mut step = (*branch.step).clone();
+    step.task_reference_name = Some(branch.reference.to_string());
+    step.input_parameters = input;
+    step
 }
 
 /// Keeps one of all steps that are alike but for name and input, so that a fork of a hundred
@@ -59,7 +50,9 @@ impl Decider {
         loop_task: Option<u32>,
         join: Option<NodeId>,
     ) -> Flow {
-        let Some(join) = self.join_behind(place, join) else { return Ok(()) };
+        if self.join_behind(place, join).is_none() {
+            return Ok(());
+        }
         let mut task = self.new_task(node, place, loop_task);
         task.input = self.input_of(node, None);
         let branches = match self.branches(node, &task.input) {
@@ -85,50 +78,115 @@ impl Decider {
         }
         self.ask_ahead(&branches)?;
         task.input = fork_input(&task.input, &branches);
+        let fork = task.seq;
         self.record_ended(task, TaskStatus::Completed);
-        let joined = self.schedule_branches(&branches, loop_task)?;
-        let plan = self.plan_of(join);
-        match plan.node(join.node) {
-            Some(node) if self.execution.status == WorkflowStatus::Running => {
-                self.schedule_join(node, join, loop_task, Some(&joined))
-            }
-            Some(_) | None => Ok(()),
-        }
+        let (branches, joined) = (branches.into(), imbl::Vector::new());
+        self.expansions.insert(fork, Expansion { branches, joined, recorded: 0 });
+        self.agenda.push_first(std::iter::once(Step::Branches(fork)));
+        Ok(())
     }
 
-    /// Has the choices of branches by script evaluated before anything is scheduled: the JOIN waits
-    /// for the step that they choose.
+    /// Has the choices of the first branches by script evaluated before they are scheduled, as many as
+    /// this slice has room for: the JOIN waits for the step that they choose.
     fn ask_ahead(&mut self, branches: &[Branch]) -> Flow {
         let mut is_complete = true;
-        for branch in branches {
-            if let Some(source) = switch::script_of(&branch.step) {
-                let script = switch::script(source, &branch.input);
-                is_complete &= self.evaluate(script).is_ok();
+        for (index, branch) in branches.iter().enumerate() {
+            let Some(source) = switch::script_of(&branch.step) else { continue };
+            if index > 0 && !self.has_room_for_script() {
+                break;
             }
+            is_complete &= self.evaluate(switch::script(source, &branch.input)).is_ok();
         }
         if is_complete { Ok(()) } else { Err(Stop::Wanted) }
     }
 
-    /// Creates every branch's first tasks; answers what the JOIN waits for, by name.
-    fn schedule_branches(
-        &mut self,
-        branches: &[Branch],
-        loop_task: Option<u32>,
-    ) -> Flow<Vec<Arc<str>>> {
+    /// Creates the next branches of a dynamic fork, as many as the slice allows; after the last of
+    /// them the JOIN, which waits for them by name.
+    pub(super) fn expand_fork(&mut self, fork: u32) -> Flow {
+        let Some(task) = self.execution.task(fork).cloned() else { return Ok(()) };
+        let Some(mut expansion) = self.expansion_of(fork) else { return Ok(()) };
+        let branches = expansion.branches.clone();
         let mut shared = HashMap::new();
-        let mut joined = Vec::with_capacity(branches.len());
-        for branch in branches {
-            if self.execution.status != WorkflowStatus::Running {
-                return Ok(joined);
-            }
-            let full = self.full_reference(&branch.reference, loop_task);
-            if self.execution.by_reference(&full).is_none() {
-                joined.push(self.schedule_branch(branch, loop_task, &mut shared)?);
-            } else {
-                joined.push(branch.reference.clone());
+        let mut flow = Ok(());
+        while let Some(branch) = branches.get(expansion.joined.len())
+            && self.execution.status == WorkflowStatus::Running
+            && !self.slice.is_used_up()
+        {
+            match self.join_branch(&branches[expansion.joined.len()..], branch, &task, &mut shared) {
+                Ok(name) => expansion.joined.push_back(name),
+                Err(stop) => {
+                    flow = Err(stop);
+                    break;
+                }
             }
         }
-        Ok(joined)
+        let is_done = expansion.joined.len() == branches.len();
+        if is_done && self.execution.status == WorkflowStatus::Running {
+            return self.close_expansion(&task, &expansion);
+        }
+        if flow.is_ok() {
+            self.agenda.push_first(std::iter::once(Step::Branches(fork)));
+        }
+        self.expansions.insert(fork, expansion);
+        flow
+    }
+
+    fn expansion_of(&mut self, fork: u32) -> Option<Expansion> {
+        let own = self.expansions.remove(&fork);
+        own.or_else(|| self.execution.expansions.get(&fork).map(|known| (**known).clone()))
+    }
+
+    /// Creates a branch unless it has begun; answers the name that the JOIN waits for.
+    fn join_branch(
+        &mut self,
+        ahead: &[Branch],
+        branch: &Branch,
+        fork: &Task,
+        shared: &mut Defined,
+    ) -> Flow<Arc<str>> {
+        let full = self.full_reference(&branch.reference, fork.loop_task);
+        if self.execution.by_reference(&full).is_some() {
+            return Ok(branch.reference.clone());
+        }
+        if switch::script_of(&branch.step).is_some() {
+            self.ask_ahead(ahead)?;
+        }
+        self.schedule_branch(branch, fork.loop_task, shared)
+    }
+
+    /// All branches are there: the JOIN follows.
+    fn close_expansion(&mut self, fork: &Task, expansion: &Expansion) -> Flow {
+        if self.execution.expansions.contains_key(&fork.seq) {
+            let names = expansion.joined.iter().skip(expansion.recorded).cloned().collect();
+            self.record(Change::BranchesJoined { fork: fork.seq, names, is_done: true });
+        }
+        let plan = self.plan_of(fork.place);
+        let node = plan.node(fork.place.node);
+        let Some(Kind::DynamicFork { join: Some(join) }) = node.map(|node| &node.kind) else {
+            return Ok(());
+        };
+        let place = NodeKey { plan: fork.place.plan, node: *join };
+        let joined: Vec<Arc<str>> = expansion.joined.iter().cloned().collect();
+        match plan.node(*join) {
+            Some(node) => self.schedule_join(node, place, fork.loop_task, Some(&joined)),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps in the state what is known of forks whose branches are still to come.
+    pub(super) fn record_expansions(&mut self) {
+        for (fork, expansion) in std::mem::take(&mut self.expansions) {
+            let Expansion { branches, joined, recorded } = expansion;
+            if self.execution.expansions.contains_key(&fork) {
+                let names: Vec<Arc<str>> = joined.iter().skip(recorded).cloned().collect();
+                if !names.is_empty() {
+                    self.record(Change::BranchesJoined { fork, names, is_done: false });
+                }
+            } else {
+                let joined = joined.into_iter().collect();
+                self.record(Change::BranchesPlanned { fork, branches, joined });
+            }
+        }
     }
 
     fn schedule_branch(
@@ -147,7 +205,7 @@ impl Decider {
             }
             return Ok(branch.reference.clone());
         }
-        let mut step = branch.whole(literal(&branch.input));
+        let mut step = whole(branch, literal(&branch.input));
         freeze_task(&mut step, &*self.context.surroundings.clone());
         let key = self.define_step(&step);
         let first = self.execution.last_seq + 1;
@@ -175,7 +233,7 @@ impl Decider {
 
     /// Takes the steps that a choice just put last on the agenda.
     fn take_schedules(&mut self) {
-        while let Some(step @ Step::Schedule { .. }) = self.agenda.back().copied() {
+        while let Some(step @ Step::Schedule { .. }) = self.agenda.back() {
             self.agenda.pop_back();
             if let Step::Schedule { place, loop_task } = step {
                 let _ = self.schedule(place, loop_task);
@@ -368,7 +426,7 @@ fn fork_input(input: &Payload, branches: &[Branch]) -> Payload {
     if branches.len() > FORK_RECORD_BRANCHES_MAX {
         return json::payload(&Object::from([("forkedTasks".to_owned(), json::payload(&names))]));
     }
-    let steps = branches.iter().map(|branch| branch.whole(branch.input.clone()));
+    let steps = branches.iter().map(|branch| whole(branch, branch.input.clone()));
     let steps: Vec<WorkflowTask> = steps.collect();
     let mut members = json::members(input);
     members.insert("forkedTasks".into(), json::payload(&names));

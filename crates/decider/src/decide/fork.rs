@@ -17,10 +17,11 @@ impl Decider {
         let Some(join) = self.join_behind(place, join) else { return Ok(()) };
         let task = self.new_task(node, place, loop_task);
         self.record_ended(task, TaskStatus::Completed);
-        for branch in branches {
-            self.schedule_within(NodeKey { plan: place.plan, node: *branch }, loop_task)?;
-        }
-        self.schedule(join, loop_task)
+        let branches = branches.iter().map(|node| NodeKey { plan: place.plan, node: *node });
+        let places: Vec<NodeKey> = branches.chain([join]).collect();
+        let schedule = |place: NodeKey| Step::Schedule { place, loop_task };
+        self.agenda.push_first(places.into_iter().map(schedule));
+        Ok(())
     }
 
     /// The JOIN that must stand behind a fork; fails the execution when there is none.

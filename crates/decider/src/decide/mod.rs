@@ -2,11 +2,13 @@
 //!
 //! A decision is a small agenda of steps worked off in order, each of which records changes and may
 //! put further steps on the agenda. Scripts are not evaluated here: a decision that needs one is
-//! suspended, and goes on when it is given the results.
+//! suspended, and continues when it is given the results. A decision that has used up its slice
+//! leaves the rest of its agenda in the state; see [`agenda`].
 #![expect(
     clippy::unnecessary_wraps,
     reason = "steps of all types have one signature, also those that never stop for a script"
 )]
+pub mod agenda;
 mod causes;
 mod do_while;
 mod dynamic_fork;
@@ -32,12 +34,13 @@ mod worker;
 use crate::change::Change;
 use crate::command::{Command, Letter, News, Rejection};
 use crate::scope::ExecutionScope;
-use crate::state::{Execution, NodeKey, Task};
-use baton_common::limits::STEPS_PER_DECISION_MAX;
+use crate::state::{Execution, Expansion, NodeKey, Task};
+pub(crate) use crate::state::Step;
+use agenda::{Agenda, Rest, Slice, SliceLimits};
 use baton_common::{ExecutionId, Payload, TaskDef, Timestamp, WorkflowStatus};
 use baton_expression::script::{Script, ScriptError};
 use baton_expression::template::Template;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What a decision may know of the world beyond the execution, as of one moment.
@@ -57,6 +60,8 @@ pub trait Surroundings: Send + Sync {
 pub struct Context {
     /// Now, by the database's clock.
     pub now: Timestamp,
+    /// How much is decided before the rest is left to the next decision.
+    pub slice: SliceLimits,
     /// Everything else.
     pub surroundings: Arc<dyn Surroundings>,
 }
@@ -91,20 +96,24 @@ pub fn decide(
     command: Command,
     context: Context,
 ) -> Result<Outcome, Rejection> {
-    let mut decider = Decider::new(execution.clone(), context);
-    decider.obey(command)?;
-    decider.run()
+    decide_knowing(execution, command, context, Evaluations::new())
 }
 
-/// A step of a decision.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
-    /// Create the task of a node, inside a loop or not.
-    Schedule { place: NodeKey, loop_task: Option<u32> },
-    /// Do what the engine itself does for a task.
-    Run(u32),
-    /// Draw the consequences of a task's end.
-    Settle(u32),
+/// [`decide`], with results of scripts that an earlier try has asked for: a decision that has to be
+/// made again never asks for the same script twice.
+///
+/// # Errors
+/// As [`decide`].
+pub fn decide_knowing(
+    execution: &Arc<Execution>,
+    command: Command,
+    context: Context,
+    evaluations: Evaluations,
+) -> Result<Outcome, Rejection> {
+    let mut decider = Decider::new(execution.clone(), context);
+    decider.evaluations = evaluations;
+    decider.obey(command)?;
+    decider.run()
 }
 
 /// Why a step did not come to its end.
@@ -129,25 +138,34 @@ pub struct Decider {
     pub(crate) context: Context,
     changes: Vec<Change>,
     letters: Vec<Letter>,
-    agenda: VecDeque<Step>,
+    agenda: Agenda,
+    /// Steps that wait for a script.
     blocked: Vec<Step>,
     wanted: Vec<Script>,
     evaluations: Evaluations,
-    steps_left: u32,
+    expansions: BTreeMap<u32, Expansion>,
+    slice: Slice,
+    /// A step needs a script for which this slice has no room.
+    is_short: bool,
+    /// Whether this decision continues with what earlier slices left.
+    continues: bool,
 }
 
 impl Decider {
     fn new(execution: Arc<Execution>, context: Context) -> Self {
         Self {
+            slice: Slice::new(context.slice),
             execution,
             context,
             changes: Vec::new(),
             letters: Vec::new(),
-            agenda: VecDeque::new(),
+            agenda: Agenda::default(),
             blocked: Vec::new(),
             wanted: Vec::new(),
             evaluations: HashMap::new(),
-            steps_left: STEPS_PER_DECISION_MAX,
+            expansions: BTreeMap::new(),
+            is_short: false,
+            continues: false,
         }
     }
 
@@ -163,52 +181,83 @@ impl Decider {
     pub fn resume(mut self, evaluations: Evaluations) -> Result<Outcome, Rejection> {
         self.evaluations.extend(evaluations);
         self.wanted.clear();
-        self.agenda.extend(std::mem::take(&mut self.blocked));
+        self.unblock();
         self.run()
     }
 
+    /// Takes steps until there are none, the slice is used up, or a script must be evaluated.
     fn run(mut self) -> Result<Outcome, Rejection> {
-        loop {
-            while let Some(step) = self.agenda.pop_front() {
-                self.take(step)?;
-            }
-            if self.wanted.is_empty() && !self.quiesce() && self.wanted.is_empty() {
+        while self.takes_steps() {
+            self.take_steps()?;
+            if self.slice.is_used_up() || (self.is_short && self.slice.has_all_scripts(0)) {
+                self.put(Step::Quiesce);
                 break;
             }
-            self.evaluate_plain();
             if !self.wanted.is_empty() {
+                self.slice.used.scripts += self.wanted.len();
                 return Ok(Outcome::Suspended(Box::new(self)));
             }
-            self.agenda.extend(std::mem::take(&mut self.blocked));
-        }
-        let Self { execution, changes, letters, .. } = self;
-        Ok(Outcome::Decided(Box::new(Decision { execution, changes, letters })))
-    }
-
-    /// Evaluates the wanted scripts that need no engine. They take effect together with those that
-    /// do, so that it makes no difference which a script is.
-    fn evaluate_plain(&mut self) {
-        for script in std::mem::take(&mut self.wanted) {
-            match script.plain_result() {
-                Some(result) => drop(self.evaluations.insert(script, Ok(result))),
-                None => self.wanted.push(script),
+            let has_blocked = !self.blocked.is_empty();
+            self.unblock();
+            if !has_blocked && !self.quiesce() && self.blocked.is_empty() {
+                break;
             }
         }
+        Ok(Outcome::Decided(Box::new(self.conclude())))
+    }
+
+    fn take_steps(&mut self) -> Result<(), Rejection> {
+        while self.takes_steps()
+            && !self.slice.is_used_up()
+            && !self.is_short
+            && let Some(step) = self.agenda.pop_front()
+        {
+            self.take(step)?;
+        }
+        Ok(())
+    }
+
+    /// Steps that waited for a script are taken again, before all others.
+    fn unblock(&mut self) {
+        self.is_short = false;
+        self.agenda.push_first(std::mem::take(&mut self.blocked).into_iter());
+    }
+
+    /// Whether this decision takes the steps of its agenda. One that comes between two slices only
+    /// adds its own: they take their turn behind the rest.
+    fn takes_steps(&self) -> bool {
+        let is_running = self.execution.status == WorkflowStatus::Running;
+        is_running && (self.continues || self.execution.agenda.is_empty())
+    }
+
+    /// Leaves what is not done to the next slice.
+    fn conclude(mut self) -> Decision {
+        self.unblock();
+        match self.execution.status {
+            WorkflowStatus::Running => {}
+            // What ended meanwhile is settled when it is resumed.
+            WorkflowStatus::Paused => self.agenda.drop_new(),
+            WorkflowStatus::Completed
+            | WorkflowStatus::Failed
+            | WorkflowStatus::TimedOut
+            | WorkflowStatus::Terminated => self.agenda.retain_new(Step::outlives_an_end),
+        }
+        self.record_expansions();
+        if let Some(Rest { taken, first, last }) = std::mem::take(&mut self.agenda).into_rest() {
+            let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+            self.record(Change::AgendaLeft { taken, first, last });
+        }
+        let Self { execution, changes, letters, .. } = self;
+        Decision { execution, changes, letters }
     }
 
     fn take(&mut self, step: Step) -> Result<(), Rejection> {
-        if self.execution.status != WorkflowStatus::Running {
-            return Ok(());
-        }
-        if self.steps_left == 0 {
-            self.fail_for_good("the definition goes on without end or wait");
-            return Ok(());
-        }
-        self.steps_left -= 1;
         let flow = match step {
             Step::Schedule { place, loop_task } => self.schedule(place, loop_task),
             Step::Run(seq) => self.run_task(seq),
             Step::Settle(seq) => self.settle(seq),
+            Step::Branches(fork) => self.expand_fork(fork),
+            Step::Quiesce => Ok(()),
         };
         match flow {
             Ok(()) => Ok(()),
@@ -225,7 +274,8 @@ impl Decider {
         if self.execution.status != WorkflowStatus::Running {
             return false;
         }
-        if self.close_loops() || !self.wanted.is_empty() || self.release_stranded_joins() {
+        let waits_for_script = |decider: &Self| !decider.blocked.is_empty();
+        if self.close_loops() || waits_for_script(self) || self.release_stranded_joins() {
             return true;
         }
         self.complete_if_done();
@@ -234,15 +284,21 @@ impl Decider {
 
     fn obey(&mut self, command: Command) -> Result<(), Rejection> {
         match command {
-            Command::Begin => self.begin(),
+            Command::Begin => {
+                self.continue_agenda();
+                self.begin()
+            }
             Command::UpdateTask(update) => self.update_task(&update),
             Command::RenewLease { seq } => self.renew_lease(seq),
             Command::LeaseTask { seq, worker } => self.lease_task(seq, worker),
             Command::ReturnTask { seq, poll_count, leased_at } => {
                 self.return_task(seq, poll_count, leased_at)
             }
-            Command::WakeUp if self.is_unbegun() => self.begin(),
             Command::WakeUp => {
+                self.continue_agenda();
+                if self.is_unbegun() {
+                    return self.begin();
+                }
                 self.check_deadlines();
                 Ok(())
             }
@@ -257,6 +313,12 @@ impl Decider {
             Command::ResetCallbacks => self.reset_callbacks(),
             Command::Hear { from, version, news } => self.hear(from, version, news),
         }
+    }
+
+    /// Takes what earlier slices left before its own steps.
+    fn continue_agenda(&mut self) {
+        self.continues = true;
+        self.agenda.carry(&self.execution.agenda);
     }
 
     /// Born, but its first step is still to be scheduled.
@@ -281,11 +343,16 @@ impl Decider {
 
     /// Applies a change and keeps it for the record.
     pub(crate) fn record(&mut self, change: Change) {
+        self.slice.used.changes += 1;
+        self.slice.used.bytes += change.payload_bytes();
         Arc::make_mut(&mut self.execution).apply(&change);
         self.changes.push(change);
     }
 
     pub(crate) fn send(&mut self, to: ExecutionId, news: News) {
+        if matches!(news, News::Start(_) | News::StartFor { .. }) {
+            self.slice.used.starts += 1;
+        }
         self.letters.push(Letter { to, news });
     }
 
@@ -293,8 +360,9 @@ impl Decider {
         self.agenda.push_back(step);
     }
 
+    /// Drops the steps of this decision, but for those that a reopened execution needs.
     pub(crate) fn drop_agenda(&mut self) {
-        self.agenda.clear();
+        self.agenda.retain_new(Step::outlives_an_end);
         self.blocked.clear();
         self.wanted.clear();
     }
@@ -305,15 +373,27 @@ impl Decider {
         self.execution.task(seq).cloned().ok_or_else(missing)
     }
 
-    /// The result of a script, or a stop that asks for it.
+    /// The result of a script, or a stop that asks for it. A script that needs no engine is
+    /// evaluated here, and takes effect when the step is taken again, like the others.
     pub(crate) fn evaluate(&mut self, script: Script) -> Flow<Result<Payload, ScriptError>> {
         if let Some(result) = self.evaluations.get(&script) {
             return Ok(result.clone());
         }
-        if !self.wanted.contains(&script) {
-            self.wanted.push(script);
+        if let Some(result) = script.plain_result() {
+            self.evaluations.insert(script, Ok(result));
+        } else if !self.wanted.contains(&script) {
+            if self.has_room_for_script() {
+                self.wanted.push(script);
+            } else {
+                self.is_short = true;
+            }
         }
         Err(Stop::Wanted)
+    }
+
+    /// Whether this decision may wait for another script.
+    pub(crate) fn has_room_for_script(&self) -> bool {
+        !self.slice.has_all_scripts(self.wanted.len())
     }
 
     /// Resolves a template against the execution; `seq` is the task whose input it is, where its

@@ -4,7 +4,7 @@ use super::{Decider, Step};
 use crate::change::{Change, Restart, TaskReopening};
 use crate::command::{Rejection, Rerun};
 use crate::plan::{Kind, Node};
-use crate::state::{Delivery, LoopProgress, Output, Task};
+use crate::state::{Delivery, Output, Task};
 use baton_common::{Payload, TaskStatus};
 use baton_expression::template::Template;
 use std::collections::HashSet;
@@ -71,9 +71,10 @@ impl Decider {
     }
 
     fn revive(&mut self, task: &Arc<Task>, node: &Node) {
-        let waits = matches!(node.kind, Kind::Join | Kind::ExclusiveJoin | Kind::DoWhile { .. });
-        if waits {
+        if matches!(node.kind, Kind::Join | Kind::ExclusiveJoin) {
             self.wait_again(task, task.output.clone());
+        } else if matches!(node.kind, Kind::DoWhile { .. }) {
+            self.wait_again(task, Output::Loop(task.loop_progress()));
         } else {
             self.begin_anew(task, node, None, task.retry_count);
         }
@@ -85,10 +86,7 @@ impl Decider {
             let index = iteration.saturating_sub(1) as usize;
             self.items(items).into_iter().nth(index)
         });
-        let mut progress = match &task.output {
-            Output::Loop(progress) => progress.clone(),
-            Output::Plain(_) => LoopProgress::default(),
-        };
+        let mut progress = task.loop_progress();
         progress.iterations = progress.iterations.split(&iteration).0;
         progress.iteration = iteration;
         progress.item = item;

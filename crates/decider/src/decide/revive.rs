@@ -122,7 +122,8 @@ impl Decider {
         let was_canceled = task.status == TaskStatus::Canceled;
         let retry_count = task.retry_count + u32::from(!was_canceled);
         let is_loop = matches!(node.kind, Kind::DoWhile { .. });
-        let output = if is_loop { task.output.clone() } else { Output::default() };
+        let output =
+            if is_loop { Output::Loop(task.loop_progress()) } else { Output::default() };
         let is_join = matches!(node.kind, Kind::Join | Kind::ExclusiveJoin);
         self.record(Change::TaskReopened(Box::new(TaskReopening {
             seq: task.seq,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 impl Decider {
     pub(super) fn update_task(&mut self, update: &TaskUpdate) -> Result<(), Rejection> {
         let task = self.open_task(update.seq)?;
+        self.check_reportable(&task)?;
         let output = if update.merge_output {
             json::overlay(&task.output.json(), &update.output)
         } else {
@@ -32,6 +33,15 @@ impl Decider {
             self.end_by_report(&task, update, output);
         } else {
             self.report(&task, update, output);
+        }
+        Ok(())
+    }
+
+    /// A choice between two slices is open, but nobody else can make it.
+    fn check_reportable(&self, task: &Task) -> Result<(), Rejection> {
+        if matches!(self.execution.node_of(task).kind, Kind::Switch(_)) {
+            let id = self.execution.id().task(task.seq);
+            return Err(Rejection::Impossible(format!("task {id} is completed by the engine")));
         }
         Ok(())
     }

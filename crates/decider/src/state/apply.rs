@@ -4,7 +4,7 @@ use crate::deadline;
 use crate::json;
 use crate::plan::{Kind, Plan};
 use crate::state::execution::{Execution, has_ended, wait_class};
-use crate::state::{Delivery, Output, Task};
+use crate::state::{Branch, Delivery, Expansion, Output, Step, Task};
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use std::sync::Arc;
 
@@ -47,6 +47,13 @@ impl Execution {
                 self.alter(*seq, |task| advanced(task, *iteration, item.clone(), *forget_until));
             }
             Change::StepsDefined { steps } => self.define_steps(steps),
+            Change::AgendaLeft { taken, first, last } => self.leave_agenda(*taken, first, last),
+            Change::BranchesPlanned { fork, branches, joined } => {
+                self.plan_branches(*fork, branches, joined);
+            }
+            Change::BranchesJoined { fork, names, is_done } => {
+                self.join_branches(*fork, names, *is_done);
+            }
             Change::VariablesSet { variables } => {
                 self.variables = json::overlay(&self.variables, variables);
             }
@@ -203,6 +210,7 @@ impl Execution {
         for seq in seqs {
             self.tasks.remove(seq);
             self.unsettled.remove(seq);
+            self.expansions.remove(seq);
         }
         self.rebuild();
     }
@@ -229,6 +237,30 @@ impl Execution {
             if !task.status.is_terminal() {
                 self.watch(task);
             }
+        }
+    }
+
+    fn leave_agenda(&mut self, taken: u32, first: &[Step], last: &[Step]) {
+        let taken = (taken as usize).min(self.agenda.len());
+        let mut agenda: imbl::Vector<Step> = first.iter().copied().collect();
+        agenda.append(self.agenda.skip(taken));
+        agenda.extend(last.iter().copied());
+        self.agenda = agenda;
+    }
+
+    fn plan_branches(&mut self, fork: u32, branches: &Arc<[Branch]>, joined: &[Arc<str>]) {
+        let (branches, recorded) = (branches.clone(), joined.len());
+        let joined = joined.iter().cloned().collect();
+        self.expansions.insert(fork, Arc::new(Expansion { branches, joined, recorded }));
+    }
+
+    fn join_branches(&mut self, fork: u32, names: &[Arc<str>], is_done: bool) {
+        if is_done {
+            self.expansions.remove(&fork);
+        } else if let Some(expansion) = self.expansions.get_mut(&fork) {
+            let expansion = Arc::make_mut(expansion);
+            expansion.joined.extend(names.iter().cloned());
+            expansion.recorded = expansion.joined.len();
         }
     }
 
@@ -278,6 +310,8 @@ impl Execution {
         self.tasks.clear();
         self.step_plans.clear();
         self.unsettled.clear();
+        self.agenda.clear();
+        self.expansions.clear();
         self.has_dynamic_fork = false;
         if let Some(variables) = &restart.variables {
             self.variables = variables.clone();
@@ -314,7 +348,8 @@ fn moved(task: &mut Task, delivery: Delivery, at: Timestamp) {
 
 fn reported(task: &mut Task, report: &TaskReport) {
     task.status = report.status;
-    if let Some(output) = &report.output {
+    // A loop keeps its iterations, whatever is reported on it.
+    if let (Some(output), Output::Plain(_)) = (&report.output, &task.output) {
         task.output = Output::Plain(output.clone());
     }
     task.reason.clone_from(&report.reason);

@@ -11,7 +11,7 @@ impl Execution {
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.index_faults();
         let is_waiting = self.waits().contains(&true);
-        if self.status == WorkflowStatus::Running && !is_waiting {
+        if self.status == WorkflowStatus::Running && !is_waiting && !self.has_agenda() {
             faults.push("it is RUNNING and waits for nothing".into());
         }
         if self.status.is_terminal() && !self.open.is_empty() {
@@ -65,7 +65,7 @@ impl Execution {
 
     fn lines(&self) -> Vec<String> {
         let own = format!(
-            "{} tasks {:?} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?} {:?} {} {}",
+            "{} tasks {:?} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?} {:?} {} {} {:?} {:?}",
             self.tasks.len(),
             self.facts,
             self.status,
@@ -82,6 +82,8 @@ impl Execution {
             self.wake_at(),
             self.step_plans.len(),
             self.has_dynamic_fork,
+            self.agenda,
+            self.expansions,
         );
         let tasks = self.tasks.values().map(|task| format!("{task:?}"));
         let indexes = self.index_lines().into_iter().map(|(key, value)| format!("{key} {value}"));

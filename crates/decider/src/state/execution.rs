@@ -1,7 +1,7 @@
 //! The state of one execution: facts, tasks, and the indexes that keep a decision's cost
 //! independent of the number of tasks. Cloning is cheap: the maps share their nodes.
 use crate::plan::{Node, Plan};
-use crate::state::{Delivery, NodeKey, Task};
+use crate::state::{Delivery, Expansion, NodeKey, Step, Task};
 use baton_common::{ExecutionId, Payload, SpanId, TaskId, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,10 @@ pub struct Execution {
     pub step_plans: imbl::Vector<Arc<Plan>>,
     /// Tasks that ended while it was paused and whose consequences are still to come.
     pub unsettled: imbl::OrdSet<u32>,
+    /// Steps that the last slice left to the next one, in order.
+    pub agenda: imbl::Vector<Step>,
+    /// Dynamic forks whose branches are not all there yet.
+    pub(crate) expansions: imbl::OrdMap<u32, Arc<Expansion>>,
     pub(crate) by_reference: imbl::HashMap<Arc<str>, u32>,
     /// The newest task of each step inside a loop, by the step's own name.
     pub(crate) by_looped_base: imbl::HashMap<Arc<str>, u32>,
@@ -150,6 +154,8 @@ impl Execution {
             last_seq: 0,
             step_plans: imbl::Vector::new(),
             unsettled: imbl::OrdSet::new(),
+            agenda: imbl::Vector::new(),
+            expansions: imbl::OrdMap::new(),
             by_reference: imbl::HashMap::new(),
             by_looped_base: imbl::HashMap::new(),
             open: imbl::OrdSet::new(),
@@ -247,6 +253,7 @@ impl Execution {
         }
         let own = self.timeout_at();
         let tasks = match self.status {
+            WorkflowStatus::Running if self.has_agenda() => Some(self.updated_at),
             WorkflowStatus::Running => self.wake_at_of_tasks(),
             WorkflowStatus::Paused
             | WorkflowStatus::Completed
@@ -255,6 +262,11 @@ impl Execution {
             | WorkflowStatus::Terminated => None,
         };
         own.into_iter().chain(tasks).min()
+    }
+
+    /// Whether a slice has left steps to the next one.
+    pub fn has_agenda(&self) -> bool {
+        !self.agenda.is_empty()
     }
 
     /// The earliest deadline of an open task.

@@ -1,8 +1,10 @@
-//! What the decider knows of one execution, and how a change alters it.
+//! What is known of an execution, and how changes alter it.
 mod apply;
 mod check;
 mod execution;
+mod step;
 mod task;
 
 pub use execution::{Execution, Parent, StartFacts};
+pub use step::{Branch, Expansion, Step};
 pub use task::{Delivery, LoopProgress, NodeKey, Output, Task};

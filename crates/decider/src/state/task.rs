@@ -61,7 +61,7 @@ impl Output {
     }
 
     /// Size in memory; a loop's as if every iteration put out as much as the last.
-    fn len_bytes(&self) -> usize {
+    pub(crate) fn len_bytes(&self) -> usize {
         match self {
             Self::Plain(payload) => payload.len_bytes(),
             Self::Loop(LoopProgress { iterations, .. }) => {
@@ -215,6 +215,14 @@ impl Task {
     /// The step's name without `__n`.
     pub fn base_reference(&self) -> &str {
         self.base.as_deref().unwrap_or(&self.reference)
+    }
+
+    /// How far it has come as a loop. One that was ended by a report has lost its iterations.
+    pub(crate) fn loop_progress(&self) -> LoopProgress {
+        match &self.output {
+            Output::Loop(progress) => progress.clone(),
+            Output::Plain(_) => LoopProgress { iteration: self.iteration, ..Default::default() },
+        }
     }
 
     /// The iteration of the loop around it, 0 outside loops. A loop's own `iteration` is another

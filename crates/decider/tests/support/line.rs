@@ -77,6 +77,17 @@ pub(crate) fn of_change(state: &Execution, change: &Change) -> String {
             };
             format!("{} goes on with iteration {iteration}{item}{forget}", name(seq))
         }
+        Change::AgendaLeft { taken, first, last } => {
+            format!("slice ends: {taken} taken, {} before and {} behind", first.len(), last.len())
+        }
+        Change::BranchesPlanned { fork, branches, joined } => {
+            let (all, there) = (branches.len(), joined.len());
+            format!("{} has {there} of {all} branches", name(fork))
+        }
+        Change::BranchesJoined { fork, names, is_done } => {
+            let end = if *is_done { ", the last" } else { "" };
+            format!("{} has {} more branches{end}", name(fork), names.len())
+        }
         Change::StepsDefined { steps } => {
             let names = steps.iter().map(|step| {
                 let step = step.to_value();

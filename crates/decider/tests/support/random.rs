@@ -141,8 +141,9 @@ struct Story<'a> {
 
 impl Story<'_> {
     fn say(&mut self, command: String) {
-        let _ = write!(self.told, "{command}\n----\n\n");
-        self.world.play(&Block { command, transcript: String::new() });
+        let _ = write!(self.told, "{command}\n----\n");
+        let played = self.world.play(&Block { command, transcript: String::new() });
+        let _ = write!(self.told, "{}\n\n", played.transcript);
     }
 
     fn later(&mut self, seconds: i64) {
@@ -227,7 +228,9 @@ fn play(seed: u64, walked: &mut Seen) -> Result<(), String> {
     let definition = json!({"name": "random", "tasks": tasks});
     let told = String::new();
     let mut story = Story { world: World::new(walked), dice, told, seconds: 0 };
+    let slice = story.dice.pick(&[512, 512, 512, 1, 2, 5]);
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        story.say(format!("slice {slice} {}", slice.min(4)));
         story.say(format!("workflow\n{definition}"));
         story.say("start as child {\"list\":[1,2]}".into());
         for _ in 0..40 {
@@ -249,7 +252,7 @@ fn whatever_comes_the_execution_stays_sound_and_comes_to_its_end() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("BATON_SEED") {
         Some(seed) => seed..=seed,
-        None => 1..=number("BATON_SEEDS").unwrap_or(200),
+        None => 1..=number("BATON_SEEDS").unwrap_or(300),
     };
     let is_many = seeds.clone().count() > 100;
     let mut seen = Seen::default();

@@ -1,0 +1,174 @@
+//! The steps a decision still has to take, and the slice of them that it takes now.
+//!
+//! A decision ends when its agenda is empty or its slice is used up. The rest becomes part of the
+//! execution's state, and the next wake-up continues with it, so one execution can never hold the
+//! engine for long, whatever its definition asks for.
+use crate::state::Step;
+use std::collections::VecDeque;
+
+/// How much one decision does before it leaves the rest to the next one. It is counted, never timed:
+/// the same command on the same state gives the same slices.
+#[derive(Clone, Copy, Debug)]
+pub struct SliceLimits {
+    /// Changes. A step makes two or three.
+    pub changes: usize,
+    /// Bytes of the payloads it records. One more payload can exceed it.
+    pub bytes: usize,
+    /// Bytes of the documents that its templates read.
+    pub read_bytes: usize,
+    /// Executions that it starts.
+    pub starts: usize,
+    /// Scripts that it waits for. A fork of a thousand scripts gets its results that many at a time,
+    /// so that those of other executions run in between.
+    pub scripts: usize,
+}
+
+impl SliceLimits {
+    /// What takes a few milliseconds to decide and to commit.
+    pub const DEFAULT: Self = Self {
+        changes: 512,
+        bytes: 8 * 1024 * 1024,
+        read_bytes: 32 * 1024 * 1024,
+        starts: 128,
+        scripts: 32,
+    };
+}
+
+/// What a decision has used of its slice.
+#[derive(Debug)]
+pub(super) struct Slice {
+    limits: SliceLimits,
+    pub(super) used: SliceLimits,
+}
+
+impl Slice {
+    pub(super) fn new(limits: SliceLimits) -> Self {
+        let used = SliceLimits { changes: 0, bytes: 0, read_bytes: 0, starts: 0, scripts: 0 };
+        Self { limits, used }
+    }
+
+    /// Whether the rest is for the next decision.
+    pub(super) fn is_used_up(&self) -> bool {
+        let (limits, used) = (&self.limits, &self.used);
+        used.changes >= limits.changes
+            || used.bytes >= limits.bytes
+            || used.read_bytes >= limits.read_bytes
+            || used.starts >= limits.starts
+    }
+
+    /// Whether it waits for no more scripts than these and those before.
+    pub(super) fn has_all_scripts(&self, wanted: usize) -> bool {
+        self.used.scripts + wanted >= self.limits.scripts
+    }
+}
+
+/// Steps in the order they are taken: what must come first, what earlier slices left, what is new.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    first: VecDeque<Step>,
+    carried: imbl::Vector<Step>,
+    /// How many of the carried steps are taken.
+    taken: usize,
+    last: VecDeque<Step>,
+}
+
+/// How the agenda that the state holds changes: see [`crate::change::Change::AgendaLeft`].
+pub(super) struct Rest {
+    pub(super) taken: usize,
+    pub(super) first: Vec<Step>,
+    pub(super) last: Vec<Step>,
+}
+
+impl Agenda {
+    /// Continues with what an earlier slice left.
+    pub(super) fn carry(&mut self, steps: &imbl::Vector<Step>) {
+        self.carried = steps.clone();
+        self.taken = 0;
+    }
+
+    pub(super) fn push_back(&mut self, step: Step) {
+        self.last.push_back(step);
+    }
+
+    /// Puts steps before all others, in their order.
+    pub(super) fn push_first(&mut self, steps: impl DoubleEndedIterator<Item = Step>) {
+        for step in steps.rev() {
+            self.first.push_front(step);
+        }
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<Step> {
+        if let Some(step) = self.first.pop_front() {
+            return Some(step);
+        }
+        if let Some(step) = self.carried.pop_front() {
+            self.taken += 1;
+            return Some(step);
+        }
+        self.last.pop_front()
+    }
+
+    /// The newest step, if this decision put it last.
+    pub(super) fn back(&self) -> Option<Step> {
+        self.last.back().copied()
+    }
+
+    pub(super) fn pop_back(&mut self) -> Option<Step> {
+        self.last.pop_back()
+    }
+
+    /// Drops what this decision has put on it; what earlier slices left stays.
+    pub(super) fn drop_new(&mut self) {
+        self.first.clear();
+        self.last.clear();
+    }
+
+    /// Keeps only these of the steps that this decision has put on it.
+    pub(super) fn retain_new(&mut self, keep: impl Fn(&Step) -> bool) {
+        self.first.retain(&keep);
+        self.last.retain(&keep);
+    }
+
+    /// What the state must hold for the next slice; `None` when that is what it holds already.
+    pub(super) fn into_rest(self) -> Option<Rest> {
+        let Self { first, taken, last, .. } = self;
+        let is_changed = taken > 0 || !first.is_empty() || !last.is_empty();
+        is_changed.then(|| Rest { taken, first: first.into(), last: last.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(mut agenda: Agenda) -> Vec<Step> {
+        std::iter::from_fn(|| agenda.pop_front()).collect()
+    }
+
+    #[test]
+    fn what_must_come_first_comes_before_what_was_left_and_what_is_new() {
+        let mut agenda = Agenda::default();
+        agenda.push_back(Step::Run(5));
+        agenda.carry(&imbl::vector![Step::Run(3), Step::Run(4)]);
+        agenda.push_first([Step::Run(1), Step::Run(2)].into_iter());
+        assert_eq!(taken(agenda), [1, 2, 3, 4, 5].map(Step::Run));
+    }
+
+    #[test]
+    fn an_untouched_agenda_leaves_the_state_as_it_is() {
+        let mut agenda = Agenda::default();
+        agenda.carry(&imbl::vector![Step::Run(3)]);
+        assert!(agenda.into_rest().is_none());
+    }
+
+    #[test]
+    fn the_rest_says_what_was_taken_and_what_came_up() {
+        let mut agenda = Agenda::default();
+        agenda.carry(&imbl::vector![Step::Run(3), Step::Run(4)]);
+        agenda.pop_front();
+        agenda.push_first(std::iter::once(Step::Settle(3)));
+        agenda.push_back(Step::Run(9));
+        let rest = agenda.into_rest().unwrap();
+        assert_eq!((rest.taken, rest.first, rest.last), (1, vec![Step::Settle(3)], vec![Step::Run(9)]));
+    }
+}
