@@ -1,8 +1,12 @@
 //! The engine's clock: this machine's, corrected by what the database's says.
+use crate::environment::machine_ms;
 use baton_common::Timestamp;
 use baton_store::{Store, StoreError};
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Readings of the database's clock in a row, of which the quickest counts: on a busy machine an
 /// answer may lie about for a while.
@@ -10,18 +14,40 @@ const READINGS: usize = 3;
 
 /// Tells the time by the database's clock. Never goes back within one process.
 #[expect(clippy::struct_field_names, reason = "the postfix is the unit")]
-#[derive(Debug, Default)]
 pub(crate) struct Clock {
+    machine_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     offset_ms: AtomicI64,
     /// What the offset may be wrong by.
     error_ms: AtomicI64,
     latest_ms: AtomicI64,
 }
 
+impl fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Clock").field("offset_ms", &self.offset_ms).finish_non_exhaustive()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(Arc::new(machine_ms))
+    }
+}
+
 impl Clock {
+    /// A clock that reads this machine's.
+    pub(crate) fn new(machine_ms: Arc<dyn Fn() -> i64 + Send + Sync>) -> Self {
+        Self {
+            machine_ms,
+            offset_ms: AtomicI64::default(),
+            error_ms: AtomicI64::default(),
+            latest_ms: AtomicI64::default(),
+        }
+    }
+
     /// Now, by the database's clock as far as known.
     pub(crate) fn now(&self) -> Timestamp {
-        let now = machine_ms().saturating_add(self.offset_ms.load(Ordering::Relaxed));
+        let now = (self.machine_ms)().saturating_add(self.offset_ms.load(Ordering::Relaxed));
         let latest = self.latest_ms.fetch_max(now, Ordering::Relaxed);
         Timestamp::from_millis(now.max(latest))
     }
@@ -38,7 +64,8 @@ impl Clock {
         for _ in 0..READINGS {
             let asked = Instant::now();
             let database = store.now().await?;
-            let reading = Reading { database, machine_ms: machine_ms(), took: asked.elapsed() };
+            let (machine_ms, took) = ((self.machine_ms)(), asked.elapsed());
+            let reading = Reading { database, machine_ms, took };
             best = best.filter(|best| best.took <= reading.took).or(Some(reading));
         }
         if let Some(best) = best {
@@ -72,11 +99,6 @@ impl Reading {
     fn half_ms(self) -> i64 {
         i64::try_from(self.took.as_micros().div_ceil(2_000)).unwrap_or(i64::MAX / 4)
     }
-}
-
-fn machine_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod admission;
 mod background;
 mod clock;
 mod engine;
+mod environment;
 mod error;
 mod explain;
 mod facade;
@@ -18,6 +19,7 @@ mod view;
 mod watchers;
 
 pub use engine::Evaluate;
+pub use environment::{Environment, RunScript, Threads};
 pub use error::{Fault, OrchestratorError};
 pub use facade::{
     EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,

@@ -14,7 +14,8 @@ use baton_store::{Batch, Conflict, Message, ReadyKey, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often a batch is decided again when others were faster, before its callers are told to retry.
 const TRIES_MAX: usize = 8;

@@ -385,13 +385,12 @@ impl Engine {
     /// Lets a decision's scripts be evaluated on other threads; it comes back as a job.
     pub(super) fn evaluate(&self, waiting: Waiting, reply: ReplyTo, message: Option<MessageId>) {
         let Waiting { target, decider, base, frozen, origin, .. } = waiting;
-        let (evaluate, handle) = (self.parts.evaluate.clone(), self.handle.clone());
+        let (run_script, handle) = (self.parts.run_script.clone(), self.handle.clone());
         let scripts = decider.wanted().to_vec();
         tokio::spawn(async move {
             let mut evaluations = Evaluations::new();
             let runs = scripts.into_iter().map(|script| {
-                let (evaluate, wanted) = (evaluate.clone(), script.clone());
-                (wanted, tokio::task::spawn_blocking(move || evaluate(&script)))
+                (script.clone(), tokio::spawn(run_script(script)))
             });
             for (script, run) in runs.collect::<Vec<_>>() {
                 // A decision must never wait for a result that does not come.

@@ -8,7 +8,7 @@ use super::loading::States;
 use baton_common::ExecutionId;
 use baton_store::{Batch, CommitError, Conflict, ExecutionWrite, MessageId, Scope, StoreError};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// A set of shards, a bit each.
 #[derive(Clone, Copy, Default)]

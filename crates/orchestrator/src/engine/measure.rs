@@ -10,7 +10,8 @@ use baton_decider::deadline::{self, Deadline};
 use baton_decider::state::{Delivery, Execution, Task};
 use baton_store::{Batch, CommitError};
 use baton_telemetry::{ByName, EngineMetrics, TaskTypeMetrics, WorkflowMetrics};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Counts what batches do.
 pub(super) struct Meter {

@@ -23,6 +23,7 @@ pub(crate) use write::ready_key;
 
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::environment::{RunScript, Threads};
 use crate::error::OrchestratorError;
 use crate::library::Definitions;
 use crate::trace::Tracer;
@@ -39,9 +40,10 @@ use measure::Meter;
 use starts::Starts;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use timers::Timers;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Evaluates a script, blocking its thread until the result is there.
 pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send + Sync>;
@@ -182,7 +184,8 @@ pub(crate) struct EngineParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) definitions: Arc<Definitions>,
-    pub(crate) evaluate: Evaluate,
+    pub(crate) run_script: RunScript,
+    pub(crate) threads: Threads,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) tracer: Tracer,
@@ -229,6 +232,12 @@ pub(crate) async fn spawn(parts: EngineParts) -> Result<EngineHandle, Orchestrat
     let handle = EngineHandle { sender };
     let own_handle = OwnHandle(handle.sender.downgrade());
     let (ready, started) = oneshot::channel();
+    let died = |_| OrchestratorError::Unavailable("the engine died at its start".into());
+    if parts.threads == Threads::Callers {
+        tokio::task::spawn_local(run(parts, inbox, own_handle, ready));
+        started.await.map_err(died)??;
+        return Ok(handle);
+    }
     let body = move || {
         // The engine's thread ends with its last handle; nothing of it needs to outlive the process.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -245,7 +254,6 @@ pub(crate) async fn spawn(parts: EngineParts) -> Result<EngineHandle, Orchestrat
         .stack_size(baton_common::limits::READER_STACK_BYTES)
         .spawn(body)
         .map_err(unavailable)?;
-    let died = |_| OrchestratorError::Unavailable("the engine died at its start".into());
     started.await.map_err(died)??;
     Ok(handle)
 }

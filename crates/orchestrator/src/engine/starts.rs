@@ -7,7 +7,8 @@ use super::jobs::Job;
 use super::mean::{Mean, count};
 use crate::error::OrchestratorError;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Above so many other works in a batch, in the mean, the engine may have all it can do: with less to
 /// do batches are smaller, unless a commit takes long however little is in it.

@@ -13,6 +13,7 @@ use crate::admission::Admission;
 use crate::background;
 use crate::clock::Clock;
 use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
+use crate::environment::Environment;
 use crate::error::OrchestratorError;
 use crate::handed_out::HandedOut;
 use crate::journal::{self, FROM_THE_START};
@@ -26,9 +27,7 @@ use baton_decider::state::Execution;
 use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Scope, Store};
 use baton_telemetry::EngineMetrics;
 use metrics::LastSample;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -56,8 +55,9 @@ pub(crate) struct Inner {
     pub(crate) admission: Arc<Admission>,
     closing: CancellationToken,
     sampled: LastSample,
-    random: RandomState,
-    births: AtomicU64,
+    environment: Environment,
+    /// Keeps processes apart.
+    salt: u64,
 }
 
 /// A worker asks for tasks.
@@ -140,19 +140,38 @@ impl Orchestrator {
         evaluate: Evaluate,
         tracer: Tracer,
     ) -> Answer<Self> {
-        let clock = Arc::new(Clock::default());
+        let metrics = EngineMetrics::default();
+        let environment = Environment::machine(metrics::measured(evaluate, &metrics));
+        Self::start_measured(store, environment, tracer, metrics).await
+    }
+
+    /// As [`Self::start`], with time, randomness and threads of the caller's own.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_in(store: Arc<dyn Store>, environment: Environment) -> Answer<Self> {
+        Self::start_measured(store, environment, Tracer::off(), EngineMetrics::default()).await
+    }
+
+    async fn start_measured(
+        store: Arc<dyn Store>,
+        environment: Environment,
+        tracer: Tracer,
+        metrics: EngineMetrics,
+    ) -> Answer<Self> {
+        let clock = Arc::new(Clock::new(environment.wall_clock_ms.clone()));
         clock.adjust(&*store).await?;
         let polls = Arc::new(Polls::new(clock.clone()));
         let definitions = Arc::new(Definitions::new(store.clone(), polls.clone()));
         definitions.refresh().await?;
-        let metrics = EngineMetrics::default();
         let watchers = Arc::new(Watchers::default());
         let admission = Arc::new(Admission::default());
         let engine = engine::spawn(EngineParts {
             store: store.clone(),
             clock: clock.clone(),
             definitions: definitions.clone(),
-            evaluate: metrics::measured(evaluate, &metrics),
+            run_script: environment.run_script.clone(),
+            threads: environment.threads,
             metrics: metrics.clone(),
             watchers: watchers.clone(),
             tracer: tracer.clone(),
@@ -172,8 +191,8 @@ impl Orchestrator {
             admission,
             closing: CancellationToken::new(),
             sampled: LastSample::default(),
-            random: RandomState::new(),
-            births: AtomicU64::new(0),
+            salt: (environment.entropy)(),
+            environment,
         });
         background::spawn(&inner);
         Ok(Self { inner })
@@ -198,13 +217,13 @@ impl Orchestrator {
 
     /// A fresh id; no two are alike.
     pub(crate) fn new_id(&self) -> ExecutionId {
-        let entropy = self.inner.random.hash_one(self.inner.births.fetch_add(1, Ordering::Relaxed));
+        let entropy = (self.inner.environment.entropy)();
         let now = self.inner.clock.now();
         let id = ExecutionId::new(now, entropy);
         match self.inner.store.scope() {
             Scope::Database => id,
             Scope::Shard => {
-                id.in_shard(homes::of(self.inner.random.hash_one(u64::MAX), now, entropy))
+                id.in_shard(homes::of(self.inner.salt, now, entropy))
             }
         }
     }

@@ -1,0 +1,69 @@
+//! What an engine takes from the machine it runs on: time, randomness, threads. A simulation brings
+//! its own, so that a seed decides all of them.
+use crate::engine::Evaluate;
+use baton_common::Payload;
+use baton_expression::script::{Script, ScriptError};
+use futures::future::BoxFuture;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Evaluates a script without blocking the thread that asks.
+pub type RunScript =
+    Arc<dyn Fn(Script) -> BoxFuture<'static, Result<Payload, ScriptError>> + Send + Sync>;
+
+/// Where an engine's loop runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// On a thread of its own.
+    Own,
+    /// On the thread that starts it, which must be inside a [`tokio::task::LocalSet`].
+    Callers,
+}
+
+/// Time, randomness and threads. A clone is another handle to the same sources.
+#[derive(Clone)]
+pub struct Environment {
+    /// The machine's wall clock, ms since 1970.
+    pub wall_clock_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// 64 random bits for an id; no two calls agree, in this process or another.
+    pub entropy: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Evaluates scripts.
+    pub run_script: RunScript,
+    /// Where the loop runs.
+    pub threads: Threads,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Environment").field("threads", &self.threads).finish_non_exhaustive()
+    }
+}
+
+impl Environment {
+    /// This machine. `evaluate` runs on a pool of blocking threads.
+    pub fn machine(evaluate: Evaluate) -> Self {
+        let (random, count) = (RandomState::new(), AtomicU64::new(0));
+        Self {
+            wall_clock_ms: Arc::new(machine_ms),
+            entropy: Arc::new(move || random.hash_one(count.fetch_add(1, Ordering::Relaxed))),
+            run_script: Arc::new(move |script| Box::pin(on_a_thread(evaluate.clone(), script))),
+            threads: Threads::Own,
+        }
+    }
+}
+
+async fn on_a_thread(evaluate: Evaluate, script: Script) -> Result<Payload, ScriptError> {
+    // A decision must never wait for a result that does not come.
+    let lost = |error: tokio::task::JoinError| {
+        Err(ScriptError::EngineLost { message: error.to_string() })
+    };
+    tokio::task::spawn_blocking(move || evaluate(&script)).await.unwrap_or_else(lost)
+}
+
+pub(crate) fn machine_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
