@@ -3,6 +3,7 @@ use crate::library::Definitions;
 use baton_common::{Payload, Timestamp, WorkflowStatus};
 use baton_decider::change::Change;
 use baton_decider::command::News;
+use baton_decider::plan::Plan;
 use baton_decider::state::Execution;
 use baton_store::{ExecutionRow, LoadedExecution, StoreError, Version};
 use bytes::Bytes;
@@ -106,6 +107,12 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Bytes {
     serde_json::to_vec(value).unwrap_or_default().into()
 }
 
+/// The changes in a commit's journal entry.
+pub(crate) fn decode_changes(body: &Bytes) -> Result<Vec<Change>, StoreError> {
+    let corrupt = |error| StoreError::Corrupt(format!("an entry: {}", fault_in_json(&error)));
+    serde_json::from_slice(body).map_err(corrupt)
+}
+
 /// The news in a message.
 pub(crate) fn decode_news(body: &Bytes) -> Result<News, StoreError> {
     let corrupt = |error| StoreError::Corrupt(format!("a message: {}", fault_in_json(&error)));
@@ -117,8 +124,13 @@ pub(crate) async fn fold(
     loaded: &LoadedExecution,
     definitions: &Definitions,
 ) -> Result<Execution, StoreError> {
+    let frozen = definitions.by_hash(loaded.row.index.plan).await?;
+    fold_on(loaded, frozen.plan.clone())
+}
+
+/// As [`fold`], where the plan is at hand.
+pub(crate) fn fold_on(loaded: &LoadedExecution, plan: Arc<Plan>) -> Result<Execution, StoreError> {
     let row = &loaded.row;
-    let frozen = definitions.by_hash(row.index.plan).await?;
     let mut changes = Vec::new();
     for (_, body) in &loaded.journal {
         let entry: Vec<Change> =
@@ -129,7 +141,7 @@ pub(crate) async fn fold(
     let Some(Change::ExecutionStarted(facts)) = changes.next() else {
         return Err(corrupt(row, &"its journal does not begin with its start"));
     };
-    let mut execution = Execution::new(frozen.plan.clone(), *facts, row.input.clone());
+    let mut execution = Execution::new(plan, *facts, row.input.clone());
     let changes: Vec<Change> = changes.collect();
     // What came before the last restart belonged to a plan that may no longer be this one.
     let is_restart = |change: &Change| matches!(change, Change::ExecutionRestarted(_));

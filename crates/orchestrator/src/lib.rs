@@ -11,6 +11,7 @@ mod error;
 mod explain;
 mod facade;
 mod handed_out;
+pub mod inspect;
 mod journal;
 mod library;
 mod polls;

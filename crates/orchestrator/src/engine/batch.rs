@@ -11,7 +11,7 @@ use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
 use baton_decider::command::{Command, Letter, News};
 use baton_store::{Batch, Conflict, Message, ReadyKey, StoreError};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -162,7 +162,6 @@ impl Engine {
     ) -> Result<Deciding, StoreError> {
         let mut deciding = Deciding {
             states: self.states(jobs, stale).await?,
-            drafts: HashMap::with_capacity(jobs.len()),
             answers: Vec::with_capacity(jobs.len()),
             taken: taken.clone(),
             ..Deciding::new(self.parts.definitions.surroundings())
@@ -336,7 +335,7 @@ impl Engine {
         for frozen in plans {
             frozen.is_stored.store(true, Ordering::Relaxed);
         }
-        let states: HashMap<ExecutionId, Cached> =
+        let states: BTreeMap<ExecutionId, Cached> =
             cached.into_iter().map(|cached| (cached.execution.id(), cached)).collect();
         let show = |id: ExecutionId, seq: u32| {
             let execution = &states.get(&id)?.execution;
@@ -404,7 +403,7 @@ impl Engine {
         if held.is_empty() {
             return;
         }
-        let queues: HashSet<&String> = held.iter().map(|key| &key.queue).collect();
+        let queues: BTreeSet<&String> = held.iter().map(|key| &key.queue).collect();
         let queues: Vec<String> = queues.into_iter().cloned().collect();
         let store = self.parts.store.clone();
         tokio::spawn(async move { store.ring(&queues).await });

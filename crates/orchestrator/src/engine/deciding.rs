@@ -13,7 +13,7 @@ use baton_decider::decide::{Context, Decider, Decision, Evaluations, Outcome, de
 use baton_decider::state::Execution;
 use baton_expression::script::ScriptError;
 use baton_store::{Message, MessageId, ReadyKey, Version};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// An execution's next state, as far as the batch has come.
@@ -80,7 +80,7 @@ impl Draft {
 /// A batch while it is decided.
 pub(super) struct Deciding {
     pub(super) states: States,
-    pub(super) drafts: HashMap<ExecutionId, Draft>,
+    pub(super) drafts: BTreeMap<ExecutionId, Draft>,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) read_definitions: bool,
     pub(super) delivered: Vec<MessageId>,
@@ -102,7 +102,7 @@ impl Deciding {
     pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
         Self {
             states: States::default(),
-            drafts: HashMap::new(),
+            drafts: BTreeMap::new(),
             snapshot,
             read_definitions: false,
             delivered: Vec::new(),

@@ -2,7 +2,7 @@
 use super::{EngineHandle, Offer, PollWork, Receipt};
 use baton_common::{ExecutionId, TaskId, api};
 use baton_store::{QueueDemand, ReadyKey};
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -50,9 +50,9 @@ pub(crate) struct Dispatcher {
     /// Ready tasks that are held in all of them.
     held: usize,
     /// Queues whose waiters have been given something in this batch.
-    served: HashSet<String>,
+    served: BTreeSet<String>,
     /// Queues with waiters that may be served from held tasks or the database.
-    hungry: HashSet<String>,
+    hungry: BTreeSet<String>,
 }
 
 impl Dispatcher {
@@ -129,7 +129,7 @@ impl Dispatcher {
         engine: Option<&EngineHandle>,
     ) -> Vec<(TaskId, u32)> {
         let mut lost = Vec::new();
-        for name in self.served.drain() {
+        for name in std::mem::take(&mut self.served) {
             let Some(queue) = self.queues.get_mut(&name) else { continue };
             let mut waiting = VecDeque::with_capacity(queue.waiters.len());
             for waiter in queue.waiters.drain(..) {
@@ -231,7 +231,7 @@ impl Dispatcher {
     /// What must be asked of the database for waiting polls.
     pub(crate) fn demands(&mut self) -> Vec<QueueDemand> {
         let mut demands = Vec::new();
-        for name in self.hungry.drain() {
+        for name in std::mem::take(&mut self.hungry) {
             let Some(queue) = self.queues.get_mut(&name) else { continue };
             let wanted = u32::try_from(queue.wanted()).unwrap_or(DEMAND_MAX);
             if queue.suspected && wanted > 0 && queue.held.is_empty() {

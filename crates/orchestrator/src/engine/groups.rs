@@ -137,10 +137,10 @@ impl Decided {
         // Those that are stored after all are sent once more.
         prepared.plans.clear();
         let deciding = &mut self.deciding;
-        let by_id = deciding.states.by_id.extract_if(|id, _| is_lost(id)).collect();
+        let by_id = deciding.states.by_id.extract_if(.., |id, _| is_lost(id)).collect();
         let part = Deciding {
             states: States { by_id, fresh: HashSet::new() },
-            drafts: deciding.drafts.extract_if(|id, _| is_lost(id)).collect(),
+            drafts: deciding.drafts.extract_if(.., |id, _| is_lost(id)).collect(),
             ..Deciding::new(deciding.snapshot.clone())
         };
         let jobs = self.split_off_jobs(shards);

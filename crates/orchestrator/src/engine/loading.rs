@@ -8,7 +8,7 @@ use baton_common::ExecutionId;
 use baton_decider::command::{Command, TaskUpdate};
 use baton_decider::state::{Delivery, Execution};
 use baton_store::{LoadRequest, LoadedExecution, StoreError};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Part of what recent batches were about that had to be loaded: above it several other processes
@@ -27,7 +27,7 @@ const OUTDATED_AFTER_MS: i64 = 2_000;
 #[derive(Default)]
 pub(super) struct States {
     /// By execution; `None`: there is no such execution.
-    pub(super) by_id: HashMap<ExecutionId, Option<Cached>>,
+    pub(super) by_id: BTreeMap<ExecutionId, Option<Cached>>,
     /// Those that were read from the database for this batch. The others may be out of date: what is
     /// decided on them is fenced when it changes something, and must be decided again when not.
     pub(super) fresh: HashSet<ExecutionId>,
