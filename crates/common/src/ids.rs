@@ -68,6 +68,11 @@ impl ExecutionId {
         Self(Uuid::from_u128((self.0.as_u128() & !mask) | bits))
     }
 
+    /// When the id was made, ms precise.
+    pub fn made_at(self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.0.as_u128() >> 80).unwrap_or(i64::MAX))
+    }
+
     /// The logical shard, `0..SHARDS`.
     pub fn shard(self) -> u8 {
         u8::try_from((self.0.as_u128() >> SEQ_BITS) & u128::from(SHARDS - 1)).unwrap_or(0)

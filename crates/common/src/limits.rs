@@ -22,9 +22,14 @@ pub const LOOP_ITERATIONS_MAX: u32 = 10_000;
 pub const FORK_BRANCHES_MAX: usize = 100_000;
 /// Deepest nesting of sub-workflows.
 pub const SUB_WORKFLOW_DEPTH_MAX: u32 = 32;
-/// Most steps one decision may take before the execution is failed: stops a definition that
-/// would run for ever without waiting for anything.
-pub const STEPS_PER_DECISION_MAX: u32 = 500_000;
+/// Most executions that start each other in a row without anything from outside in between: stops
+/// definitions that start themselves.
+pub const GENERATIONS_MAX: u32 = 64;
+/// Most doublings of the number of executions in such a chain: a fork of 100,000 children takes 17.
+pub const LINEAGE_WIDTH_BITS_MAX: u32 = 20;
+/// Most bytes of inputs, outputs and variables that one execution holds. What one engine keeps of all
+/// of them is bounded too, and one execution must not drive out thousands.
+pub const EXECUTION_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Deepest nesting of objects and lists where JSON is read into our types: the JSON parser's limit.
 pub const JSON_DEPTH_MAX: usize = 128;
 /// Stack of a thread that reads definitions, bytes: the deepest nesting of steps and children takes

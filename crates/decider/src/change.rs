@@ -62,12 +62,20 @@ pub enum Change {
     },
     /// An ended or open task was made anew in place.
     TaskReopened(Box<TaskReopening>),
-    /// The child's news was heeded up to its version.
-    ChildHeard {
-        /// The task.
-        seq: u32,
-        /// The child's version.
-        version: i64,
+    /// A message went to the child of a task, or to the parent.
+    MessageSent {
+        /// The task; `None` for the parent.
+        seq: Option<u32>,
+    },
+    /// A message of the child of a task came, or of the parent. Messages of a pair come in order.
+    MessageHeard {
+        /// The task; `None` for the parent.
+        seq: Option<u32>,
+        /// Its number among those of the pair, from 1.
+        number: u32,
+        /// Whether something from outside had a part in the child.
+        #[serde(default)]
+        saw_outside: bool,
     },
     /// These tasks are forgotten.
     TasksRemoved {
@@ -186,7 +194,8 @@ impl Change {
             | Self::TaskRenewed { .. }
             | Self::TaskForgiven { .. }
             | Self::TaskOverdue { .. }
-            | Self::ChildHeard { .. }
+            | Self::MessageSent { .. }
+            | Self::MessageHeard { .. }
             | Self::TasksRemoved { .. }
             | Self::AgendaLeft { .. }
             | Self::BranchesJoined { .. }

@@ -1,5 +1,5 @@
 //! What an execution can be asked to do, what it tells others, and why it may refuse.
-use crate::state::Parent;
+use crate::state::{Lineage, Parent};
 use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -70,8 +70,8 @@ pub enum Command {
     Hear {
         /// Who.
         from: ExecutionId,
-        /// At which of its versions.
-        version: i64,
+        /// Its number among the messages of this sender to this receiver, from 1.
+        number: u32,
         /// What.
         news: News,
     },
@@ -139,6 +139,9 @@ pub enum News {
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Whether a worker, a timer or a person had a part in it.
+        #[serde(default)]
+        saw_outside: bool,
     },
     /// Your child could not be born.
     ChildRefused {
@@ -199,6 +202,9 @@ pub struct ChildStart {
     /// The trace it is to belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
+    /// The starts since something last came from outside.
+    #[serde(default, skip_serializing_if = "Lineage::is_empty")]
+    pub lineage: Lineage,
 }
 
 /// News with its receiver.
@@ -206,6 +212,8 @@ pub struct ChildStart {
 pub struct Letter {
     /// Who gets it.
     pub to: ExecutionId,
+    /// Its number among the messages of this sender to this receiver, from 1.
+    pub number: u32,
     /// What it says.
     pub news: News,
 }
@@ -216,6 +224,9 @@ pub enum Rejection {
     /// The task or the execution has ended; a late report is no fault of the worker.
     #[error("the task or the execution has ended")]
     Late,
+    /// Earlier messages of the same sender have not come yet; this one must wait for them.
+    #[error("an earlier message has not been delivered yet")]
+    TooEarly,
     /// There is no such task.
     #[error("No such task found by id: {0}")]
     NoSuchTask(TaskId),

@@ -8,7 +8,6 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Evaluates a script without blocking the thread that asks.
 pub type RunScript =
@@ -26,8 +25,8 @@ pub enum Threads {
 /// Time, randomness and threads. A clone is another handle to the same sources.
 #[derive(Clone)]
 pub struct Environment {
-    /// The machine's wall clock, ms since 1970.
-    pub wall_clock_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// A clock that only advances, ms since any moment; no setting of the wall clock moves it.
+    pub monotonic_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     /// 64 random bits for an id; no two calls agree, in this process or another.
     pub entropy: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Evaluates scripts.
@@ -38,7 +37,10 @@ pub struct Environment {
 
 impl fmt::Debug for Environment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Environment").field("threads", &self.threads).finish_non_exhaustive()
+        formatter
+            .debug_struct("Environment")
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,7 +49,7 @@ impl Environment {
     pub fn machine(evaluate: Evaluate) -> Self {
         let (random, count) = (RandomState::new(), AtomicU64::new(0));
         Self {
-            wall_clock_ms: Arc::new(machine_ms),
+            monotonic_ms: Arc::new(monotonic_ms),
             entropy: Arc::new(move || random.hash_one(count.fetch_add(1, Ordering::Relaxed))),
             run_script: Arc::new(move |script| Box::pin(on_a_thread(evaluate.clone(), script))),
             threads: Threads::Own,
@@ -57,13 +59,13 @@ impl Environment {
 
 async fn on_a_thread(evaluate: Evaluate, script: Script) -> Result<Payload, ScriptError> {
     // A decision must never wait for a result that does not come.
-    let lost = |error: tokio::task::JoinError| {
-        Err(ScriptError::EngineLost { message: error.to_string() })
-    };
+    let lost =
+        |error: tokio::task::JoinError| Err(ScriptError::EngineLost { message: error.to_string() });
     tokio::task::spawn_blocking(move || evaluate(&script)).await.unwrap_or_else(lost)
 }
 
-pub(crate) fn machine_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+/// Time since the machine started, with the time it was suspended.
+pub(crate) fn monotonic_ms() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000)
 }

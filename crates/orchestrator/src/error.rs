@@ -76,6 +76,7 @@ impl From<baton_decider::command::Rejection> for OrchestratorError {
             | Rejection::NotRunning(..)
             | Rejection::NoSuchStep(..)
             | Rejection::StepHasBegun(_) => Self::IllegalState(message),
+            Rejection::TooEarly => Self::Unavailable(message),
             Rejection::NoTaskToRerun(_) | Rejection::Impossible(_) => Self::Invalid(message),
         }
     }

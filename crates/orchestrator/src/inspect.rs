@@ -21,7 +21,7 @@ pub fn changes(entry: &Bytes) -> Result<Vec<Change>, StoreError> {
 /// # Errors
 /// [`StoreError::Corrupt`].
 pub fn message(body: &Bytes) -> Result<News, StoreError> {
-    journal::decode_news(body)
+    journal::decode_message(body).map(|(_, news)| news)
 }
 
 /// The state of an execution that was loaded whole; `plan` is the one its row names.

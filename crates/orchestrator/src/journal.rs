@@ -2,7 +2,7 @@
 use crate::library::Definitions;
 use baton_common::{Payload, Timestamp, WorkflowStatus};
 use baton_decider::change::Change;
-use baton_decider::command::News;
+use baton_decider::command::{Letter, News};
 use baton_decider::plan::Plan;
 use baton_decider::state::Execution;
 use baton_store::{ExecutionRow, LoadedExecution, StoreError, Version};
@@ -94,11 +94,15 @@ pub(crate) fn touches_overview(change: &Change) -> bool {
         | Change::TaskForgiven { .. }
         | Change::TaskOverdue { .. }
         | Change::TaskReopened(_)
-        | Change::ChildHeard { .. }
+        | Change::MessageSent { .. }
+        | Change::MessageHeard { .. }
         | Change::TasksRemoved { .. }
         | Change::LoopIterated { .. }
         | Change::LoopAdvanced { .. }
-        | Change::StepsDefined { .. } => false,
+        | Change::StepsDefined { .. }
+        | Change::AgendaLeft { .. }
+        | Change::BranchesPlanned { .. }
+        | Change::BranchesJoined { .. } => false,
     }
 }
 
@@ -113,8 +117,13 @@ pub(crate) fn decode_changes(body: &Bytes) -> Result<Vec<Change>, StoreError> {
     serde_json::from_slice(body).map_err(corrupt)
 }
 
-/// The news in a message.
-pub(crate) fn decode_news(body: &Bytes) -> Result<News, StoreError> {
+/// The bytes of a message.
+pub(crate) fn encode_message(letter: &Letter) -> Bytes {
+    encode(&(letter.number, &letter.news))
+}
+
+/// A message's number among those of its pair, and what it says.
+pub(crate) fn decode_message(body: &Bytes) -> Result<(u32, News), StoreError> {
     let corrupt = |error| StoreError::Corrupt(format!("a message: {}", fault_in_json(&error)));
     serde_json::from_slice(body).map_err(corrupt)
 }

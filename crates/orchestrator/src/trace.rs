@@ -187,11 +187,15 @@ fn spans_of(
             | Change::TaskForgiven { .. }
             | Change::TaskOverdue { .. }
             | Change::TaskReopened(_)
-            | Change::ChildHeard { .. }
+            | Change::MessageSent { .. }
+            | Change::MessageHeard { .. }
             | Change::TasksRemoved { .. }
             | Change::LoopIterated { .. }
             | Change::LoopAdvanced { .. }
             | Change::StepsDefined { .. }
+            | Change::AgendaLeft { .. }
+            | Change::BranchesPlanned { .. }
+            | Change::BranchesJoined { .. }
             | Change::VariablesSet { .. }
             | Change::ExecutionPaused { .. }
             | Change::ExecutionResumed { .. }

@@ -169,6 +169,9 @@ mod tests {
         agenda.push_first(std::iter::once(Step::Settle(3)));
         agenda.push_back(Step::Run(9));
         let rest = agenda.into_rest().unwrap();
-        assert_eq!((rest.taken, rest.first, rest.last), (1, vec![Step::Settle(3)], vec![Step::Run(9)]));
+        assert_eq!(
+            (rest.taken, rest.first, rest.last),
+            (1, vec![Step::Settle(3)], vec![Step::Run(9)])
+        );
     }
 }

@@ -112,7 +112,8 @@ impl Decider {
             && self.execution.status == WorkflowStatus::Running
             && !self.slice.is_used_up()
         {
-            match self.join_branch(&branches[expansion.joined.len()..], branch, &task, &mut shared) {
+            match self.join_branch(&branches[expansion.joined.len()..], branch, &task, &mut shared)
+            {
                 Ok(name) => expansion.joined.push_back(name),
                 Err(stop) => {
                     flow = Err(stop);

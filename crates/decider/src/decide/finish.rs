@@ -91,15 +91,14 @@ impl Decider {
             failed_task: ending.failed_task,
             at: self.now(),
         })));
-        if let Some(parent) = self.execution.facts.parent {
-            let news = News::ChildEnded {
-                task: parent.task,
-                status: ending.status,
-                output: own_output,
-                reason: reason.map(|reason| reason.to_string()),
-            };
-            self.send(parent.task.execution(), news);
-        }
+        let saw_outside = self.execution.saw_outside;
+        self.send_to_parent(|task| News::ChildEnded {
+            task,
+            status: ending.status,
+            output: own_output,
+            reason: reason.map(|reason| reason.to_string()),
+            saw_outside,
+        });
     }
 
     fn cancel_open_tasks(&mut self, why: &str) {
@@ -121,8 +120,8 @@ impl Decider {
 
     /// Ends the child of a task that waits for it no longer.
     pub(super) fn let_go(&mut self, task: &Task, reason: &str) {
-        if let Some(child) = task.child {
-            self.send(child, News::ParentEnded { reason: reason.to_owned() });
+        if task.child.is_some() {
+            self.send_to_child(task.seq, News::ParentEnded { reason: reason.to_owned() });
         }
     }
 
@@ -164,7 +163,7 @@ impl Decider {
         input.insert("failedWorkflow".into(), Payload::null());
         let facts = &self.execution.facts;
         let start = ChildStart {
-            name,
+            name: name.clone(),
             version: definition.failure_workflow_version,
             input: json::payload(&input),
             correlation_id: facts.correlation_id.clone(),
@@ -172,9 +171,15 @@ impl Decider {
             trace: facts.trace_within(SpanId::of_execution(own_id)),
             ..ChildStart::default()
         };
-        self.send(id, News::Start(Box::new(start)));
         let mut members: Object = json::members(&output);
-        members.insert("conductor.failure_workflow".into(), json::payload(&id.to_string()));
+        let shown = match self.with_lineage(start) {
+            Ok(start) => {
+                self.send_start(id, News::Start(Box::new(start)));
+                id.to_string()
+            }
+            Err(reason) => refused(&name, &reason),
+        };
+        members.insert("conductor.failure_workflow".into(), json::payload(&shown));
         json::payload(&members)
     }
 
@@ -188,4 +193,9 @@ impl Decider {
         }
         json::text(&self.resolve(&baton_expression::template::Template::compile_text(text), None))
     }
+}
+
+/// What an execution's output says in place of the failure workflow's id.
+pub(super) fn refused(name: &str, reason: &str) -> String {
+    format!("Error workflow {name} failed to start.  reason: {reason}")
 }

@@ -34,10 +34,10 @@ mod worker;
 use crate::change::Change;
 use crate::command::{Command, Letter, News, Rejection};
 use crate::scope::ExecutionScope;
-use crate::state::{Execution, Expansion, NodeKey, Task};
 pub(crate) use crate::state::Step;
+use crate::state::{Execution, Expansion, NodeKey, Task};
 use agenda::{Agenda, Rest, Slice, SliceLimits};
-use baton_common::{ExecutionId, Payload, TaskDef, Timestamp, WorkflowStatus};
+use baton_common::{ExecutionId, Payload, TaskDef, TaskId, Timestamp, WorkflowStatus};
 use baton_expression::script::{Script, ScriptError};
 use baton_expression::template::Template;
 use std::collections::{BTreeMap, HashMap};
@@ -169,6 +169,11 @@ impl Decider {
         }
     }
 
+    /// Results of scripts that it knows, for another try of the same decision.
+    pub fn evaluations(&self) -> &Evaluations {
+        &self.evaluations
+    }
+
     /// The scripts it waits for.
     pub fn wanted(&self) -> &[Script] {
         &self.wanted
@@ -247,6 +252,7 @@ impl Decider {
             let taken = u32::try_from(taken).unwrap_or(u32::MAX);
             self.record(Change::AgendaLeft { taken, first, last });
         }
+        self.finish_lineages();
         let Self { execution, changes, letters, .. } = self;
         Decision { execution, changes, letters }
     }
@@ -311,7 +317,7 @@ impl Decider {
             Command::Rerun(rerun) => self.rerun(rerun),
             Command::SkipTask { reference } => self.skip_task(reference),
             Command::ResetCallbacks => self.reset_callbacks(),
-            Command::Hear { from, version, news } => self.hear(from, version, news),
+            Command::Hear { from, number, news } => self.hear(from, number, news),
         }
     }
 
@@ -349,11 +355,26 @@ impl Decider {
         self.changes.push(change);
     }
 
-    pub(crate) fn send(&mut self, to: ExecutionId, news: News) {
-        if matches!(news, News::Start(_) | News::StartFor { .. }) {
-            self.slice.used.starts += 1;
-        }
-        self.letters.push(Letter { to, news });
+    /// Asks for another execution: the first message of a pair.
+    pub(crate) fn send_start(&mut self, to: ExecutionId, news: News) {
+        self.slice.used.starts += 1;
+        self.letters.push(Letter { to, number: 1, news });
+    }
+
+    /// Tells the child of a task something.
+    pub(crate) fn send_to_child(&mut self, seq: u32, news: News) {
+        let Some(child) = self.execution.task(seq).and_then(|task| task.child) else { return };
+        self.record(Change::MessageSent { seq: Some(seq) });
+        let number = self.execution.task(seq).map_or(0, |task| task.sent);
+        self.letters.push(Letter { to: child, number, news });
+    }
+
+    /// Tells the parent something, if there is one.
+    pub(crate) fn send_to_parent(&mut self, news: impl FnOnce(TaskId) -> News) {
+        let Some(parent) = self.execution.facts.parent else { return };
+        self.record(Change::MessageSent { seq: None });
+        let (to, number) = (parent.task.execution(), self.execution.sent_to_parent);
+        self.letters.push(Letter { to, number, news: news(parent.task) });
     }
 
     pub(crate) fn put(&mut self, step: Step) {

@@ -1,27 +1,32 @@
-//! What other executions tell this one. Every piece of news may come twice or late.
+//! What other executions tell this one. A message may come twice, and before one that was sent
+//! earlier: those of a pair are numbered, and each takes effect once, in order.
 use super::Decider;
+use super::finish::refused;
 use super::sub_workflow::child_output;
 use crate::change::{Change, TaskReopening};
 use crate::command::{News, Rejection};
 use crate::json;
 use crate::state::{Delivery, Task};
 use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, WorkflowStatus};
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 impl Decider {
     pub(super) fn hear(
         &mut self,
         from: ExecutionId,
-        version: i64,
+        number: u32,
         news: News,
     ) -> Result<(), Rejection> {
         match news {
             // An execution that can hear this is born already.
             News::Start(_) | News::StartFor { .. } => Err(Rejection::Late),
             News::Started { task, child } => self.hear_of_birth(task, child),
-            News::ChildEnded { task, status, output, reason } => {
-                let task = self.awaiting(task, from, version)?;
-                self.record(Change::ChildHeard { seq: task.seq, version });
+            News::ChildEnded { task, status, output, reason, saw_outside } => {
+                let task = self.next_of_child(task, from, number, saw_outside)?;
+                if task.status.is_terminal() || self.execution.status.is_terminal() {
+                    return Ok(());
+                }
                 let reason = reason.as_deref().unwrap_or_default();
                 let reason = (status != WorkflowStatus::Completed)
                     .then(|| describe_failure(&task, from, reason));
@@ -40,7 +45,7 @@ impl Decider {
                 Ok(())
             }
             News::FailureRefused { name, reason } => {
-                let text = format!("Error workflow {name} failed to start.  reason: {reason}");
+                let text = refused(&name, &reason);
                 let output = json::with_member(
                     &self.execution.output,
                     "conductor.failure_workflow",
@@ -49,11 +54,21 @@ impl Decider {
                 self.record(Change::OutputAmended { output });
                 Ok(())
             }
-            News::ChildReopened { task } => self.hear_of_reopening(task, from, version),
-            // What has ended keeps its own end.
-            News::ParentEnded { .. } if self.execution.status.is_terminal() => Err(Rejection::Late),
-            News::ParentEnded { reason } => self.terminate(Some(reason)),
-            News::ParentRetried => self.retry_for_parent(),
+            News::ChildReopened { task } => self.hear_of_reopening(task, from, number),
+            News::ParentEnded { reason } => {
+                self.next_of_parent(number)?;
+                // What has ended keeps its own end.
+                let has_ended = self.execution.status.is_terminal();
+                if has_ended { Ok(()) } else { self.terminate(Some(reason)) }
+            }
+            News::ParentRetried => {
+                self.next_of_parent(number)?;
+                match self.retry_for_parent() {
+                    // It runs: there is nothing to retry, but the message has come.
+                    Err(Rejection::StillRunning(_)) => Ok(()),
+                    result => result,
+                }
+            }
         }
     }
 
@@ -67,19 +82,31 @@ impl Decider {
         Ok(())
     }
 
-    /// The open task that waits for this child and has not heard this yet.
-    fn awaiting(
-        &self,
+    /// The task whose child sent this; notes that it came.
+    ///
+    /// # Errors
+    /// [`Rejection::TooEarly`] before an earlier message of the child, [`Rejection::Late`] after its
+    /// twin, or when the task has another child by now.
+    fn next_of_child(
+        &mut self,
         task: TaskId,
         from: ExecutionId,
-        version: i64,
+        number: u32,
+        saw_outside: bool,
     ) -> Result<Arc<Task>, Rejection> {
         let task = self.known(task.seq())?;
-        let is_news = task.child == Some(from) && version > task.child_version;
-        if task.status.is_terminal() || self.execution.status.is_terminal() || !is_news {
+        if task.child != Some(from) {
             return Err(Rejection::Late);
         }
+        check_order(number, task.heard)?;
+        self.record(Change::MessageHeard { seq: Some(task.seq), number, saw_outside });
         Ok(task)
+    }
+
+    fn next_of_parent(&mut self, number: u32) -> Result<(), Rejection> {
+        check_order(number, self.execution.heard_from_parent)?;
+        self.record(Change::MessageHeard { seq: None, number, saw_outside: false });
+        Ok(())
     }
 
     /// A task whose child was never born names none.
@@ -102,25 +129,20 @@ impl Decider {
         &mut self,
         task: TaskId,
         from: ExecutionId,
-        version: i64,
+        number: u32,
     ) -> Result<(), Rejection> {
-        let task = self.known(task.seq())?;
-        if task.child != Some(from) || version <= task.child_version || task.retried {
-            return Err(Rejection::Late);
-        }
-        if !task.status.is_terminal() {
-            self.record(Change::ChildHeard { seq: task.seq, version });
+        // Whoever reopens a child is outside.
+        let task = self.next_of_child(task, from, number, true)?;
+        let is_waiting = !task.status.is_terminal();
+        let is_optional = self.execution.node_of(&task).task.optional;
+        // After an optional one the flow has continued without it for good.
+        if task.retried || is_waiting || is_optional {
             return Ok(());
-        }
-        if self.execution.node_of(&task).task.optional {
-            // The flow has gone on without it for good.
-            return Err(Rejection::Late);
         }
         let was_ended = self.execution.status.is_terminal();
         if was_ended {
             self.reopen();
         }
-        self.record(Change::ChildHeard { seq: task.seq, version });
         self.record(Change::TaskReopened(Box::new(TaskReopening {
             seq: task.seq,
             status: TaskStatus::InProgress,
@@ -137,6 +159,15 @@ impl Decider {
             self.settle_again();
         }
         Ok(())
+    }
+}
+
+/// Whether a message of this number is the next one after as many as came.
+fn check_order(number: u32, heard: u32) -> Result<(), Rejection> {
+    match number.cmp(&(heard + 1)) {
+        Ordering::Less => Err(Rejection::Late),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(Rejection::TooEarly),
     }
 }
 

@@ -122,8 +122,7 @@ impl Decider {
         let was_canceled = task.status == TaskStatus::Canceled;
         let retry_count = task.retry_count + u32::from(!was_canceled);
         let is_loop = matches!(node.kind, Kind::DoWhile { .. });
-        let output =
-            if is_loop { Output::Loop(task.loop_progress()) } else { Output::default() };
+        let output = if is_loop { Output::Loop(task.loop_progress()) } else { Output::default() };
         let is_join = matches!(node.kind, Kind::Join | Kind::ExclusiveJoin);
         self.record(Change::TaskReopened(Box::new(TaskReopening {
             seq: task.seq,
@@ -155,7 +154,7 @@ impl Decider {
             child: Some(child),
             at: self.now(),
         })));
-        self.send(child, News::ParentRetried);
+        self.send_to_child(task.seq, News::ParentRetried);
     }
 
     /// The execution goes on.
@@ -166,9 +165,7 @@ impl Decider {
 
     /// Its parent must wait again.
     pub(super) fn tell_parent_of_reopening(&mut self) {
-        if let Some(parent) = self.execution.facts.parent {
-            self.send(parent.task.execution(), News::ChildReopened { task: parent.task });
-        }
+        self.send_to_parent(|task| News::ChildReopened { task });
     }
 
     /// A child was reopened: what its parent had cancelled goes on too, and so do the parent's parents.

@@ -5,7 +5,7 @@ use crate::change::{Change, TaskReport};
 use crate::command::{ChildStart, News};
 use crate::json::{self, Object};
 use crate::plan::Node;
-use crate::state::{NodeKey, Output, Parent, Task};
+use crate::state::{Lineage, NodeKey, Output, Parent, Task};
 use baton_common::definition::{InlineDefinition, SubWorkflowParams};
 use baton_common::limits::SUB_WORKFLOW_DEPTH_MAX;
 use baton_common::{ExecutionId, Payload, SpanId, TaskStatus};
@@ -123,13 +123,18 @@ impl Decider {
             parent: Some(Parent { task: id, depth }),
             idempotency_key: None,
             trace: facts.trace_within(SpanId::of_task(id)),
+            lineage: Lineage::default(),
+        };
+        let start = match self.with_lineage(start) {
+            Ok(start) => start,
+            Err(reason) => return self.refuse_start(task.seq, &reason),
         };
         let at = self.now();
         let output = Some(child_output(child).json());
         let child_is = Some(child);
         let report = TaskReport { output, child: child_is, ..TaskReport::new(task.seq, at) };
         self.record(Change::TaskReported(Box::new(report)));
-        self.send(child, News::Start(Box::new(start)));
+        self.send_start(child, News::Start(Box::new(start)));
     }
 
     /// Starts another execution for a START_WORKFLOW task; its birth completes the task.
@@ -167,10 +172,50 @@ impl Decider {
             parent: None,
             idempotency_key: request.idempotency_key,
             trace: facts.trace_within(SpanId::of_task(id)),
+            lineage: Lineage::default(),
+        };
+        let start = match self.with_lineage(start) {
+            Ok(start) => start,
+            Err(reason) => return self.refuse_start(task.seq, &reason),
         };
         self.report_in_progress(task.seq);
         let child = ExecutionId::child_of(id, self.now());
-        self.send(child, News::StartFor { task: id, start: Box::new(start) });
+        self.send_start(child, News::StartFor { task: id, start: Box::new(start) });
+    }
+}
+
+impl Decider {
+    /// Counts a start among those since something last came from outside.
+    ///
+    /// # Errors
+    /// Why it is one too many.
+    pub(super) fn with_lineage(&self, start: ChildStart) -> Result<ChildStart, String> {
+        let lineage = self.lineage_of(&start, self.execution.starts + 1);
+        let fault = lineage.fault(&start.name);
+        fault.map_or(Ok(ChildStart { lineage, ..start }), Err)
+    }
+
+    fn lineage_of(&self, start: &ChildStart, siblings: u32) -> Lineage {
+        let facts = &self.execution.facts;
+        if self.execution.saw_outside {
+            return Lineage::default();
+        }
+        facts.lineage.of_child(&facts.workflow_name, &start.name, siblings)
+    }
+
+    fn refuse_start(&mut self, seq: u32, reason: &str) {
+        self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason));
+    }
+
+    /// Siblings that one decision starts all count as many as there are.
+    pub(super) fn finish_lineages(&mut self) {
+        let mut letters = std::mem::take(&mut self.letters);
+        for letter in &mut letters {
+            if let News::Start(start) | News::StartFor { start, .. } = &mut letter.news {
+                start.lineage = self.lineage_of(start, self.execution.starts);
+            }
+        }
+        self.letters = letters;
     }
 }
 

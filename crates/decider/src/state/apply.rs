@@ -15,13 +15,18 @@ impl Execution {
             Change::ExecutionStarted(_) => {}
             Change::TaskScheduled(task) => self.add_task(task),
             Change::TaskLeased { seq, worker, at } => {
+                self.saw_outside = true;
                 let shows = self.shown_while_leased(*seq);
                 self.alter(*seq, |task| leased(task, shows, worker.clone(), *at));
             }
             Change::TaskMoved { seq, delivery, at } => {
+                self.saw_outside = true;
                 self.alter(*seq, |task| moved(task, *delivery, *at));
             }
-            Change::TaskReported(report) => self.alter(report.seq, |task| reported(task, report)),
+            Change::TaskReported(report) => {
+                self.note_start(report);
+                self.alter(report.seq, |task| reported(task, report));
+            }
             Change::TaskRenewed { seq, at } => self.alter(*seq, |task| task.updated_at = *at),
             Change::TaskInputSet { seq, input } => {
                 self.alter(*seq, |task| task.input = input.clone());
@@ -36,8 +41,14 @@ impl Execution {
             Change::TaskReopened(reopening) => {
                 self.alter(reopening.seq, |task| reopened(task, reopening));
             }
-            Change::ChildHeard { seq, version } => {
-                self.alter(*seq, |task| task.child_version = *version);
+            Change::MessageSent { seq: Some(seq) } => self.alter(*seq, |task| task.sent += 1),
+            Change::MessageSent { seq: None } => self.sent_to_parent += 1,
+            Change::MessageHeard { seq, number, saw_outside } => {
+                self.saw_outside |= saw_outside;
+                match seq {
+                    Some(seq) => self.alter(*seq, |task| task.heard = *number),
+                    None => self.heard_from_parent = *number,
+                }
             }
             Change::TasksRemoved { seqs } => self.remove_tasks(seqs),
             Change::LoopIterated { seq, iteration, outputs } => {
@@ -57,7 +68,7 @@ impl Execution {
             Change::VariablesSet { variables } => {
                 self.variables = json::overlay(&self.variables, variables);
             }
-            Change::ExecutionPaused { at } => self.set_status(WorkflowStatus::Paused, *at),
+            Change::ExecutionPaused { at } => self.pause_at(*at),
             Change::ExecutionResumed { at } => {
                 self.last_retried_at = Some(*at);
                 self.unsettled.clear();
@@ -68,6 +79,11 @@ impl Execution {
             Change::ExecutionReopened { at } => self.reopen(*at),
             Change::ExecutionRestarted(restart) => self.restart(restart),
         }
+    }
+
+    fn pause_at(&mut self, at: Timestamp) {
+        self.saw_outside = true;
+        self.set_status(WorkflowStatus::Paused, at);
     }
 
     fn set_status(&mut self, status: WorkflowStatus, at: Timestamp) {
@@ -199,7 +215,46 @@ impl Execution {
         self.join_open.remove(&join.seq);
     }
 
+    /// Counts the executions that its steps start.
+    fn note_start(&mut self, report: &TaskReport) {
+        let task = self.tasks.get(&report.seq);
+        let starts = task.is_some_and(|task| match self.node_of(task).kind {
+            Kind::SubWorkflow => report.child.is_some() && report.child != task.child,
+            Kind::StartWorkflow => true,
+            Kind::Worker
+            | Kind::Dynamic { .. }
+            | Kind::Switch(_)
+            | Kind::Fork { .. }
+            | Kind::DynamicFork { .. }
+            | Kind::Join
+            | Kind::ExclusiveJoin
+            | Kind::DoWhile { .. }
+            | Kind::Wait
+            | Kind::Human
+            | Kind::SetVariable
+            | Kind::Inline
+            | Kind::Lambda
+            | Kind::Jq
+            | Kind::Terminate
+            | Kind::Noop => false,
+        });
+        self.starts += u32::from(starts);
+    }
+
+    /// Steps that wait end later than they begin only by something from outside.
+    fn note_outside(&mut self, end: &TaskEnd) {
+        let task = self.tasks.get(&end.seq);
+        self.saw_outside |= task.is_some_and(|task| {
+            let waits = matches!(
+                self.node_of(task).kind,
+                Kind::Worker | Kind::Dynamic { .. } | Kind::Wait | Kind::Human
+            );
+            waits && end.status != TaskStatus::Canceled && end.at > task.scheduled_at
+        });
+    }
+
     fn end_task(&mut self, end: &TaskEnd) {
+        self.note_outside(end);
         self.alter(end.seq, |task| ended(task, end));
         if self.status == WorkflowStatus::Paused {
             self.unsettled.insert(end.seq);
@@ -292,6 +347,7 @@ impl Execution {
     }
 
     fn reopen(&mut self, at: Timestamp) {
+        self.saw_outside = true;
         self.reason = None;
         self.failed_task = None;
         self.ended_at = None;
@@ -412,7 +468,8 @@ fn reopened(task: &mut Task, reopening: &TaskReopening) {
 /// Another child has versions of its own.
 fn set_child(task: &mut Task, child: Option<ExecutionId>) {
     if task.child != child {
-        task.child_version = 0;
+        // Its start is the first message of the new pair.
+        (task.sent, task.heard) = (u32::from(child.is_some()), 0);
     }
     task.child = child;
 }

@@ -1,7 +1,7 @@
 //! The state of one execution: facts, tasks, and the indexes that keep a decision's cost
 //! independent of the number of tasks. Cloning is cheap: the maps share their nodes.
 use crate::plan::{Node, Plan};
-use crate::state::{Delivery, Expansion, NodeKey, Step, Task};
+use crate::state::{Delivery, Expansion, Lineage, NodeKey, Step, Task};
 use baton_common::{ExecutionId, Payload, SpanId, TaskId, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub struct StartFacts {
     /// The trace it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
+    /// The starts since something last came from outside.
+    #[serde(default, skip_serializing_if = "Lineage::is_empty")]
+    pub lineage: Lineage,
     /// When.
     pub at: Timestamp,
 }
@@ -105,6 +108,14 @@ pub struct Execution {
     pub step_plans: imbl::Vector<Arc<Plan>>,
     /// Tasks that ended while it was paused and whose consequences are still to come.
     pub unsettled: imbl::OrdSet<u32>,
+    /// Messages sent to its parent.
+    pub sent_to_parent: u32,
+    /// Messages received from its parent, its start included.
+    pub heard_from_parent: u32,
+    /// Whether a worker, a timer or a person has had a part in it, directly or in a child.
+    pub saw_outside: bool,
+    /// Executions that it has started by its steps.
+    pub starts: u32,
     /// Steps that the last slice left to the next one, in order.
     pub agenda: imbl::Vector<Step>,
     /// Dynamic forks whose branches are not all there yet.
@@ -154,6 +165,10 @@ impl Execution {
             last_seq: 0,
             step_plans: imbl::Vector::new(),
             unsettled: imbl::OrdSet::new(),
+            sent_to_parent: 0,
+            heard_from_parent: u32::from(facts.parent.is_some()),
+            saw_outside: false,
+            starts: 0,
             agenda: imbl::Vector::new(),
             expansions: imbl::OrdMap::new(),
             by_reference: imbl::HashMap::new(),

@@ -188,9 +188,12 @@ pub struct Task {
     /// The execution it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ExecutionId>,
-    /// The child's newest message that was heeded, by the child's version.
-    #[serde(default, skip_serializing_if = "is_zero_i64")]
-    pub child_version: i64,
+    /// Messages sent to the child, its start included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sent: u32,
+    /// Messages received from the child.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub heard: u32,
     /// Where it is, seen from the queue.
     #[serde(default, skip_serializing_if = "is_default")]
     pub delivery: Delivery,

@@ -76,7 +76,7 @@ pub(crate) fn find(execution: &Execution, name: &str) -> u32 {
 }
 
 /// Reads a command to an execution that has begun.
-pub(crate) fn read(text: &str, execution: &Execution, version: i64) -> Command {
+pub(crate) fn read(text: &str, execution: &Execution, is_again: bool) -> Command {
     let mut words = Words(text);
     let seq = |words: &mut Words| find(execution, words.word());
     match words.word() {
@@ -107,7 +107,7 @@ pub(crate) fn read(text: &str, execution: &Execution, version: i64) -> Command {
         "rerun" => Command::Rerun(rerun(words, execution)),
         "skip" => Command::SkipTask { reference: words.word().to_owned() },
         "reset" => Command::ResetCallbacks,
-        "child" | "born" | "parent" | "start" | "failure" => hear(text, execution, version),
+        "child" | "born" | "parent" | "start" | "failure" => hear(text, execution, is_again),
         verb => update(verb, words, execution),
     }
 }
@@ -143,16 +143,18 @@ fn update(verb: &str, mut words: Words, execution: &Execution) -> Command {
 }
 
 /// `child <ref> completed {…}`, `child <ref> reopened`, `born <ref>`, `parent ended "why"`, …
-fn hear(text: &str, execution: &Execution, version: i64) -> Command {
+fn hear(text: &str, execution: &Execution, is_again: bool) -> Command {
+    let next = |heard: u32| if is_again { heard } else { heard + 1 };
+    let number = 1;
     let mut words = Words(text);
     let (verb, id) = (words.word(), execution.id());
     let stranger = ExecutionId::child_of(id.task(1), execution.created_at);
     if verb == "start" && words.take("for") {
         let (task, start) = (id.task(1), Box::default());
-        return Command::Hear { from: stranger, version, news: News::StartFor { task, start } };
+        return Command::Hear { from: stranger, number, news: News::StartFor { task, start } };
     }
     if verb == "start" {
-        return Command::Hear { from: stranger, version, news: News::Start(Box::default()) };
+        return Command::Hear { from: stranger, number, news: News::Start(Box::default()) };
     }
     if verb == "parent" {
         let news = if words.take("ended") {
@@ -160,34 +162,40 @@ fn hear(text: &str, execution: &Execution, version: i64) -> Command {
         } else {
             News::ParentRetried
         };
-        return Command::Hear { from: stranger, version, news };
+        let number = next(execution.heard_from_parent);
+        return Command::Hear { from: stranger, number, news };
     }
     if verb == "failure" {
         let (name, reason) = (words.word().to_owned(), words.quoted().unwrap_or_default());
         return Command::Hear {
             from: stranger,
-            version,
+            number,
             news: News::FailureRefused { name, reason },
         };
     }
     let seq = find(execution, words.word());
     let (task, child) = (id.task(seq), execution.task(seq).and_then(|task| task.child));
     let from = child.unwrap_or(stranger);
+    let number = next(execution.task(seq).map_or(0, |task| task.heard));
     if verb == "born" {
-        return Command::Hear { from, version, news: News::Started { task, child: from } };
+        return Command::Hear { from, number, news: News::Started { task, child: from } };
     }
     let what = words.word();
     let status = match what {
         "refused" => {
             let reason = words.quoted().unwrap_or_default();
-            return Command::Hear { from, version, news: News::ChildRefused { task, reason } };
+            return Command::Hear { from, number, news: News::ChildRefused { task, reason } };
         }
-        "reopened" => return Command::Hear { from, version, news: News::ChildReopened { task } },
+        "reopened" => return Command::Hear { from, number, news: News::ChildReopened { task } },
         _ => WorkflowStatus::from_name(&what.to_uppercase()).expect("how the child ended"),
     };
     let reason = words.quoted();
     let output = words.json().unwrap_or_default();
-    Command::Hear { from, version, news: News::ChildEnded { task, status, output, reason } }
+    Command::Hear {
+        from,
+        number,
+        news: News::ChildEnded { task, status, output, reason, saw_outside: true },
+    }
 }
 
 /// The command's name, with the news for what it hears.

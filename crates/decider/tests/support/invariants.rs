@@ -31,6 +31,8 @@ pub(super) fn check_order(before: &Execution, changes: &[Change]) {
             change,
             Change::OutputAmended { .. }
                 | Change::AgendaLeft { .. }
+                | Change::MessageSent { .. }
+                | Change::MessageHeard { .. }
                 | Change::BranchesPlanned { .. }
                 | Change::BranchesJoined { .. }
         );

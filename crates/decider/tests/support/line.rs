@@ -59,8 +59,18 @@ pub(crate) fn of_change(state: &Execution, change: &Change) -> String {
         Change::TaskForgiven { seq } => format!("{} COMPLETED_WITH_ERRORS", name(seq)),
         Change::TaskOverdue { seq, deadline } => format!("{} overdue ({deadline})", name(seq)),
         Change::TaskReopened(reopening) => reopened(state, reopening),
-        Change::ChildHeard { seq, version } => {
-            format!("{} heard its child at {version}", name(seq))
+        Change::MessageSent { seq } => {
+            format!(
+                "message sent to {}",
+                seq.as_ref()
+                    .map_or("the parent".into(), |seq| format!("the child of {}", name(seq)))
+            )
+        }
+        Change::MessageHeard { seq, number, .. } => {
+            let from = seq
+                .as_ref()
+                .map_or("the parent".into(), |seq| format!("the child of {}", name(seq)));
+            format!("message {number} came from {from}")
         }
         Change::TasksRemoved { seqs } => {
             format!("removed {}", seqs.iter().map(name).collect::<Vec<_>>().join(" "))
@@ -187,7 +197,7 @@ pub(crate) fn of_letter(letter: &Letter) -> String {
         News::Start(start) => start_of(start),
         News::StartFor { start, .. } => format!("{}, tell us", start_of(start)),
         News::Started { task, .. } => format!("born for {task}"),
-        News::ChildEnded { task, status, output, reason } => {
+        News::ChildEnded { task, status, output, reason, .. } => {
             format!("child of {task} {status}{}{}", why(reason.as_deref()), tail(output))
         }
         News::ChildRefused { task, reason } => format!("child of {task} refused \"{reason}\""),

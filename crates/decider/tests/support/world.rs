@@ -56,7 +56,6 @@ pub(crate) struct World<'a> {
     born: Option<Execution>,
     journal: Vec<Change>,
     now: Timestamp,
-    heard: i64,
     slice: SliceLimits,
     names: BTreeMap<String, String>,
     seen: &'a mut Seen,
@@ -72,7 +71,6 @@ impl<'a> World<'a> {
             born: None,
             journal: Vec::new(),
             now: START,
-            heard: 0,
             slice: SliceLimits::DEFAULT,
             names: BTreeMap::new(),
             seen,
@@ -127,20 +125,17 @@ impl<'a> World<'a> {
             }
             "at" => self.advance(START.plus_millis(words.millis())),
             "state" => self.state(),
-            "again" => self.decide(&self.read(words.0)),
+            "again" => self.decide(&self.read(words.0, true)),
             "restart" => {
                 self.change_plan(text);
-                self.decide(&self.read(text))
+                self.decide(&self.read(text, false))
             }
-            _ => {
-                self.heard += 1;
-                self.decide(&self.read(text))
-            }
+            _ => self.decide(&self.read(text, false)),
         }
     }
 
-    fn read(&self, text: &str) -> Command {
-        command::read(text, self.current(), self.heard)
+    fn read(&self, text: &str, is_again: bool) -> Command {
+        command::read(text, self.current(), is_again)
     }
 
     /// The execution as it is now.
@@ -192,6 +187,7 @@ impl<'a> World<'a> {
             created_by: None,
             idempotency_key: None,
             trace: None,
+            lineage: baton_decider::state::Lineage::default(),
             at: self.now,
         };
         self.names.insert(id.to_string(), "<self>".into());

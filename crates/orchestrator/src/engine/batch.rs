@@ -21,6 +21,11 @@ use tokio::time::Instant;
 const TRIES_MAX: usize = 8;
 /// Most refused messages kept for the next batch; the others are found in the database again.
 const OWN_MESSAGES_MAX: usize = 4_096;
+/// Most executions that are born in the batch in which they are asked for. A definition that starts
+/// itself would else never let a batch end.
+const BATCH_BIRTHS_MAX: usize = 64;
+/// Bytes of payloads after which a batch takes no further job: the others are for the next one.
+const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Most jobs that wait for one execution's script; what a patient caller can have in flight.
 const SUSPENDED_JOBS_MAX: usize = 4_096;
 /// How long the engine pauses after a database error, ms.
@@ -45,8 +50,8 @@ impl Engine {
         let mut stale = HashSet::new();
         let mut taken = HashMap::new();
         for _ in 0..TRIES_MAX {
-            let asked = jobs.len();
-            let mut deciding = match self.decide_all(&mut jobs, &stale, &taken).await {
+            let mut asked = jobs.len();
+            let mut deciding = match self.decide_all(&mut jobs, &mut asked, &stale, &taken).await {
                 Ok(deciding) => deciding,
                 Err(error) => return self.refuse_all(jobs, &error.into()).await,
             };
@@ -157,6 +162,7 @@ impl Engine {
     async fn decide_all(
         &mut self,
         jobs: &mut Vec<Job>,
+        asked: &mut usize,
         stale: &HashSet<ExecutionId>,
         taken: &HashMap<ExecutionId, ExecutionId>,
     ) -> Result<Deciding, StoreError> {
@@ -169,7 +175,12 @@ impl Engine {
         let began = Instant::now();
         let (mut index, mut loaded) = (0, jobs.len());
         while index < jobs.len() {
-            let step = self.decide_job(&mut deciding, &mut jobs[index], index);
+            if deciding.bytes >= BATCH_BYTES_MAX && index < *asked {
+                loaded -= self.put_off(jobs, index..*asked);
+                *asked = index;
+                continue;
+            }
+            let step = self.decide_guarded(&mut deciding, &mut jobs[index], index);
             let answer = match step {
                 Step::Answered(answer) => Some(answer),
                 Step::Suspended => None,
@@ -178,14 +189,15 @@ impl Engine {
                     Some(Ok(super::Reply { id: jobs[index].target, task: None }))
                 }
                 Step::Passed { from, to, news } => {
-                    let command = Command::Hear { from, version: 1, news };
+                    let command = Command::Hear { from, number: 1, news };
                     jobs.push(Job::new(to, What::Command(command), None));
                     Some(Err(unknown(from)))
                 }
             };
+            deciding.count_bytes(jobs[index].target);
             note_doubt(&mut deciding, &jobs[index], answer.as_ref());
             Self::take_births(&mut deciding, jobs, index, stale);
-            if answer.is_some() {
+            if answer.as_ref().is_some_and(is_understood) {
                 deciding.delivered.extend(jobs[index].message);
             }
             deciding.answers.push(answer);
@@ -197,8 +209,17 @@ impl Engine {
         Ok(deciding)
     }
 
-    /// Births that a decision asks for are decided in the same batch, so that nobody ever reads of an
-    /// execution that is not there. A newborn is in the shard of who asks for it.
+    /// Leaves jobs to the next batch, before all others; how many.
+    fn put_off(&mut self, jobs: &mut Vec<Job>, range: std::ops::Range<usize>) -> usize {
+        let count = range.len();
+        for job in jobs.drain(range).rev() {
+            self.own.push_front(job);
+        }
+        count
+    }
+
+    /// The first births that the decisions of a batch ask for are decided in the same batch, so that
+    /// their ids can be read at once. Beyond a bound they stay messages, which later batches decide. A newborn is in the shard of who asks for it.
     fn take_births(
         deciding: &mut Deciding,
         jobs: &mut Vec<Job>,
@@ -209,10 +230,16 @@ impl Engine {
         let Some(draft) = deciding.drafts.get_mut(&from) else { return };
         let is_birth =
             |letter: &Letter| matches!(letter.news, News::Start(_) | News::StartFor { .. });
-        let (births, others) = std::mem::take(&mut draft.letters).into_iter().partition(is_birth);
-        draft.letters = others;
-        let births: Vec<Letter> = births;
-        for Letter { to, news } in births {
+        let mut births: Vec<Letter> = Vec::new();
+        draft.letters.retain(|letter| {
+            let is_now = is_birth(letter) && deciding.births < BATCH_BIRTHS_MAX;
+            if is_now {
+                deciding.births += 1;
+                births.push(letter.clone());
+            }
+            !is_now
+        });
+        for Letter { to, news, .. } in births {
             if !stale.contains(&to) {
                 deciding.states.by_id.entry(to).or_insert(None);
             }
@@ -263,20 +290,31 @@ impl Engine {
         }
         let mut ids: Vec<ExecutionId> = deciding.drafts.keys().copied().collect();
         ids.sort_unstable_by_key(|id| (id.shard(), *id));
+        let waiting: HashSet<ExecutionId> =
+            deciding.waiting.iter().map(|waiting| waiting.target).collect();
         for id in ids {
             if let Some(draft) = deciding.drafts.get_mut(&id) {
-                self.pack(draft, now, &mut prepared);
+                let waits = waiting.contains(&id) || self.suspended.contains_key(&id);
+                self.pack(draft, waits, now, &mut prepared);
             }
         }
         deciding.mark_outdated();
         prepared
     }
 
-    fn pack(&mut self, draft: &mut Draft, now: Timestamp, prepared: &mut Prepared) {
+    fn pack(
+        &mut self,
+        draft: &mut Draft,
+        waits_for_script: bool,
+        now: Timestamp,
+        prepared: &mut Prepared,
+    ) {
         self.hand_over_new(draft, now, prepared);
-        let must_move = draft.before.as_ref().is_some_and(|cached| {
-            cached.row_wake_at.is_some_and(|at| at <= now) && !draft.after.status.is_terminal()
-        });
+        // One that waits for a script commits soon; a commit before that would be in its way.
+        let must_move = !waits_for_script
+            && draft.before.as_ref().is_some_and(|cached| {
+                cached.row_wake_at.is_some_and(|at| at <= now) && !draft.after.status.is_terminal()
+            });
         if draft.changes.is_empty() && draft.letters.is_empty() && !must_move {
             prepared.cached.extend(draft.before.clone());
             return;
@@ -372,7 +410,9 @@ impl Engine {
         if cached.execution.status.is_terminal() {
             return;
         }
-        if let Some(at) = cached.row_wake_at {
+        if cached.execution.has_agenda() {
+            self.slices.push(cached.execution.id());
+        } else if let Some(at) = cached.row_wake_at {
             self.timers.add_near(cached.execution.id(), at, self.parts.clock.now());
         }
         self.cache.put(cached);
@@ -423,14 +463,6 @@ impl Engine {
             && let Err(error) = self.parts.definitions.refresh().await
         {
             tracing::warn!(%error, "definitions could not be refreshed");
-        }
-        for job in jobs.iter_mut() {
-            if let What::Resume(resumption) = &job.what
-                && resumption.decider.is_none()
-                && resumption.decided.is_none()
-            {
-                job.what = resumption.origin.what();
-            }
         }
         // Who is answered with an execution of this batch must be decided after its birth.
         jobs.sort_by_key(Job::is_look);
@@ -500,6 +532,25 @@ pub(super) fn holder_of(
         holder = *next;
     }
     Some(holder)
+}
+
+/// Whether a message with this answer has had its effect, be it none. One that cannot be read, or that
+/// must wait for another, stays.
+fn is_understood(answer: &Result<super::Reply, OrchestratorError>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(error) => match error {
+            OrchestratorError::NotFound(_)
+            | OrchestratorError::Conflict(_)
+            | OrchestratorError::Invalid(_)
+            | OrchestratorError::Faulty(_)
+            | OrchestratorError::IllegalState(_)
+            | OrchestratorError::TooLarge(_) => true,
+            OrchestratorError::Overloaded(_)
+            | OrchestratorError::Unavailable(_)
+            | OrchestratorError::Corrupt(_) => false,
+        },
+    }
 }
 
 /// Notes when a job changed nothing on a state that may be out of date.

@@ -1,14 +1,14 @@
 //! Births: which definition and input a newborn has, and who hears when it cannot be.
 use super::Engine;
 use super::batch::holder_of;
-use super::deciding::{Deciding, Draft, Step, Waiting, absorb, unknown};
+use super::deciding::{Deciding, Draft, Known, Step, Waiting, absorb, unknown};
 use super::jobs::{Birth, Definition, Origin, Reply};
 use crate::error::OrchestratorError;
 use crate::library::Frozen;
 use crate::view;
 use baton_common::{ExecutionId, Payload, TaskId};
 use baton_decider::command::{ChildStart, Command, Letter, News};
-use baton_decider::decide::{Outcome, decide};
+use baton_decider::decide::{Outcome, decide_knowing};
 use baton_decider::json;
 use baton_decider::state::{Execution, Parent, StartFacts};
 use std::sync::Arc;
@@ -19,8 +19,9 @@ impl Engine {
         batch: &mut Deciding,
         target: ExecutionId,
         birth: &Arc<Birth>,
-        index: usize,
+        known: Known,
     ) -> Step {
+        let Known { index, evaluations } = known;
         if batch.drafts.contains_key(&target)
             || batch.states.by_id.get(&target).is_some_and(Option::is_some)
         {
@@ -33,7 +34,7 @@ impl Engine {
         let input = Self::input_of(batch, birth, &frozen);
         let execution = Arc::new(Execution::new(frozen.plan.clone(), facts, input));
         let draft = Draft::newborn(execution, Some(frozen), birth);
-        match decide(&draft.after, Command::Begin, self.context(batch)) {
+        match decide_knowing(&draft.after, Command::Begin, self.context(batch), evaluations) {
             Ok(Outcome::Decided(decision)) => {
                 let mut draft = draft;
                 absorb(&mut draft, *decision);
@@ -177,6 +178,7 @@ impl Engine {
             created_by: None,
             idempotency_key: start.idempotency_key,
             trace: start.trace,
+            lineage: start.lineage,
             failed: is_failure_workflow.then_some(from),
             starter,
         })
@@ -200,8 +202,10 @@ fn key_taken(child: ExecutionId, holder: ExecutionId, birth: &Birth) -> Step {
 
 /// News that goes out with a birth.
 pub(super) fn birth_letters(child: ExecutionId, birth: &Birth) -> Vec<Letter> {
-    let letter =
-        |task: TaskId| Letter { to: task.execution(), news: News::Started { task, child } };
+    let letter = |task: TaskId| {
+        let news = News::Started { task, child };
+        Letter { to: task.execution(), number: 1, news }
+    };
     birth.starter.map(letter).into_iter().collect()
 }
 
@@ -225,6 +229,7 @@ fn facts_of(
         created_by: birth.created_by.clone(),
         idempotency_key: birth.idempotency_key.clone(),
         trace: birth.trace.clone(),
+        lineage: birth.lineage.clone(),
         at,
     }
 }

@@ -9,7 +9,8 @@ use crate::library::{Frozen, Snapshot};
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
 use baton_decider::command::{Command, Letter, News, Rejection};
-use baton_decider::decide::{Context, Decider, Decision, Evaluations, Outcome, decide};
+use baton_decider::decide::agenda::SliceLimits;
+use baton_decider::decide::{Context, Decider, Decision, Evaluations, Outcome, decide_knowing};
 use baton_decider::state::Execution;
 use baton_expression::script::ScriptError;
 use baton_store::{Message, MessageId, ReadyKey, Version};
@@ -24,6 +25,8 @@ pub(super) struct Draft {
     pub(super) frozen: Option<Arc<Frozen>>,
     pub(super) changes: Vec<Change>,
     pub(super) letters: Vec<Letter>,
+    /// Bytes of its payloads that the batch has not counted yet.
+    pub(super) uncounted_bytes: usize,
     /// Its input is another than before.
     pub(super) new_input: bool,
     pub(super) idempotency_key: Option<String>,
@@ -43,6 +46,7 @@ impl Draft {
             after,
             frozen,
             changes: vec![Change::ExecutionStarted(Box::new(facts))],
+            uncounted_bytes: 0,
             new_input: true,
             idempotency_key: birth.idempotency_key.clone(),
         }
@@ -95,6 +99,10 @@ pub(super) struct Deciding {
     pub(super) doubtful: HashSet<ExecutionId>,
     /// Newborns whose idempotency key another execution holds.
     pub(super) taken: HashMap<ExecutionId, ExecutionId>,
+    /// How many births it has taken up by itself.
+    pub(super) births: usize,
+    /// Bytes of the payloads in its changes.
+    pub(super) bytes: usize,
 }
 
 impl Deciding {
@@ -111,6 +119,15 @@ impl Deciding {
             claims: Vec::new(),
             doubtful: HashSet::new(),
             taken: HashMap::new(),
+            births: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Counts the bytes that a decision has added.
+    pub(super) fn count_bytes(&mut self, id: ExecutionId) {
+        if let Some(draft) = self.drafts.get_mut(&id) {
+            self.bytes += std::mem::take(&mut draft.uncounted_bytes);
         }
     }
 
@@ -137,6 +154,21 @@ pub(super) struct Waiting {
     pub(super) job: usize,
 }
 
+/// What is known before a job is decided.
+pub(super) struct Known {
+    /// The job's number in the batch.
+    pub(super) index: usize,
+    /// Results of scripts that earlier tries have asked for.
+    pub(super) evaluations: Evaluations,
+}
+
+impl Known {
+    /// Its number alone.
+    pub(super) fn nothing(index: usize) -> Self {
+        Self { index, evaluations: Evaluations::new() }
+    }
+}
+
 /// What came of deciding one job.
 pub(super) enum Step {
     /// It has its answer.
@@ -156,13 +188,13 @@ impl Engine {
         match &mut job.what {
             What::Start(birth) => {
                 let birth = birth.clone();
-                self.give_birth(batch, target, &birth, index)
+                self.give_birth(batch, target, &birth, Known::nothing(index))
             }
             What::Command(command) => {
                 let command = command.clone();
-                self.obey(batch, target, command, index)
+                self.obey(batch, target, command, Known::nothing(index))
             }
-            What::RestartOnLatest => self.restart_on_latest(batch, target, index),
+            What::RestartOnLatest => self.restart_on_latest(batch, target, Known::nothing(index)),
             What::Lease(key) => {
                 let key = key.clone();
                 Self::answered(target, Self::lease_ready(batch, &key))
@@ -184,7 +216,8 @@ impl Engine {
     }
 
     pub(super) fn context(&self, batch: &Deciding) -> Context {
-        Context { now: self.parts.clock.now(), surroundings: batch.snapshot.clone() }
+        let surroundings = batch.snapshot.clone();
+        Context { now: self.parts.clock.now(), slice: SliceLimits::DEFAULT, surroundings }
     }
 
     /// The draft of an execution, begun from its state when there is none yet.
@@ -197,6 +230,7 @@ impl Engine {
                 frozen: None,
                 changes: Vec::new(),
                 letters: Vec::new(),
+                uncounted_bytes: 0,
                 new_input: false,
                 idempotency_key: None,
             };
@@ -210,19 +244,27 @@ impl Engine {
         batch: &mut Deciding,
         target: ExecutionId,
         command: Command,
-        index: usize,
+        known: Known,
     ) -> Step {
+        let Known { index, evaluations } = known;
         let context = self.context(batch);
         let Some(draft) = Self::draft(batch, target) else {
-            // Somebody has the key, but is not born yet: its birth waits for a script.
-            let is_to_come = matches!(command, Command::Look);
+            // Somebody has the key, but is not born yet: its birth waits for a script. Or a parent tells
+            // its child something before the message has come that starts it.
+            let is_to_come = match &command {
+                Command::Look => true,
+                Command::Hear { news: News::ParentEnded { .. } | News::ParentRetried, .. } => {
+                    context.now.millis_since(target.made_at()) < START_UNDER_WAY_MS
+                }
+                _ => false,
+            };
             let unborn = || OrchestratorError::Unavailable("its birth is under way".into());
             return Step::Answered(Err(if is_to_come { unborn() } else { unknown(target) }));
         };
         let origin = Origin::Command(command.clone());
         let seq = task_of(&command);
         prepare(draft, &command);
-        match decide(&draft.after, command, context) {
+        match decide_knowing(&draft.after, command, context, evaluations) {
             Ok(Outcome::Decided(decision)) => {
                 absorb(draft, *decision);
                 let task = seq.and_then(|seq| shown(&draft.after, seq));
@@ -249,7 +291,8 @@ impl Engine {
     }
 
     /// Exchanges the plan of an ended execution for that of the highest version, then restarts it.
-    fn restart_on_latest(&self, batch: &mut Deciding, target: ExecutionId, index: usize) -> Step {
+    fn restart_on_latest(&self, batch: &mut Deciding, target: ExecutionId, known: Known) -> Step {
+        let index = known.index;
         let snapshot = batch.snapshot.clone();
         let mut workflow_version = None;
         if let Some(draft) = Self::draft(batch, target)
@@ -263,7 +306,7 @@ impl Engine {
             }
         }
         batch.read_definitions = true;
-        let step = self.obey(batch, target, Command::Restart { workflow_version }, index);
+        let step = self.obey(batch, target, Command::Restart { workflow_version }, known);
         if let Some(waiting) = batch.waiting.last_mut().filter(|waiting| waiting.job == index) {
             waiting.origin = Origin::RestartOnLatest;
         }
@@ -302,14 +345,15 @@ impl Engine {
             return Self::finish_resumed(batch, target, resumption, copy_of(decided));
         }
         let Some(decider) = resumption.decider.take().filter(|_| is_based) else {
+            // What is known of its scripts stays known, so that every try comes further.
+            let known = Known { index, evaluations: resumption.evaluations.clone() };
             return match origin {
-                Origin::Start(birth) => self.give_birth(batch, target, &birth, index),
-                Origin::Command(command) => self.obey(batch, target, command, index),
-                Origin::RestartOnLatest => self.restart_on_latest(batch, target, index),
+                Origin::Start(birth) => self.give_birth(batch, target, &birth, known),
+                Origin::Command(command) => self.obey(batch, target, command, known),
+                Origin::RestartOnLatest => self.restart_on_latest(batch, target, known),
             };
         };
-        let evaluations = std::mem::take(&mut resumption.evaluations);
-        match decider.resume(evaluations) {
+        match decider.resume(resumption.evaluations.clone()) {
             Ok(Outcome::Decided(decision)) => {
                 resumption.decided = Some(Box::new(copy_of(&decision)));
                 Self::finish_resumed(batch, target, resumption, *decision)
@@ -357,8 +401,8 @@ impl Engine {
 
     /// Turns a message into a birth or a command.
     fn read_message(&self, batch: &mut Deciding, message: &Message, index: usize) -> Step {
-        let news = match journal::decode_news(&message.body) {
-            Ok(news) => news,
+        let (number, news) = match journal::decode_message(&message.body) {
+            Ok(message) => message,
             Err(error) => return Step::Answered(Err(error.into())),
         };
         let (start, starter) = match news {
@@ -371,9 +415,9 @@ impl Engine {
             | News::ChildReopened { .. }
             | News::ParentEnded { .. }
             | News::ParentRetried) => {
-                let (from, version) = (message.id.from, message.id.version);
-                let command = Command::Hear { from, version, news };
-                return self.obey(batch, message.to, command, index);
+                let from = message.id.from;
+                let command = Command::Hear { from, number, news };
+                return self.obey(batch, message.to, command, Known::nothing(index));
             }
         };
         match self.birth_of(batch, *start, message.id.from, starter) {
@@ -388,10 +432,10 @@ impl Engine {
         let (run_script, handle) = (self.parts.run_script.clone(), self.handle.clone());
         let scripts = decider.wanted().to_vec();
         tokio::spawn(async move {
-            let mut evaluations = Evaluations::new();
-            let runs = scripts.into_iter().map(|script| {
-                (script.clone(), tokio::spawn(run_script(script)))
-            });
+            let mut evaluations = decider.evaluations().clone();
+            let runs = scripts
+                .into_iter()
+                .map(|script| (script.clone(), tokio::spawn(run_script(script))));
             for (script, run) in runs.collect::<Vec<_>>() {
                 // A decision must never wait for a result that does not come.
                 let lost = |error: tokio::task::JoinError| {
@@ -411,6 +455,10 @@ impl Engine {
     }
 }
 
+/// How long after it was asked for a child may still be to come, ms. One that is not there later has
+/// been removed.
+const START_UNDER_WAY_MS: i64 = 600_000;
+
 /// The version of a draft that has changed already: no suspended decision is based on it.
 const MOVED_ON: Version = -1;
 /// The base of a suspended decision whose draft has changed since: no draft is at it.
@@ -422,7 +470,7 @@ fn copy_of(decision: &Decision) -> Decision {
 }
 
 /// Takes back what was exchanged in a draft for a command that changed nothing (yet).
-fn unprepare(draft: &mut Draft) {
+pub(super) fn unprepare(draft: &mut Draft) {
     let is_prepared = draft.new_input || draft.frozen.is_some();
     if let Some(before) = draft.before.as_ref().filter(|_| draft.changes.is_empty() && is_prepared)
     {
@@ -434,6 +482,7 @@ fn unprepare(draft: &mut Draft) {
 /// Adds a decision to its draft.
 pub(super) fn absorb(draft: &mut Draft, decision: Decision) {
     draft.after = decision.execution;
+    draft.uncounted_bytes += decision.changes.iter().map(Change::payload_bytes).sum::<usize>();
     draft.changes.extend(decision.changes);
     draft.letters.extend(decision.letters);
 }

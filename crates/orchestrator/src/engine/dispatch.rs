@@ -1,5 +1,5 @@
 //! Who waits for which queue, and which ready tasks this node knows of.
-use super::{EngineHandle, Offer, PollWork, Receipt};
+use super::{Claim, EngineHandle, Offer, PollWork, Receipt};
 use baton_common::{ExecutionId, TaskId, api};
 use baton_store::{QueueDemand, ReadyKey};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -26,7 +26,15 @@ struct Waiter {
     worker: Option<Arc<str>>,
     count: usize,
     taken: Vec<(ExecutionId, u32)>,
+    claim: Claim,
     reply: oneshot::Sender<Offer>,
+}
+
+impl Waiter {
+    /// Whether it can be given a task; from now on it waits for that.
+    fn is_there(&self) -> bool {
+        !self.reply.is_closed() && self.claim.take()
+    }
 }
 
 /// What is known of one queue.
@@ -71,6 +79,7 @@ impl Dispatcher {
             worker: poll.worker,
             count: poll.count.max(1),
             taken: Vec::new(),
+            claim: poll.claim,
             reply: poll.reply,
         });
         if queue.suspected || !queue.held.is_empty() {
@@ -99,7 +108,7 @@ impl Dispatcher {
         let waiter = queue
             .waiters
             .iter_mut()
-            .find(|waiter| waiter.taken.len() < waiter.count && !waiter.reply.is_closed())?;
+            .find(|waiter| waiter.taken.len() < waiter.count && waiter.is_there())?;
         waiter.taken.push((execution, seq));
         self.served.insert(name.to_owned());
         Some(waiter.worker.clone())
@@ -116,6 +125,9 @@ impl Dispatcher {
             let Some(queue) = self.queues.get_mut(name) else { continue };
             for waiter in &mut queue.waiters {
                 lost.extend(waiter.taken.extract_if(.., |(id, _)| is_lost(*id)));
+                if waiter.taken.is_empty() {
+                    waiter.claim.release();
+                }
             }
         }
         lost

@@ -4,7 +4,7 @@ use crate::library::Frozen;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, Trace};
 use baton_decider::command::{Command, News};
 use baton_decider::decide::{Decider, Decision, Evaluations};
-use baton_decider::state::{Parent, Task};
+use baton_decider::state::{Lineage, Parent, Task};
 use baton_store::{Message, MessageId, ReadyKey, Version};
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -58,7 +58,8 @@ pub(crate) enum What {
 pub(crate) struct Resumption {
     /// The suspended decision; taken when it is resumed.
     pub(crate) decider: Option<Box<Decider>>,
-    /// What it waited for.
+    /// Results of all scripts that it has asked for so far. When the execution has moved on, the
+    /// decision is made again with these, so that each try needs fewer than the one before.
     pub(crate) evaluations: Evaluations,
     /// What it came to, for another try after the commit lost a race.
     pub(crate) decided: Option<Box<Decision>>,
@@ -76,16 +77,6 @@ pub(crate) enum Origin {
     Start(Arc<Birth>),
     Command(Command),
     RestartOnLatest,
-}
-
-impl Origin {
-    pub(crate) fn what(&self) -> What {
-        match self {
-            Self::Start(birth) => What::Start(birth.clone()),
-            Self::Command(command) => What::Command(command.clone()),
-            Self::RestartOnLatest => What::RestartOnLatest,
-        }
-    }
 }
 
 /// Which definition an execution is born with.
@@ -109,6 +100,8 @@ pub(crate) struct Birth {
     pub(crate) created_by: Option<String>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) trace: Option<Trace>,
+    /// The starts since something last came from outside.
+    pub(crate) lineage: Lineage,
     /// The execution whose failure it handles; shown in its input.
     pub(crate) failed: Option<ExecutionId>,
     /// The START_WORKFLOW task that hears of the birth.

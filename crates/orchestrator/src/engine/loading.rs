@@ -94,7 +94,8 @@ impl Engine {
                     | StoreError::NotFound(_)
                     | StoreError::AlreadyExists(_)),
                 ) => {
-                    tracing::error!(workflow.id = %id, %error, "an execution stops");
+                    tracing::error!(workflow.id = %id, %error, "an execution is set aside");
+                    self.aside.put(id, &error.to_string());
                 }
             }
         }

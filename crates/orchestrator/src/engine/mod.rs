@@ -2,6 +2,7 @@
 //!
 //! There is one loop. It owns the cached states, the dispatcher and the timers, so nothing is locked
 //! while a batch is decided and committed; whatever arrives meanwhile makes the next batch.
+mod aside;
 mod batch;
 mod births;
 mod cache;
@@ -13,6 +14,7 @@ mod jobs;
 mod loading;
 mod mean;
 mod measure;
+mod slices;
 mod starts;
 mod timers;
 mod write;
@@ -28,6 +30,7 @@ use crate::error::OrchestratorError;
 use crate::library::Definitions;
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
+use aside::Aside;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_decider::state::Execution;
 use baton_expression::script::{Script, ScriptError};
@@ -37,9 +40,12 @@ use cache::Cache;
 use dispatch::Dispatcher;
 use loading::Shared;
 use measure::Meter;
+use slices::Slices;
 use starts::Starts;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use timers::Timers;
 use tokio::sync::{mpsc, oneshot};
@@ -50,6 +56,9 @@ pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send +
 
 /// Most works taken into one batch: enough to keep the commit's fixed cost small.
 const BATCH_WORKS_MAX: usize = 512;
+/// Most jobs of the engine's own in one batch, such as messages: what others ask for is not to wait
+/// for all of them.
+const OWN_JOBS_MAX: usize = 128;
 /// How long a batch waits for company where several other processes decide about the same executions.
 /// There every batch loads what they committed, so few large ones cost the database much less.
 const GATHER: Duration = Duration::from_millis(2);
@@ -87,7 +96,36 @@ pub(crate) struct PollWork {
     pub(crate) queue: String,
     pub(crate) worker: Option<Arc<str>>,
     pub(crate) count: usize,
+    /// Whether a task is on its way to it, which the poll must wait for.
+    pub(crate) claim: Claim,
     pub(crate) reply: oneshot::Sender<Offer>,
+}
+
+/// Says whether the commit of a lease for a poll is under way. Then the poll waits for it, however
+/// long it takes: a poll that gave up would hand back each task that it gets where a commit takes
+/// longer than polls wait.
+#[derive(Clone, Default)]
+pub(crate) struct Claim(Arc<AtomicU8>);
+
+impl Claim {
+    const OPEN: u8 = 0;
+    const CLAIMED: u8 = 1;
+    const GONE: u8 = 2;
+
+    /// A task is to be leased to the poll; false when the poll is gone.
+    pub(crate) fn take(&self) -> bool {
+        self.0.compare_exchange(Self::OPEN, Self::CLAIMED, SeqCst, SeqCst) != Err(Self::GONE)
+    }
+
+    /// No task came of it: the poll may give up again.
+    pub(crate) fn release(&self) {
+        let _ = self.0.compare_exchange(Self::CLAIMED, Self::OPEN, SeqCst, SeqCst);
+    }
+
+    /// The poll's time is over; false when a task is on its way.
+    pub(crate) fn give_up(&self) -> bool {
+        self.0.compare_exchange(Self::OPEN, Self::GONE, SeqCst, SeqCst) != Err(Self::CLAIMED)
+    }
 }
 
 /// Tasks on their way to a poller. Dropped before they have arrived, they go back to their queue.
@@ -215,6 +253,10 @@ pub(crate) struct Engine {
     /// Jobs that this engine makes for itself, next in line.
     own: VecDeque<Job>,
     starts: Starts,
+    /// Executions with more to decide.
+    slices: Slices,
+    /// Executions that cannot be decided.
+    aside: Aside,
     /// Executions whose decision waits for a script, with the jobs that wait for it.
     suspended: HashMap<ExecutionId, Vec<Job>>,
     reserving: bool,
@@ -283,6 +325,8 @@ async fn run(
         timers: Timers::default(),
         own: VecDeque::new(),
         starts: Starts::default(),
+        slices: Slices::default(),
+        aside: Aside::default(),
         suspended: HashMap::new(),
         reserving: false,
         shared: Shared::default(),
@@ -305,7 +349,8 @@ impl Engine {
     async fn next_works(&mut self) -> Vec<Work> {
         let mut works = Vec::new();
         let starts_wait = self.starts.wait(Instant::now());
-        let has_own = !self.own.is_empty() || starts_wait == Some(Duration::ZERO);
+        let has_own =
+            !self.own.is_empty() || !self.slices.is_empty() || starts_wait == Some(Duration::ZERO);
         if !has_own && !self.dispatcher.has_claims() {
             let wait = self.timers.wait_ms(self.parts.clock.passed());
             let wait = Duration::from_millis(wait).min(starts_wait.unwrap_or(Duration::MAX));
@@ -336,7 +381,7 @@ impl Engine {
 
     /// One turn of the loop.
     async fn process(&mut self, works: Vec<Work>) {
-        let own = self.own.len().min(BATCH_WORKS_MAX);
+        let own = self.own.len().min(OWN_JOBS_MAX);
         let mut jobs: Vec<Job> = self.own.drain(..own).collect();
         for work in works {
             self.sort_in(work, &mut jobs);
@@ -346,6 +391,7 @@ impl Engine {
         self.meter.woke(&due, now);
         jobs.extend(due.into_iter().map(|(_, id)| Job::wake_up(id)));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
+        jobs.extend(self.slices.beside(jobs.len() + self.starts.len()));
         let is_full = self.parts.admission.is_full();
         let began = Instant::now();
         jobs.extend(self.starts.beside(jobs.len(), is_full, began));
@@ -378,7 +424,9 @@ impl Engine {
             }
             Work::WakeUps(wake_ups) => {
                 for (id, at) in wake_ups {
-                    self.timers.add(id, at);
+                    if !self.slices.contains(id) {
+                        self.timers.add(id, at);
+                    }
                 }
             }
             Work::Forget(id) => {

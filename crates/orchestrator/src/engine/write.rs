@@ -70,7 +70,7 @@ fn messages_of(draft: &Draft, version: i64) -> Vec<Message> {
     let message = |(letter, number): (&baton_decider::command::Letter, i32)| Message {
         id: MessageId { from, version, number },
         to: letter.to,
-        body: journal::encode(&letter.news),
+        body: journal::encode_message(letter),
     };
     letters.map(message).collect()
 }
@@ -120,10 +120,14 @@ pub(super) fn touched(draft: &Draft) -> BTreeSet<u32> {
             | Change::TaskInputSet { .. }
             | Change::TaskForgiven { .. }
             | Change::TaskOverdue { .. }
-            | Change::ChildHeard { .. }
+            | Change::MessageSent { .. }
+            | Change::MessageHeard { .. }
             | Change::LoopIterated { .. }
             | Change::LoopAdvanced { .. }
             | Change::StepsDefined { .. }
+            | Change::AgendaLeft { .. }
+            | Change::BranchesPlanned { .. }
+            | Change::BranchesJoined { .. }
             | Change::VariablesSet { .. }
             | Change::ExecutionPaused { .. }
             | Change::ExecutionResumed { .. }

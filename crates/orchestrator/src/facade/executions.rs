@@ -12,6 +12,7 @@ use baton_common::ids::shard_of_key;
 use baton_common::limits::WORKFLOW_PAYLOAD_BYTES_MAX;
 use baton_common::{ExecutionId, TaskId, TaskStatus, WorkflowDef};
 use baton_decider::command::{Command, Rerun};
+use baton_decider::state::Lineage;
 use baton_store::ExecutionRow;
 use std::sync::Arc;
 
@@ -99,6 +100,7 @@ impl Orchestrator {
             created_by: request.created_by,
             idempotency_key: request.idempotency_key,
             trace: request.trace,
+            lineage: Lineage::default(),
             failed: None,
             starter: None,
         })

@@ -159,7 +159,7 @@ impl Orchestrator {
         tracer: Tracer,
         metrics: EngineMetrics,
     ) -> Answer<Self> {
-        let clock = Arc::new(Clock::new(environment.wall_clock_ms.clone()));
+        let clock = Arc::new(Clock::new(environment.monotonic_ms.clone()));
         clock.adjust(&*store).await?;
         let polls = Arc::new(Polls::new(clock.clone()));
         let definitions = Arc::new(Definitions::new(store.clone(), polls.clone()));
@@ -222,9 +222,7 @@ impl Orchestrator {
         let id = ExecutionId::new(now, entropy);
         match self.inner.store.scope() {
             Scope::Database => id,
-            Scope::Shard => {
-                id.in_shard(homes::of(self.inner.salt, now, entropy))
-            }
+            Scope::Shard => id.in_shard(homes::of(self.inner.salt, now, entropy)),
         }
     }
 

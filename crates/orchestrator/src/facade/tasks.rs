@@ -1,6 +1,6 @@
 //! What workers and others do with tasks.
 use super::{Answer, Orchestrator, PollRequest, PolledTasks, execution_id};
-use crate::engine::{Offer, PollWork, Receipt, Reply, What, Work};
+use crate::engine::{Claim, Offer, PollWork, Receipt, Reply, What, Work};
 use crate::error::OrchestratorError;
 use crate::view;
 use baton_common::api::{PollData, Task, TaskExecLog, TaskResult};
@@ -19,6 +19,9 @@ use tokio::sync::oneshot;
 
 /// How long an update waits for its worker's next task, ms. **Source**: Conductor's fixed poll wait.
 const NEXT_TASK_WAIT_MS: u64 = 100;
+
+/// How long a poll waits for the commit of a lease that is under way, after its own time is over.
+const LEASE_COMMIT_WAIT: Duration = Duration::from_secs(10);
 
 impl Orchestrator {
     /// Leases ready tasks to a worker; waits until there is one or the time is over.
@@ -46,10 +49,19 @@ impl Orchestrator {
     ) -> Answer<PolledTasks> {
         let (reply, mut receiver) = oneshot::channel();
         let count = count.clamp(1, POLL_COUNT_MAX);
-        let poll = PollWork { queue: queue.clone(), worker, count, reply };
+        let claim = Claim::default();
+        let poll = PollWork { queue: queue.clone(), worker, count, claim: claim.clone(), reply };
         self.inner.engine.send(Work::Poll(poll)).await?;
         let offered = self.inner.closing.run_until_cancelled(&mut receiver);
         let waited = tokio::time::timeout(timeout, offered).await;
+        let waited = match waited {
+            Ok(Some(offer)) => Ok(Some(offer)),
+            // A task is on its way: it must not be handed back because its commit takes long.
+            Ok(None) | Err(_) if !claim.give_up() => {
+                tokio::time::timeout(LEASE_COMMIT_WAIT, &mut receiver).await.map(Some)
+            }
+            over => over,
+        };
         let offer = if let Ok(Some(offer)) = waited {
             offer.ok()
         } else {
