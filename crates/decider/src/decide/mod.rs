@@ -39,7 +39,7 @@ use crate::state::{Execution, Expansion, NodeKey, Task};
 use agenda::{Agenda, Rest, Slice, SliceLimits};
 use baton_common::{ExecutionId, Payload, TaskDef, TaskId, Timestamp, WorkflowStatus};
 use baton_expression::script::{Script, ScriptError};
-use baton_expression::template::Template;
+use baton_expression::template::{ResolveLimits, Template};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -421,10 +421,12 @@ impl Decider {
     /// type lets templates name the task's id.
     pub(crate) fn resolve(&self, template: &Template, seq: Option<u32>) -> Payload {
         let surroundings = &self.context.surroundings;
-        template.resolve(&ExecutionScope {
+        let scope = ExecutionScope {
             execution: &self.execution,
             task_id: seq.map(|seq| self.execution.id().task(seq).to_string()),
             environment: &|name| surroundings.environment(name),
-        })
+        };
+        let resolved = template.resolve(&scope, &ResolveLimits::TASK_INPUT);
+        resolved.value.unwrap_or_else(|_| Payload::null())
     }
 }
