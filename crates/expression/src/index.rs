@@ -303,7 +303,8 @@ mod tests {
 
     #[test]
     fn an_index_finds_what_walking_finds() {
-        let numbers = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+        let numbers =
+            |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
         check(format!("[{}]", numbers(5_000)));
         check(format!("  [ {} ]  ", numbers(3_000).replace(',', " ,\n")));
         let mut object = String::from("{");

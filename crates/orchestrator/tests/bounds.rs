@@ -52,7 +52,7 @@ fn repeat(reference: &str, body: &[Value]) -> Value {
 async fn count(engine: &baton_orchestrator::Orchestrator, name: &str) -> u64 {
     let query = Some(format!("workflowType = '{name}'"));
     let search = SearchRequest { query, size: 1, ..SearchRequest::default() };
-    engine.search(search).await.unwrap().total_hits
+    engine.search_workflows(search).await.unwrap().total_hits
 }
 
 /// The shape of finding A1: a decision that a timer began needs one script after another.
@@ -96,7 +96,8 @@ async fn parallel_scripts_of_one_execution_are_evaluated_once_each() {
     define(&engine, "scripts", &[fork, join]).await;
     let id = start(&engine, "scripts").await;
     until(&engine, &id, "COMPLETED").await;
-    assert_eq!(engine.scripts_evaluated(), 100);
+    let ([_, ok], _) = engine.metrics().scripts("javascript");
+    assert_eq!(ok.get(), 100);
 }
 
 #[tokio::test]

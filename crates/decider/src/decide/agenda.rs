@@ -4,6 +4,7 @@
 //! execution's state, and the next wake-up continues with it, so one execution can never hold the
 //! engine for long, whatever its definition asks for.
 use crate::state::Step;
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 /// How much one decision does before it leaves the rest to the next one. It is counted, never timed:
@@ -39,12 +40,20 @@ impl SliceLimits {
 pub(super) struct Slice {
     limits: SliceLimits,
     pub(super) used: SliceLimits,
+    /// Bytes that templates have read.
+    read_bytes: Cell<usize>,
 }
 
 impl Slice {
     pub(super) fn new(limits: SliceLimits) -> Self {
         let used = SliceLimits { changes: 0, bytes: 0, read_bytes: 0, starts: 0, scripts: 0 };
-        Self { limits, used }
+        Self { limits, used, read_bytes: Cell::new(0) }
+    }
+
+    /// A template has read so many bytes.
+    pub(super) fn read(&self, bytes: u64) {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.read_bytes.set(self.read_bytes.get().saturating_add(bytes));
     }
 
     /// Whether the rest is for the next decision.
@@ -52,7 +61,7 @@ impl Slice {
         let (limits, used) = (&self.limits, &self.used);
         used.changes >= limits.changes
             || used.bytes >= limits.bytes
-            || used.read_bytes >= limits.read_bytes
+            || self.read_bytes.get() >= limits.read_bytes
             || used.starts >= limits.starts
     }
 

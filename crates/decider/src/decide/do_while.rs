@@ -1,6 +1,6 @@
 //! DO_WHILE: its body again and again, by a condition or over a list.
 //! **Source**: conductor-semantics §1.9.
-use super::{Decider, Flow, Step};
+use super::{Decider, Flow, Step, Stop};
 use crate::change::Change;
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node, NodeId};
@@ -22,8 +22,8 @@ impl Decider {
         (first, items): (Option<NodeId>, Option<&Template>),
     ) -> Flow {
         let mut task = self.new_task(node, place, loop_task);
-        task.input = self.input_of(node, Some(task.seq));
-        let items = items.map(|items| self.items(items));
+        task.input = self.input_of(node, Some(task.seq))?;
+        let items = items.map(|items| self.items(items)).transpose()?;
         let is_empty = items.as_ref().is_some_and(Vec::is_empty);
         let iteration = u32::from(!is_empty);
         let item = items.and_then(|items| items.into_iter().next());
@@ -53,7 +53,11 @@ impl Decider {
             }
             match self.close_iteration(seq) {
                 Ok(()) => moved = true,
-                Err(_) => is_blocked = true,
+                Err(Stop::TooLarge(reason)) => {
+                    self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(&reason));
+                    moved = true;
+                }
+                Err(Stop::Wanted | Stop::Rejected(_)) => is_blocked = true,
             }
         }
         if is_blocked {
@@ -74,10 +78,8 @@ impl Decider {
             self.end(seq, TaskStatus::Failed, None, Some(&reason));
             return Ok(());
         }
-        let next_item = items.as_ref().map(|items| {
-            let items = self.items(items);
-            items.get(task.iteration as usize).cloned()
-        });
+        let items = items.as_ref().map(|items| self.items(items)).transpose()?;
+        let next_item = items.map(|items| items.get(task.iteration as usize).cloned());
         let is_over = matches!(next_item, Some(None));
         let goes_on = !is_over && self.condition_holds(&task, node, next_item.is_some())?;
         if !goes_on {
@@ -186,7 +188,7 @@ impl Decider {
         if condition.trim().is_empty() {
             return Ok(is_list);
         }
-        let input = self.condition_input(task.seq, node, body, reader.as_ref());
+        let input = self.condition_input(task.seq, node, body, reader.as_ref())?;
         let source = condition.to_owned();
         let script = Script { language: Language::JavaScript, source, input };
         match self.evaluate(script)? {
@@ -207,8 +209,8 @@ impl Decider {
         node: &Node,
         body: &[Arc<str>],
         reader: Option<&Program>,
-    ) -> Payload {
-        let mut members = json::members(&self.input_of(node, Some(seq)));
+    ) -> Flow<Payload> {
+        let mut members = json::members(&self.input_of(node, Some(seq))?);
         if let Some(Output::Loop(progress)) = self.execution.task(seq).map(|task| &task.output) {
             let head = progress.head();
             let item = head.iter().filter(|(key, _)| key.starts_with("loop"));
@@ -224,16 +226,16 @@ impl Decider {
                 members.insert(name.to_string(), task.output.json());
             }
         }
-        json::payload(&members)
+        Ok(json::payload(&members))
     }
 
     /// The list a loop runs over: a list as it is, nothing for null, else a list of one.
-    pub(super) fn items(&self, template: &Template) -> Vec<Payload> {
-        let resolved = self.resolve(template, None);
+    pub(super) fn items(&self, template: &Template) -> Flow<Vec<Payload>> {
+        let resolved = self.resolve(template, None)?;
         if resolved.is_null() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        json::elements(&resolved).unwrap_or_else(|| vec![resolved])
+        Ok(json::elements(&resolved).unwrap_or_else(|| vec![resolved]))
     }
 }
 

@@ -54,7 +54,7 @@ impl Decider {
             return Ok(());
         }
         let mut task = self.new_task(node, place, loop_task);
-        task.input = self.input_of(node, None);
+        task.input = self.input_of(node, None)?;
         let branches = match self.branches(node, &task.input) {
             Ok(branches) => branches,
             Err(reason) => {
@@ -351,7 +351,7 @@ impl Decider {
             let reference = reference.ok_or("a forked task has no taskReferenceName")?;
             let own = if step.input_parameters.get().contains("${") {
                 let own = baton_expression::template::Template::compile(&step.input_parameters);
-                self.resolve(&own, None)
+                self.resolve(&own, None).map_err(|stop| stop.reason())?
             } else {
                 step.input_parameters.clone()
             };

@@ -1,11 +1,13 @@
 //! The end of an execution: its status, its output, what is cancelled and who is told.
 //! **Source**: conductor-semantics §2.9.
-use super::Decider;
+use super::{Decider, Flow};
 use crate::change::{Change, ExecutionEnd, TaskEnd};
 use crate::command::{ChildStart, News};
 use crate::json::{self, Object};
 use crate::state::Task;
+use baton_common::limits::WORKFLOW_PAYLOAD_BYTES_MAX;
 use baton_common::{ExecutionId, Payload, SpanId, TaskStatus, WorkflowStatus};
+use baton_expression::template::{ResolveLimits, Template};
 use std::sync::Arc;
 
 /// How an execution is to end.
@@ -73,7 +75,7 @@ impl Decider {
         self.cancel_open_tasks(ending.reason.as_deref().unwrap_or_default());
         // Output templates see the end as it will be.
         Arc::make_mut(&mut self.execution).status = ending.status;
-        let own_output = ending.output.unwrap_or_else(|| self.default_output());
+        let (own_output, ending) = self.output_of(ending);
         let mut output = own_output.clone();
         if ending.runs_failure_workflow {
             output = self.start_failure_workflow(
@@ -101,6 +103,31 @@ impl Decider {
         });
     }
 
+    /// The output of an execution that ends so. One whose output is too large fails.
+    fn output_of(&mut self, ending: Ending) -> (Payload, Ending) {
+        let output = ending.output.clone().map_or_else(|| self.default_output(), Ok);
+        let fault = match output {
+            Ok(output) if output.len_bytes() <= WORKFLOW_PAYLOAD_BYTES_MAX => {
+                return (output, ending);
+            }
+            Ok(output) => format!(
+                "the output of {} bytes is larger than the limit of {WORKFLOW_PAYLOAD_BYTES_MAX}",
+                output.len_bytes()
+            ),
+            Err(stop) => stop.reason(),
+        };
+        let reason = match &ending.reason {
+            Some(reason) => format!("{reason}; {fault}"),
+            None => fault,
+        };
+        let has_completed = ending.status == WorkflowStatus::Completed;
+        let status = if has_completed { WorkflowStatus::Failed } else { ending.status };
+        Arc::make_mut(&mut self.execution).status = status;
+        let runs_failure_workflow = ending.runs_failure_workflow || has_completed;
+        let reason = Some(reason);
+        (Payload::empty_object(), Ending { status, reason, runs_failure_workflow, ..ending })
+    }
+
     fn cancel_open_tasks(&mut self, why: &str) {
         let open: Vec<Arc<Task>> = self.execution.open_tasks().cloned().collect();
         for task in open {
@@ -126,13 +153,17 @@ impl Decider {
     }
 
     /// The definition's output, else that of the last task.
-    pub(super) fn default_output(&self) -> Payload {
+    pub(super) fn default_output(&self) -> Flow<Payload> {
         if let Some(template) = &self.execution.plan.output {
-            return self.resolve(template, None);
+            let limits = ResolveLimits {
+                bytes_max: WORKFLOW_PAYLOAD_BYTES_MAX,
+                ..ResolveLimits::TASK_INPUT
+            };
+            return self.resolve_within(template, None, &limits);
         }
         let ran = |task: &&Arc<Task>| task.status != TaskStatus::Skipped;
         let last = self.execution.tasks.values().rev().find(ran);
-        last.map_or_else(Payload::empty_object, |task| task.output.json())
+        Ok(last.map_or_else(Payload::empty_object, |task| task.output.json()))
     }
 
     /// Asks for the failure workflow, if there is one; its id goes into the output.
@@ -191,7 +222,7 @@ impl Decider {
         if !text.contains("${") {
             return Some(text.to_owned());
         }
-        json::text(&self.resolve(&baton_expression::template::Template::compile_text(text), None))
+        json::text(&self.resolve(&Template::compile_text(text), None).ok()?)
     }
 }
 

@@ -37,9 +37,10 @@ use crate::scope::ExecutionScope;
 pub(crate) use crate::state::Step;
 use crate::state::{Execution, Expansion, NodeKey, Task};
 use agenda::{Agenda, Rest, Slice, SliceLimits};
-use baton_common::{ExecutionId, Payload, TaskDef, TaskId, Timestamp, WorkflowStatus};
+use baton_common::limits::EXECUTION_BYTES_MAX;
+use baton_common::{ExecutionId, Payload, TaskDef, TaskId, TaskStatus, Timestamp, WorkflowStatus};
 use baton_expression::script::{Script, ScriptError};
-use baton_expression::template::{ResolveLimits, Template};
+use baton_expression::template::{ResolveLimits, Resolved, Template};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -122,6 +123,19 @@ pub(crate) enum Stop {
     Wanted,
     /// The whole command is refused.
     Rejected(Rejection),
+    /// A value is larger than its limit, with the limit's name and the value.
+    TooLarge(String),
+}
+
+impl Stop {
+    /// What an execution that fails by it says.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Wanted => "a script is missing".to_owned(),
+            Self::Rejected(rejection) => rejection.to_string(),
+            Self::TooLarge(reason) => reason.clone(),
+        }
+    }
 }
 
 impl From<Rejection> for Stop {
@@ -218,6 +232,7 @@ impl Decider {
             && let Some(step) = self.agenda.pop_front()
         {
             self.take(step)?;
+            self.check_size();
         }
         Ok(())
     }
@@ -272,6 +287,32 @@ impl Decider {
                 Ok(())
             }
             Err(Stop::Rejected(rejection)) => Err(rejection),
+            Err(Stop::TooLarge(reason)) => {
+                self.fail_step(step, &reason);
+                Ok(())
+            }
+        }
+    }
+
+    /// Fails the task of a step whose values are too large; the execution where it has none.
+    fn fail_step(&mut self, step: Step, reason: &str) {
+        match step {
+            Step::Schedule { place, loop_task } => self.schedule_failed(place, loop_task, reason),
+            Step::Run(seq) => {
+                self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason))
+            }
+            Step::Settle(_) | Step::Branches(_) | Step::Quiesce => self.fail_for_good(reason),
+        }
+    }
+
+    /// Fails an execution that holds more than one may.
+    fn check_size(&mut self) {
+        let bytes = self.execution.payload_bytes();
+        if bytes > EXECUTION_BYTES_MAX && self.execution.status == WorkflowStatus::Running {
+            self.fail_for_good(&format!(
+                "the inputs, outputs and variables of the execution are {bytes} bytes, over the \
+                 limit of {EXECUTION_BYTES_MAX}"
+            ));
         }
     }
 
@@ -419,14 +460,28 @@ impl Decider {
 
     /// Resolves a template against the execution; `seq` is the task whose input it is, where its
     /// type lets templates name the task's id.
-    pub(crate) fn resolve(&self, template: &Template, seq: Option<u32>) -> Payload {
+    ///
+    /// # Errors
+    /// [`Stop::TooLarge`] when the value is larger than the input of a task may be.
+    pub(crate) fn resolve(&self, template: &Template, seq: Option<u32>) -> Flow<Payload> {
+        self.resolve_within(template, seq, &ResolveLimits::TASK_INPUT)
+    }
+
+    /// As [`Self::resolve`], with limits of its own.
+    pub(crate) fn resolve_within(
+        &self,
+        template: &Template,
+        seq: Option<u32>,
+        limits: &ResolveLimits,
+    ) -> Flow<Payload> {
         let surroundings = &self.context.surroundings;
         let scope = ExecutionScope {
             execution: &self.execution,
             task_id: seq.map(|seq| self.execution.id().task(seq).to_string()),
             environment: &|name| surroundings.environment(name),
         };
-        let resolved = template.resolve(&scope, &ResolveLimits::TASK_INPUT);
-        resolved.value.unwrap_or_else(|_| Payload::null())
+        let Resolved { value, cost } = template.resolve(&scope, limits);
+        self.slice.read(cost);
+        value.map_err(|error| Stop::TooLarge(error.to_string()))
     }
 }

@@ -1,6 +1,6 @@
 //! Rerun: the target and everything causally after it is done again, siblings are kept.
 //! **Source**: conductor-semantics §5.2 and §10 no. 12, where Conductor deletes unrelated branches.
-use super::{Decider, Step};
+use super::{Decider, Flow, Step};
 use crate::change::{Change, Restart, TaskReopening};
 use crate::command::{Rejection, Rerun};
 use crate::plan::{Kind, Node};
@@ -82,10 +82,12 @@ impl Decider {
 
     /// A loop goes on in one of the iterations it had.
     fn turn_back(&mut self, task: &Task, iteration: u32, items: Option<&Template>) {
-        let item = items.and_then(|items| {
-            let index = iteration.saturating_sub(1) as usize;
-            self.items(items).into_iter().nth(index)
-        });
+        let items = match items.map(|items| self.items(items)).transpose() {
+            Ok(items) => items,
+            Err(stop) => return self.fail_for_good(&stop.reason()),
+        };
+        let index = iteration.saturating_sub(1) as usize;
+        let item = items.and_then(|items| items.into_iter().nth(index));
         let mut progress = task.loop_progress();
         progress.iterations = progress.iterations.split(&iteration).0;
         progress.iteration = iteration;
@@ -145,7 +147,10 @@ impl Decider {
         input: Option<Payload>,
         retry_count: u32,
     ) {
-        let input = input.unwrap_or_else(|| self.fresh_input(task, node));
+        let input = match input.map_or_else(|| self.fresh_input(task, node), Ok) {
+            Ok(input) => input,
+            Err(stop) => return self.fail_for_good(&stop.reason()),
+        };
         let is_worker = node.is_worker();
         let at = self.now();
         self.record(Change::TaskReopened(Box::new(TaskReopening {
@@ -165,12 +170,12 @@ impl Decider {
     }
 
     /// The input resolved again, except where it is data of its own.
-    fn fresh_input(&self, task: &Task, node: &Node) -> Payload {
+    fn fresh_input(&self, task: &Task, node: &Node) -> Flow<Payload> {
         if matches!(node.kind, Kind::SubWorkflow) || node.reference.is_empty() {
-            return task.input.clone();
+            return Ok(task.input.clone());
         }
-        let fresh = self.input_of(node, Some(task.seq));
+        let fresh = self.input_of(node, Some(task.seq))?;
         let is_worker = matches!(node.kind, Kind::Worker);
-        if is_worker { crate::json::put_absent(&fresh, &task.input) } else { fresh }
+        Ok(if is_worker { crate::json::put_absent(&fresh, &task.input) } else { fresh })
     }
 }

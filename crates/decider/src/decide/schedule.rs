@@ -4,13 +4,34 @@ use crate::change::{Change, TaskEnd};
 use crate::json;
 use crate::plan::{Kind, Next, Node, Plan};
 use crate::state::{Delivery, NodeKey, Output, Task};
-use baton_common::limits::TASKS_PER_EXECUTION_MAX;
+use baton_common::limits::{TASK_PAYLOAD_BYTES_MAX, TASKS_PER_EXECUTION_MAX};
 use baton_common::{Payload, TaskStatus, WorkflowStatus};
 use std::sync::Arc;
 
 impl Decider {
-    /// Creates the task of a node, unless the step has begun in this iteration.
+    /// Creates the task of a node, unless the step has begun in this iteration. One whose input is too
+    /// large fails.
     pub(super) fn schedule(&mut self, place: NodeKey, loop_task: Option<u32>) -> Flow {
+        match self.try_schedule(place, loop_task) {
+            Err(Stop::TooLarge(reason)) => {
+                self.schedule_failed(place, loop_task, &reason);
+                Ok(())
+            }
+            flow => flow,
+        }
+    }
+
+    /// The task of a step that fails before it begins.
+    pub(super) fn schedule_failed(&mut self, place: NodeKey, loop_task: Option<u32>, reason: &str) {
+        let plan = self.plan_of(place);
+        let Some(node) = plan.node(place.node) else { return };
+        let task = self.new_task(node, place, loop_task);
+        let seq = task.seq;
+        self.record(Change::TaskScheduled(Arc::new(task)));
+        self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason));
+    }
+
+    fn try_schedule(&mut self, place: NodeKey, loop_task: Option<u32>) -> Flow {
         if self.execution.status != WorkflowStatus::Running {
             // A step scheduled together with this one has failed the execution.
             return Ok(());
@@ -72,7 +93,7 @@ impl Decider {
     fn schedule_internal(&mut self, node: &Node, place: NodeKey, loop_task: Option<u32>) -> Flow {
         let mut task = self.new_task(node, place, loop_task);
         let names_its_id = !matches!(node.kind, Kind::Switch(_) | Kind::SetVariable);
-        task.input = self.input_of(node, names_its_id.then_some(task.seq));
+        task.input = self.input_of(node, names_its_id.then_some(task.seq))?;
         let seq = task.seq;
         self.record(Change::TaskScheduled(Arc::new(task)));
         // One that needs a script is taken up again by the agenda, not with this step.
@@ -177,16 +198,16 @@ impl Decider {
     }
 
     /// A node's resolved input; members that resolve to null fall back to the task definition's.
-    pub(super) fn input_of(&self, node: &Node, seq: Option<u32>) -> Payload {
-        let input = self.resolve(&node.input, seq);
-        let Some(template) = &node.input_template else { return input };
+    pub(super) fn input_of(&self, node: &Node, seq: Option<u32>) -> Flow<Payload> {
+        let input = self.resolve(&node.input, seq)?;
+        let Some(template) = &node.input_template else { return Ok(input) };
         let mut members = json::members(&input);
-        for (key, value) in json::members(&self.resolve(template, seq)) {
+        for (key, value) in json::members(&self.resolve(template, seq)?) {
             if members.get(&key).is_none_or(Payload::is_null) {
                 members.insert(key, value);
             }
         }
-        json::payload(&members)
+        Ok(json::payload(&members))
     }
 
     /// Goes on to what follows a node of the plan `plan`.
@@ -214,9 +235,21 @@ impl Decider {
         reason: Option<&str>,
     ) {
         let at = self.now();
+        if let Some(size) = output.as_ref().map(Payload::len_bytes)
+            && size > TASK_PAYLOAD_BYTES_MAX
+        {
+            let reason = output_too_large(size);
+            let status = TaskStatus::FailedWithTerminalError;
+            return self.end(seq, status, Some(Payload::empty_object()), Some(&reason));
+        }
         let reason = reason.map(Arc::from);
         let end = TaskEnd { seq, status, output, reason, worker: None, at };
         self.record(Change::TaskEnded(Box::new(end)));
         self.put(Step::Settle(seq));
     }
+}
+
+/// Why a task fails that puts out so many bytes.
+pub(super) fn output_too_large(size: usize) -> String {
+    format!("the output of {size} bytes is larger than the limit of {TASK_PAYLOAD_BYTES_MAX}")
 }

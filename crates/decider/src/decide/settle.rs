@@ -61,7 +61,10 @@ impl Decider {
         let fresh = if node.reference.is_empty() {
             task.input.clone()
         } else {
-            json::overlay(&task.input, &self.input_of(node, Some(seq)))
+            match self.input_of(node, Some(seq)) {
+                Ok(input) => json::overlay(&task.input, &input),
+                Err(stop) => return self.fail_for_good(&stop.reason()),
+            }
         };
         let attempt = Task {
             seq,

@@ -20,8 +20,8 @@ impl Decider {
         loop_task: Option<u32>,
     ) -> Flow {
         let mut task = self.new_task(node, place, loop_task);
-        let parameters = self.input_of(node, None);
-        task.input = self.child_input(node, parameters);
+        let parameters = self.input_of(node, None)?;
+        task.input = self.child_input(node, parameters)?;
         self.hold_back(node, task);
         Ok(())
     }
@@ -33,7 +33,7 @@ impl Decider {
         loop_task: Option<u32>,
     ) -> Flow {
         let mut task = self.new_task(node, place, loop_task);
-        task.input = self.input_of(node, None);
+        task.input = self.input_of(node, None)?;
         self.hold_back(node, task);
         Ok(())
     }
@@ -56,37 +56,41 @@ impl Decider {
     }
 
     /// The input that a SUB_WORKFLOW task shows, from its parameters.
-    fn child_input(&self, node: &Node, parameters: Payload) -> Payload {
+    fn child_input(&self, node: &Node, parameters: Payload) -> Flow<Payload> {
         let default = SubWorkflowParams::default();
         let param = node.task.sub_workflow_param.as_ref().unwrap_or(&default);
         let text = |value: &Option<String>| match value {
             Some(text) => self.resolve(&Template::compile_text(text), None),
-            None => Payload::null(),
+            None => Ok(Payload::null()),
         };
         let definition = match &param.workflow_definition {
             Some(InlineDefinition::Definition(definition)) => json::payload(definition),
             Some(InlineDefinition::Expression(token)) => {
-                self.resolve(&Template::compile_text(token), None)
+                self.resolve(&Template::compile_text(token), None)?
             }
             None => Payload::null(),
         };
         let embedded = json::members(&definition);
-        let name = embedded.get("name").cloned().unwrap_or_else(|| text(&param.name));
+        let name = match embedded.get("name") {
+            Some(name) => name.clone(),
+            None => text(&param.name)?,
+        };
         // A definition given whole leaves the version out, as in Conductor.
         let version = if embedded.is_empty() { param.version } else { None };
         let version = json::payload(&version);
         let priority = param.priority.as_ref();
-        let priority = priority.map(|value| self.resolve(&Template::compile(value), None));
-        json::payload(&Object::from([
+        let priority =
+            priority.map(|value| self.resolve(&Template::compile(value), None)).transpose()?;
+        Ok(json::payload(&Object::from([
             ("subWorkflowName".to_owned(), name),
             ("subWorkflowVersion".to_owned(), version),
             ("subWorkflowTaskToDomain".to_owned(), json::payload(&param.task_to_domain)),
             ("subWorkflowDefinition".to_owned(), definition),
             ("priority".to_owned(), priority.unwrap_or_else(Payload::null)),
-            ("idempotencyKey".to_owned(), text(&param.idempotency_key)),
+            ("idempotencyKey".to_owned(), text(&param.idempotency_key)?),
             ("idempotencyStrategy".to_owned(), json::payload(&param.idempotency_strategy)),
             ("workflowInput".to_owned(), parameters),
-        ]))
+        ])))
     }
 
     /// Asks for the child that a SUB_WORKFLOW task waits for.

@@ -1,5 +1,6 @@
 //! Reports on tasks, and what the dispatcher does with them.
 //! **Source**: conductor-semantics §1.1, conductor-rest-api §5.3.
+use super::schedule::output_too_large;
 use super::{Decider, Step};
 use crate::change::{Change, TaskEnd, TaskReport};
 use crate::command::{Rejection, TaskUpdate};
@@ -20,10 +21,7 @@ impl Decider {
             update.output.clone()
         };
         if output.len_bytes() > TASK_PAYLOAD_BYTES_MAX {
-            let reason = format!(
-                "the output of {} bytes is larger than the limit of {TASK_PAYLOAD_BYTES_MAX}",
-                output.len_bytes()
-            );
+            let reason = output_too_large(output.len_bytes());
             let (status, output) = (TaskStatus::FailedWithTerminalError, Payload::empty_object());
             self.let_go(&task, "its task was ended from outside");
             self.end(update.seq, status, Some(output), Some(&reason));

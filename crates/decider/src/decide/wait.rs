@@ -16,7 +16,7 @@ impl Decider {
         loop_task: Option<u32>,
     ) -> Flow {
         let mut task = self.new_task(node, place, loop_task);
-        task.input = self.input_of(node, Some(task.seq));
+        task.input = self.input_of(node, Some(task.seq))?;
         let deadline = self.wait_deadline(&task.input);
         let seq = task.seq;
         match deadline {

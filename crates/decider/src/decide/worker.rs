@@ -18,7 +18,7 @@ impl Decider {
         loop_task: Option<u32>,
     ) -> Flow {
         let mut task = self.new_task(node, place, loop_task);
-        task.input = self.input_of(node, Some(task.seq));
+        task.input = self.input_of(node, Some(task.seq))?;
         self.queue_task(node, task);
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Decider {
         name_param: &str,
     ) -> Flow {
         let mut task = self.new_task(node, place, loop_task);
-        task.input = self.input_of(node, Some(task.seq));
+        task.input = self.input_of(node, Some(task.seq))?;
         let named = json::members(&task.input).get(name_param).and_then(dynamic_name);
         let Some(name) = named else {
             let reason = format!(

@@ -311,11 +311,15 @@ impl Execution {
         }
     }
 
+    /// Bytes of its input, output and variables and of those of its tasks; rough for loops.
+    pub fn payload_bytes(&self) -> usize {
+        let payloads = [&self.input, &self.variables, &self.output].map(Payload::len_bytes);
+        payloads.iter().sum::<usize>() + self.task_payload_bytes
+    }
+
     /// Rough size in memory, bytes. Most of what a small one takes are the first nodes of its maps.
     pub fn weight_bytes(&self) -> usize {
-        let payloads = [&self.input, &self.variables, &self.output].map(Payload::len_bytes);
-        let payload_bytes = payloads.iter().sum::<usize>() + self.task_payload_bytes;
-        3_300 + self.tasks.len() * 500 + payload_bytes
+        3_300 + self.tasks.len() * 500 + self.payload_bytes()
     }
 }
 
