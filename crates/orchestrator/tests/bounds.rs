@@ -49,7 +49,7 @@ fn repeat(reference: &str, body: &[Value]) -> Value {
         "loopCondition": condition, "loopOver": body})
 }
 
-async fn count(engine: &baton_orchestrator::Orchestrator, name: &str) -> u64 {
+async fn count(engine: &baton_orchestrator::Orchestrator, name: &str) -> i64 {
     let query = Some(format!("workflowType = '{name}'"));
     let search = SearchRequest { query, size: 1, ..SearchRequest::default() };
     engine.search_workflows(search).await.unwrap().total_hits

@@ -23,7 +23,13 @@ const TRIES_MAX: usize = 8;
 const OWN_MESSAGES_MAX: usize = 4_096;
 /// Most executions that are born in the batch in which they are asked for. A definition that starts
 /// itself would else never let a batch end.
-const BATCH_BIRTHS_MAX: usize = 64;
+const BATCH_BIRTHS_MAX: usize = 256;
+/// Of them so many that stand at the end of a chain of starts: those are the ones that may not end.
+const BATCH_CHAINED_BIRTHS_MAX: usize = 16;
+/// A chain is longer than this: a parent, its child and its grandchild are everyday.
+const CHAIN_LEAST: u32 = 2;
+/// Most starts by message that are remembered; the others are found in the database again.
+const BACKGROUND_MAX: usize = 16_384;
 /// Bytes of payloads after which a batch takes no further job: the others are for the next one.
 const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Most jobs that wait for one execution's script; what a patient caller can have in flight.
@@ -40,6 +46,8 @@ pub(super) struct Prepared {
     /// The executions of those of them that became ready in this batch, one entry for each task.
     pub(super) queued: Vec<ExecutionId>,
     pub(super) messages: Vec<Message>,
+    /// Messages that start executions.
+    pub(super) starts: Vec<Message>,
     pub(super) plans: Vec<Arc<Frozen>>,
 }
 
@@ -228,13 +236,17 @@ impl Engine {
     ) {
         let from = jobs[index].target;
         let Some(draft) = deciding.drafts.get_mut(&from) else { return };
-        let is_birth =
-            |letter: &Letter| matches!(letter.news, News::Start(_) | News::StartFor { .. });
         let mut births: Vec<Letter> = Vec::new();
         draft.letters.retain(|letter| {
-            let is_now = is_birth(letter) && deciding.births < BATCH_BIRTHS_MAX;
+            let (News::Start(start) | News::StartFor { start, .. }) = &letter.news else {
+                return true;
+            };
+            let is_chained = start.lineage.generation > CHAIN_LEAST;
+            let is_now = deciding.births < BATCH_BIRTHS_MAX
+                && (!is_chained || deciding.chained_births < BATCH_CHAINED_BIRTHS_MAX);
             if is_now {
                 deciding.births += 1;
+                deciding.chained_births += usize::from(is_chained);
                 births.push(letter.clone());
             }
             !is_now
@@ -333,7 +345,11 @@ impl Engine {
             (None, None) => unreachable!("a newborn draft has its definition"),
         };
         let (write, row_wake_at) = write_of(draft, plan);
-        prepared.messages.extend(write.sent.iter().cloned());
+        for (letter, message) in draft.letters.iter().zip(&write.sent) {
+            let is_start = matches!(letter.news, News::Start(_) | News::StartFor { .. });
+            let sent = if is_start { &mut prepared.starts } else { &mut prepared.messages };
+            sent.push(message.clone());
+        }
         let (execution, version) = (draft.after.clone(), write.expected_version + 1);
         prepared.cached.push(Cached { execution, version, row_wake_at, plan });
         prepared.batch.writes.push(write);
@@ -369,7 +385,7 @@ impl Engine {
 
     /// Everything is durable: remembers, delivers, answers.
     fn committed(&mut self, jobs: Vec<Job>, deciding: Deciding, prepared: Prepared) {
-        let Prepared { batch: _, cached, held, queued, messages, plans } = prepared;
+        let Prepared { batch: _, cached, held, queued, messages, starts, plans } = prepared;
         for frozen in plans {
             frozen.is_stored.store(true, Ordering::Relaxed);
         }
@@ -393,6 +409,8 @@ impl Engine {
             self.dispatcher.hold(key);
         }
         self.own.extend(messages.into_iter().map(Job::message));
+        let room = BACKGROUND_MAX.saturating_sub(self.background.len());
+        self.background.extend(starts.into_iter().take(room).map(Job::message));
         self.parts.watchers.changed(states.keys());
         for cached in states.into_values() {
             self.remember(cached);

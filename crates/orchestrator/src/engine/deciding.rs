@@ -101,6 +101,8 @@ pub(super) struct Deciding {
     pub(super) taken: HashMap<ExecutionId, ExecutionId>,
     /// How many births it has taken up by itself.
     pub(super) births: usize,
+    /// Of them at the end of a chain.
+    pub(super) chained_births: usize,
     /// Bytes of the payloads in its changes.
     pub(super) bytes: usize,
 }
@@ -120,6 +122,7 @@ impl Deciding {
             doubtful: HashSet::new(),
             taken: HashMap::new(),
             births: 0,
+            chained_births: 0,
             bytes: 0,
         }
     }

@@ -134,6 +134,7 @@ impl Decided {
         prepared.held.retain(|key| !shards.hold(key.task.execution()));
         prepared.queued.retain(|id| !shards.hold(*id));
         prepared.messages.retain(|message| !shards.hold(message.id.from));
+        prepared.starts.retain(|message| !shards.hold(message.id.from));
         // Those that are stored after all are sent once more.
         prepared.plans.clear();
         let deciding = &mut self.deciding;

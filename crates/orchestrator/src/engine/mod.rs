@@ -59,6 +59,8 @@ const BATCH_WORKS_MAX: usize = 512;
 /// Most jobs of the engine's own in one batch, such as messages: what others ask for is not to wait
 /// for all of them.
 const OWN_JOBS_MAX: usize = 128;
+/// Most starts by message in a batch that has other work to do.
+const BACKGROUND_BESIDE_MAX: usize = 16;
 /// How long a batch waits for company where several other processes decide about the same executions.
 /// There every batch loads what they committed, so few large ones cost the database much less.
 const GATHER: Duration = Duration::from_millis(2);
@@ -252,6 +254,8 @@ pub(crate) struct Engine {
     meter: Meter,
     /// Jobs that this engine makes for itself, next in line.
     own: VecDeque<Job>,
+    /// Starts that executions ask for by message, behind all else.
+    background: VecDeque<Job>,
     starts: Starts,
     /// Executions with more to decide.
     slices: Slices,
@@ -324,6 +328,7 @@ async fn run(
         dispatcher: Dispatcher::default(),
         timers: Timers::default(),
         own: VecDeque::new(),
+        background: VecDeque::new(),
         starts: Starts::default(),
         slices: Slices::default(),
         aside: Aside::default(),
@@ -349,8 +354,10 @@ impl Engine {
     async fn next_works(&mut self) -> Vec<Work> {
         let mut works = Vec::new();
         let starts_wait = self.starts.wait(Instant::now());
-        let has_own =
-            !self.own.is_empty() || !self.slices.is_empty() || starts_wait == Some(Duration::ZERO);
+        let has_own = !self.own.is_empty()
+            || !self.slices.is_empty()
+            || !self.background.is_empty()
+            || starts_wait == Some(Duration::ZERO);
         if !has_own && !self.dispatcher.has_claims() {
             let wait = self.timers.wait_ms(self.parts.clock.passed());
             let wait = Duration::from_millis(wait).min(starts_wait.unwrap_or(Duration::MAX));
@@ -391,7 +398,9 @@ impl Engine {
         self.meter.woke(&due, now);
         jobs.extend(due.into_iter().map(|(_, id)| Job::wake_up(id)));
         jobs.extend(self.dispatcher.claims().into_iter().map(Job::lease));
-        jobs.extend(self.slices.beside(jobs.len() + self.starts.len()));
+        let others = jobs.len() + self.starts.len();
+        jobs.extend(self.slices.beside(others));
+        jobs.extend(self.background_beside(others));
         let is_full = self.parts.admission.is_full();
         let began = Instant::now();
         jobs.extend(self.starts.beside(jobs.len(), is_full, began));
@@ -401,6 +410,12 @@ impl Engine {
             self.meter.begin();
             self.run_batch(jobs).await;
         }
+    }
+
+    /// Starts by message to decide together with that many other jobs.
+    fn background_beside(&mut self, others: usize) -> impl Iterator<Item = Job> {
+        let most = if others > 0 { BACKGROUND_BESIDE_MAX } else { OWN_JOBS_MAX };
+        self.background.drain(..most.min(self.background.len()))
     }
 
     fn sort_in(&mut self, work: Work, jobs: &mut Vec<Job>) {
