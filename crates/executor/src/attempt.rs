@@ -48,11 +48,12 @@ pub(crate) async fn run(
     let task = Arc::new(task);
     let canceled = CancellationToken::new();
     let context = TaskContext::new(Arc::clone(&task), canceled.clone());
+    let clean_up_time = task_type.clean_up_time();
     let running = {
         let context = context.clone();
         tokio::spawn(async move { task_type.run(context).await })
     };
-    let left = follow(shared, &task, running, &canceled).await;
+    let left = follow(shared, &task, running, (&canceled, clean_up_time)).await;
     metrics.ended(outcome_of(&left), began.elapsed());
     match left {
         Left::WithOutcome(outcome) => {
@@ -87,7 +88,7 @@ async fn follow(
     shared: &Shared,
     task: &Task,
     mut running: JoinHandle<TaskOutcome>,
-    canceled: &CancellationToken,
+    (canceled, clean_up_time): (&CancellationToken, Duration),
 ) -> Left {
     let interval = heartbeat_interval(task);
     let mut heartbeat_at = Instant::now() + interval;
@@ -120,6 +121,9 @@ async fn follow(
         }
     };
     canceled.cancel();
+    if !clean_up_time.is_zero() {
+        drop(tokio::time::timeout(clean_up_time, &mut running).await);
+    }
     running.abort();
     left
 }
