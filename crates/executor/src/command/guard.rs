@@ -100,7 +100,9 @@ pub(super) fn serve(input: impl BufRead, grace: Duration) -> io::Result<()> {
         Ok(())
     });
     let mut left: Vec<Pid> = groups.into_iter().filter_map(Pid::from_raw).collect();
-    left.iter().for_each(|group| group::ask(*group));
+    for group in &left {
+        group::ask(*group);
+    }
     let mut waited = Duration::ZERO;
     left.retain(|group| !group::has_ended(*group));
     while !left.is_empty() && waited < grace {
@@ -108,7 +110,9 @@ pub(super) fn serve(input: impl BufRead, grace: Duration) -> io::Result<()> {
         waited += CHECK_INTERVAL;
         left.retain(|group| !group::has_ended(*group));
     }
-    left.iter().for_each(|group| group::signal(*group, Signal::KILL));
+    for group in left {
+        group::signal(group, Signal::KILL);
+    }
     read
 }
 

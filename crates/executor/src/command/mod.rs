@@ -164,7 +164,8 @@ impl CommandTask {
             tokio::pin!(exchange);
             match self.wait(&mut running.child, exchange.as_mut(), task).await {
                 (End::Exited(status), is_read) => {
-                    self.settle(running, status, exchange.as_mut(), is_read, task).await
+                    let settled = self.settle(running, exchange.as_mut(), is_read, task).await;
+                    settled.map_or_else(End::Fault, |()| End::Exited(status))
                 }
                 (end @ (End::Late | End::Canceled | End::Fault(_)), _) => {
                     self.end(running).await;
@@ -203,11 +204,10 @@ impl CommandTask {
     async fn settle(
         &self,
         running: &mut Running<'_>,
-        status: ExitStatus,
         mut exchange: Pin<&mut impl Future<Output = io::Result<()>>>,
         is_read: bool,
         task: &TaskContext,
-    ) -> End {
+    ) -> io::Result<()> {
         let mut read =
             if is_read { Ok(Ok(())) } else { timeout(OUTPUT_WAIT, exchange.as_mut()).await };
         if self.end(running).await {
@@ -218,13 +218,13 @@ impl CommandTask {
         }
         match read {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return End::Fault(error),
+            Ok(Err(error)) => return Err(error),
             Err(_) => task.log(
                 "a process that has left the program's group still holds its output; \
                  what it prints from now on is not kept",
             ),
         }
-        End::Exited(status)
+        Ok(())
     }
 
     /// Ends the whole group; whether there was anything but a program that had ended.

@@ -25,7 +25,7 @@ const AWS_V6: (u16, u16) = (0xfd00, 0xec2);
 
 /// Special-purpose IPv4 blocks that are not globally reachable, as (address, prefix length).
 const SPECIAL_V4: [(Ipv4Addr, u32); 16] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -40,7 +40,7 @@ const SPECIAL_V4: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(203, 0, 113, 0), 24),
     (Ipv4Addr::new(224, 0, 0, 0), 4),
     (Ipv4Addr::new(240, 0, 0, 0), 4),
-    (Ipv4Addr::new(255, 255, 255, 255), 32),
+    (Ipv4Addr::BROADCAST, 32),
 ];
 /// The same for IPv6, within 2000::/3; nothing outside of it is handed out.
 const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
@@ -76,7 +76,7 @@ fn embedded(segments: [u16; 8]) -> Vec<Ipv4Addr> {
     let last = v4(segments[6], segments[7]);
     let mut found = match segments {
         // IPv4-compatible, and translated (SIIT).
-        [0, 0, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => vec![last],
+        [0, 0, 0, 0, 0 | 0xffff, 0, ..] => vec![last],
         [0x2002, high, low, ..] => vec![v4(high, low)],
         // Teredo: the server, and the client with all bits turned.
         [0x2001, 0, high, low, ..] => vec![v4(high, low), v4(!segments[6], !segments[7])],
@@ -96,17 +96,20 @@ fn embedded(segments: [u16; 8]) -> Vec<Ipv4Addr> {
 
 /// 64:ff9b:1::/48 is cut by each network as it likes: every place that RFC 6052 allows.
 fn local_nat64(segments: [u16; 8]) -> Vec<Ipv4Addr> {
-    let [.., fourth, fifth, sixth, seventh, eighth] = segments;
     // The eight bits from 64 on are left out.
-    let bytes = [fourth, fifth, sixth].map(u16::to_be_bytes);
-    let [[a, b], [_, c], [d, e]] = bytes;
-    let [f, _] = seventh.to_be_bytes();
-    vec![
-        Ipv4Addr::new(a, b, c, d),
-        Ipv4Addr::new(b, c, d, e),
-        Ipv4Addr::new(c, d, e, f),
-        v4(seventh, eighth),
-    ]
+    let bytes: Vec<u8> = segments
+        .into_iter()
+        .flat_map(u16::to_be_bytes)
+        .enumerate()
+        .filter(|(place, _)| *place != 8)
+        .map(|(_, byte)| byte)
+        .collect();
+    let from = |place: usize| {
+        let [first, second, third, fourth] = std::array::from_fn(|index| bytes[place + index]);
+        Ipv4Addr::new(first, second, third, fourth)
+    };
+    // Prefixes of 48, 56, 64 and 96 bits.
+    [6, 7, 8, 11].map(from).into()
 }
 
 fn v4(high: u16, low: u16) -> Ipv4Addr {

@@ -61,7 +61,7 @@ impl Reach {
         let is_below = |known: &&str| {
             host.strip_suffix(*known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
-        self == Self::Any || !CREDENTIAL_HOSTS.iter().any(|known| is_below(known))
+        self == Self::Any || !CREDENTIAL_HOSTS.iter().any(is_below)
     }
 }
 

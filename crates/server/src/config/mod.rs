@@ -329,6 +329,10 @@ mod tests {
         assert_eq!(config.engine.database, Database::Sqlite("baton.db".into()));
         assert!(config.worker.command_programs.is_empty());
         assert_eq!(config.worker.http_reach, Reach::Internal);
+        let limits = config.worker.command_limits;
+        assert_eq!((limits.cpu_seconds, limits.memory_bytes), (Some(3600), Some(4 << 30)));
+        assert_eq!((limits.open_files, limits.processes), (Some(1024), Some(4096)));
+        assert_eq!(limits.file_bytes, Some(1 << 30));
         assert_eq!((config.token, config.worker.metrics_listen), (None, None));
     }
 
