@@ -227,7 +227,23 @@ async fn a_child_that_holds_the_output_is_ended_and_the_output_kept() {
     notes.assert_all_ended(1);
 }
 
-/// Goal: a process that has left the group, which is out of reach, does not hang the task either.
+/// Goal: a descendant that has left the group, in a session of its own, does not survive either.
+#[tokio::test]
+async fn a_session_of_its_own_does_not_save_a_descendant() {
+    for last in ["sleep 600", "while :; do echo yyyyyyyyyyyyyyyyyyyy; done"] {
+        let notes = Notes::new();
+        let text = "setsid sh -c 'trap \"\" TERM; echo $$ >>$D/pids; sleep 600 & \
+            echo $! >>$D/pids; wait' >/dev/null 2>&1 & \
+            while [ $(cat $D/pids | wc -l) -lt 2 ]; do :; done; ";
+        let text = notes.script(&format!("{text}{last}"));
+        let (status, _, _) = sh(&text, Duration::from_secs(2)).await;
+        assert_eq!(status, "FAILED");
+        notes.assert_all_ended(2);
+    }
+}
+
+/// Goal: a process that has left its group and its parent, which is out of reach, does not hang the
+/// task either.
 #[tokio::test]
 async fn a_process_that_has_left_the_group_does_not_hang_the_task() {
     let notes = Notes::new();

@@ -1,4 +1,5 @@
 //! The process group of one command: signaled, waited for and killed as a whole.
+use super::strays::Strays;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_process_group, test_kill_process_group, waitpgid,
@@ -35,7 +36,7 @@ impl Group {
     /// Asks every process to end, waits up to `grace`, then kills those that are left and waits up
     /// to [`KILL_WAIT`]. Returns whether there was a process besides `child`, which is reaped.
     ///
-    /// A process that has left the group, by `setsid` or `setpgid`, is out of reach.
+    /// The same happens to descendants that have left the group, where they can be found.
     pub(super) async fn end(&mut self, child: &mut Child, grace: Duration) -> bool {
         let Some(id) = self.id else { return false };
         let had_ended = matches!(child.try_wait(), Ok(Some(_)));
@@ -43,10 +44,16 @@ impl Group {
             self.id = None;
             return false;
         }
+        let mut strays = Strays::of(id);
         ask(id);
-        if tokio::time::timeout(grace, ended(id, child)).await.is_err() {
+        strays.signal(Signal::TERM);
+        if tokio::time::timeout(grace, ended(id, child, &mut strays)).await.is_err() {
+            // Also those that left meanwhile.
+            let mut late = Strays::of(id);
             signal(id, Signal::KILL);
-            drop(tokio::time::timeout(KILL_WAIT, ended(id, child)).await);
+            strays.signal(Signal::KILL);
+            late.signal(Signal::KILL);
+            drop(tokio::time::timeout(KILL_WAIT, ended(id, child, &mut strays)).await);
         }
         self.id = None;
         had_ended
@@ -80,9 +87,10 @@ pub(super) fn has_ended(id: Pid) -> bool {
     test_kill_process_group(id) == Err(Errno::SRCH)
 }
 
-async fn ended(id: Pid, child: &mut Child) {
+async fn ended(id: Pid, child: &mut Child, strays: &mut Strays) {
     drop(child.wait().await);
-    while !has_ended(id) {
+    // To continue changes nothing for a process that runs; it is how to ask whether it is there.
+    while !has_ended(id) || strays.signal(Signal::CONT) {
         tokio::time::sleep(CHECK_INTERVAL).await;
     }
 }

@@ -6,12 +6,14 @@
 //! in a process group of its own and within the limits of [`ProcessLimits`].
 //!
 //! The group ends with its first process, with the attempt, at the time limit, and with the
-//! executor: SIGTERM to all of it, and after a grace period SIGKILL. A process that leaves the group
-//! (`setsid`) escapes; only the limits hold it then.
+//! executor: SIGTERM to all of it, and after a grace period SIGKILL; so do descendants that have left
+//! the group (`setsid`), as long as their parents are there to be found by. A process that has left
+//! both its group and its parent escapes; only the limits hold it then.
 mod group;
 mod guard;
 mod helper;
 mod limits;
+mod strays;
 mod streams;
 
 pub use helper::{Helper, serve_helper};

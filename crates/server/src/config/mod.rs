@@ -337,6 +337,43 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_commands_have_a_range_and_may_be_left_off() {
+        for (key, least, most) in [
+            ("command-cpu-seconds", 1, 86_400),
+            ("command-memory-bytes-max", 16 << 20, BYTES_MOST),
+            ("command-open-files-max", 16, 1_048_576),
+            ("command-processes-max", 1, 4_194_304),
+            ("command-file-bytes-max", 1, BYTES_MOST),
+        ] {
+            for good in [0, least, most] {
+                assert!(read(&[(key, &good.to_string())]).is_ok(), "{key} {good}");
+            }
+            let too_small = if least > 1 { least - 1 } else { most + 1 };
+            for wrong in [too_small.to_string(), (most + 1).to_string(), "-1".into(), "1k".into()] {
+                let faults = read(&[(key, &wrong)]).unwrap_err();
+                let range = format!("must be 0 or a whole number from {least} to {most}");
+                assert!(faults[0].ends_with(&range), "{faults:?}");
+            }
+        }
+        assert_eq!(
+            read(&[("command-cpu-seconds", "0")]).unwrap().worker.command_limits.cpu_seconds,
+            None
+        );
+        assert!(read(&[("command-grace-ms", "60000")]).is_ok());
+        assert!(read(&[("command-grace-ms", "60001")]).is_err());
+    }
+
+    #[test]
+    fn hosts_that_tasks_may_or_may_not_call_have_ports() {
+        let config = read(&[("http-allow", "127.0.0.1:8080, [::1]:80"), ("http-deny", "db:5432")]);
+        let worker = config.unwrap().worker;
+        assert_eq!((worker.http_allow.len(), worker.http_deny.len()), (2, 1));
+        let faults = read(&[("http-allow", "db"), ("http-deny", "db:0")]).unwrap_err();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults[0].ends_with("`db` is not <host>:<port>"), "{faults:?}");
+    }
+
+    #[test]
     fn a_database_is_shown_without_its_password() {
         for (url, shown) in [
             ("sqlite:a/b.db", "sqlite:a/b.db"),
