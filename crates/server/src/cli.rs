@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Evaluate,
     /// Becomes a command of a COMMAND task, or guards such commands
     #[command(name = "__command", hide = true)]
-    CommandHelper {
+    Launch {
         /// What the executor asks for
         #[arg(last = true)]
         arguments: Vec<std::ffi::OsString>,

@@ -49,7 +49,7 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
     if let Command::Evaluate = cli.command {
         return Ok(baton_expression::script::serve(std::io::stdin(), std::io::stdout())?);
     }
-    if let Command::CommandHelper { arguments } = cli.command {
+    if let Command::Launch { arguments } = cli.command {
         return Ok(baton_executor::command::serve_helper(arguments)?);
     }
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -85,7 +85,7 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
             log::start(&config, no_color)?;
             runtime.block_on(roles::executor::run(&config))
         }
-        Command::Evaluate | Command::CommandHelper { .. } => unreachable!("done above"),
+        Command::Evaluate | Command::Launch { .. } => unreachable!("done above"),
     }
 }
 
