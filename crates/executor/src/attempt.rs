@@ -7,9 +7,10 @@ use baton_telemetry::{Outcome, WorkerTypeMetrics};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Shortest time between heartbeats, whatever the lease.
 const HEARTBEAT_MIN: Duration = Duration::from_millis(250);
@@ -48,16 +49,18 @@ pub(crate) async fn run(
     let task = Arc::new(task);
     let canceled = CancellationToken::new();
     let context = TaskContext::new(Arc::clone(&task), canceled.clone());
+    let clean_up_time = task_type.clean_up_time();
     let running = {
         let context = context.clone();
-        tokio::spawn(async move { task_type.run(context).await })
+        AbortOnDropHandle::new(tokio::spawn(async move { task_type.run(context).await }))
     };
-    let left = follow(shared, &task, running, &canceled).await;
+    let keeper = Keeper { shared, metrics };
+    let left = follow(&keeper, &task, running, (&canceled, clean_up_time)).await;
     metrics.ended(outcome_of(&left), began.elapsed());
     match left {
         Left::WithOutcome(outcome) => {
             let result = result_of(&task, outcome, context.take_logs(), &shared.config.worker_id);
-            report(shared, &task, &result).await;
+            report(&keeper, &task, &Arc::new(result)).await;
             shared.finished.fetch_add(1, Ordering::Relaxed);
         }
         Left::Unfinished => {
@@ -82,12 +85,42 @@ fn outcome_of(left: &Left) -> Outcome {
     }
 }
 
+/// Calls the engine for an attempt. A call that panics counts as one that failed, so that it is
+/// made again.
+struct Keeper<'worker> {
+    shared: &'worker Shared,
+    metrics: &'worker WorkerTypeMetrics,
+}
+
+impl Keeper<'_> {
+    async fn heartbeat(&self, task: &Arc<Task>) -> Result<(), SourceError> {
+        let (source, task) = (Arc::clone(&self.shared.source), Arc::clone(task));
+        let worker_id = self.shared.config.worker_id.clone();
+        self.call(async move { source.heartbeat(&task, &worker_id).await }).await
+    }
+
+    async fn report(&self, result: &Arc<TaskResult>) -> Result<(), SourceError> {
+        let (source, result) = (Arc::clone(&self.shared.source), Arc::clone(result));
+        self.call(async move { source.report(&result).await }).await
+    }
+
+    async fn call(
+        &self,
+        call: impl Future<Output = Result<(), SourceError>> + Send + 'static,
+    ) -> Result<(), SourceError> {
+        AbortOnDropHandle::new(tokio::spawn(call)).await.unwrap_or_else(|error| {
+            self.metrics.restarted();
+            Err(SourceError::Unavailable(format!("the call's code {error}")))
+        })
+    }
+}
+
 /// Waits for the attempt's end, renewing its lease meanwhile.
 async fn follow(
-    shared: &Shared,
-    task: &Task,
-    mut running: JoinHandle<TaskOutcome>,
-    canceled: &CancellationToken,
+    keeper: &Keeper<'_>,
+    task: &Arc<Task>,
+    mut running: AbortOnDropHandle<TaskOutcome>,
+    (canceled, clean_up_time): (&CancellationToken, Duration),
 ) -> Left {
     let interval = heartbeat_interval(task);
     let mut heartbeat_at = Instant::now() + interval;
@@ -95,7 +128,7 @@ async fn follow(
         let event = tokio::select! {
             biased;
             ended = &mut running => Event::Ended(ended),
-            () = shared.give_up.cancelled() => Event::GiveUp,
+            () = keeper.shared.give_up.cancelled() => Event::GiveUp,
             () = tokio::time::sleep_until(heartbeat_at) => Event::HeartbeatDue,
         };
         match event {
@@ -104,22 +137,23 @@ async fn follow(
                 return Left::WithOutcome(TaskOutcome::failed(format!("the task's code {error}")));
             }
             Event::GiveUp => break Left::Unfinished,
-            Event::HeartbeatDue => {
-                match shared.source.heartbeat(task, &shared.config.worker_id).await {
-                    Ok(()) => heartbeat_at = Instant::now() + interval,
-                    Err(SourceError::Gone(reason)) => {
-                        tracing::debug!(task.id = %task.task_id, reason, "an attempt is canceled");
-                        break Left::Gone;
-                    }
-                    Err(error) => {
-                        tracing::warn!(task.id = %task.task_id, %error, "a heartbeat failed");
-                        heartbeat_at = Instant::now() + interval.min(HEARTBEAT_AGAIN);
-                    }
+            Event::HeartbeatDue => match keeper.heartbeat(task).await {
+                Ok(()) => heartbeat_at = Instant::now() + interval,
+                Err(SourceError::Gone(reason)) => {
+                    tracing::debug!(task.id = %task.task_id, reason, "an attempt is canceled");
+                    break Left::Gone;
                 }
-            }
+                Err(error) => {
+                    tracing::warn!(task.id = %task.task_id, %error, "a heartbeat failed");
+                    heartbeat_at = Instant::now() + interval.min(HEARTBEAT_AGAIN);
+                }
+            },
         }
     };
     canceled.cancel();
+    if !clean_up_time.is_zero() {
+        drop(tokio::time::timeout(clean_up_time, &mut running).await);
+    }
     running.abort();
     left
 }
@@ -177,10 +211,10 @@ fn cut(reason: &str) -> String {
 }
 
 /// Reports until the engine has heard, the result is of no use, or the tries are used up.
-async fn report(shared: &Shared, task: &Task, result: &TaskResult) {
+async fn report(keeper: &Keeper<'_>, task: &Task, result: &Arc<TaskResult>) {
     let mut pause = REPORT_PAUSE_FIRST;
     for attempt in 1..=REPORT_TRIES_MAX {
-        let error = match shared.source.report(result).await {
+        let error = match keeper.report(result).await {
             Ok(()) => return,
             Err(error) => error,
         };

@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use std::time::Duration;
 
 /// Pauses that double from a first to a longest one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,

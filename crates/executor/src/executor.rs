@@ -56,6 +56,8 @@ pub struct Executor {
     shared: Arc<Shared>,
     pollers: Vec<Poller>,
     metrics: WorkerMetrics,
+    /// The longest of its task types.
+    clean_up_time: Duration,
 }
 
 impl Executor {
@@ -82,12 +84,14 @@ impl Executor {
             handed_back: AtomicUsize::new(0),
         });
         let metrics = WorkerMetrics::default();
+        let mut clean_up_time = Duration::ZERO;
         let pollers: Vec<Poller> = registry
             .into_types()
             .map(|(task_type, slots)| {
                 if slots == 0 {
                     return Err(ExecutorError::NoSlots(task_type.name().to_owned()));
                 }
+                clean_up_time = clean_up_time.max(task_type.clean_up_time());
                 let metrics = metrics.of(task_type.name());
                 Ok(Poller::new(Arc::clone(&shared), task_type, slots, metrics))
             })
@@ -95,7 +99,7 @@ impl Executor {
         if pollers.is_empty() {
             Err(ExecutorError::NothingToRun)
         } else {
-            Ok(Self { shared, pollers, metrics })
+            Ok(Self { shared, pollers, metrics, clean_up_time })
         }
     }
 
@@ -105,9 +109,10 @@ impl Executor {
     }
 
     /// Works until `shutdown` ends, then drains: polling stops at once, tasks in hand may finish
-    /// within the drain time, the rest is handed back. Returns at most 5 s after the drain time.
+    /// within the drain time, the rest is handed back. Returns at most 5 s, and the longest
+    /// [`TaskType::clean_up_time`](crate::TaskType::clean_up_time), after the drain time.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Drained {
-        let Self { shared, pollers, .. } = self;
+        let Self { shared, pollers, clean_up_time, .. } = self;
         let loops = TaskTracker::new();
         for poller in pollers {
             loops.spawn(poller.run());
@@ -123,7 +128,7 @@ impl Executor {
         tokio::pin!(all_done);
         if tokio::time::timeout(shared.config.drain_timeout, &mut all_done).await.is_err() {
             shared.give_up.cancel();
-            if tokio::time::timeout(HAND_BACK_TIME, &mut all_done).await.is_err() {
+            if tokio::time::timeout(clean_up_time + HAND_BACK_TIME, &mut all_done).await.is_err() {
                 tracing::warn!("tasks are left to their leases: the engine did not answer in time");
             }
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// First and longest pause after a failed poll.
 const ERROR_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
 }
 
 /// Leases tasks of one type and starts their attempts.
+#[derive(Clone)]
 pub(crate) struct Poller {
     shared: Arc<Shared>,
     task_type: Arc<dyn TaskType>,
@@ -65,8 +66,21 @@ impl Poller {
         Self { shared, task_type, slots, backoff, metrics }
     }
 
-    /// Runs until the worker stops.
+    /// Runs until the worker stops. A loop that panics is started again after a pause; tasks that
+    /// it had leased and not started come back when their leases run out.
     pub(crate) async fn run(mut self) {
+        loop {
+            let polling = AbortOnDropHandle::new(tokio::spawn(self.clone().poll()));
+            let Err(error) = polling.await else { return };
+            self.metrics.restarted();
+            let pause = self.backoff.pause();
+            let task_type = self.task_type.name();
+            tracing::error!(task.r#type = task_type, %error, ?pause, "a poll loop is started again");
+            self.pause(pause).await;
+        }
+    }
+
+    async fn poll(mut self) {
         loop {
             let began = Instant::now();
             match self.round().await {

@@ -17,8 +17,15 @@ pub trait TaskType: Send + Sync + 'static {
     /// The name polled for.
     fn name(&self) -> &str;
 
-    /// Runs one attempt. Dropped when the attempt is canceled; a panic fails the attempt.
+    /// Runs one attempt. A panic fails the attempt. When the attempt is canceled, this has
+    /// [`TaskType::clean_up_time`] to return, and is dropped then.
     async fn run(&self, task: TaskContext) -> TaskOutcome;
+
+    /// How long a canceled attempt may take to clean up; none, and it is dropped at once. The task
+    /// is handed back only afterwards, so long times delay the end of a drain.
+    fn clean_up_time(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// One attempt, as the code that runs it sees it.

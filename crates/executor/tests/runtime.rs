@@ -22,10 +22,16 @@ struct Engine {
     poll_errors: Mutex<VecDeque<SourceError>>,
     report_errors: Mutex<VecDeque<SourceError>>,
     heartbeat_error: Mutex<Option<SourceError>>,
+    /// How many of the next polls, heartbeats and reports panic.
+    panics: [AtomicUsize; 3],
     counts: Mutex<Vec<usize>>,
     heartbeats: AtomicUsize,
     events: Mutex<Option<mpsc::UnboundedSender<Told>>>,
 }
+
+const POLL: usize = 0;
+const HEARTBEAT: usize = 1;
+const REPORT: usize = 2;
 
 /// What the engine was told.
 #[derive(Debug)]
@@ -46,6 +52,12 @@ impl Engine {
         (Arc::new(engine), told)
     }
 
+    fn panic_if_told(&self, part: usize) {
+        let one_less = |left: usize| left.checked_sub(1);
+        let left = self.panics[part].fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+        assert!(left.is_err(), "unlucky");
+    }
+
     fn tell(&self, told: Told) {
         self.events.lock().unwrap().as_ref().unwrap().send(told).unwrap();
     }
@@ -54,6 +66,7 @@ impl Engine {
 #[async_trait]
 impl TaskSource for Engine {
     async fn poll(&self, request: &PollRequest<'_>) -> Result<Vec<Task>, SourceError> {
+        self.panic_if_told(POLL);
         if let Some(error) = self.poll_errors.lock().unwrap().pop_front() {
             self.tell(Told::PollFailed);
             return Err(error);
@@ -69,11 +82,13 @@ impl TaskSource for Engine {
     }
 
     async fn heartbeat(&self, _task: &Task, _worker_id: &str) -> Result<(), SourceError> {
+        self.panic_if_told(HEARTBEAT);
         self.heartbeats.fetch_add(1, Ordering::Relaxed);
         self.heartbeat_error.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
     async fn report(&self, result: &TaskResult) -> Result<(), SourceError> {
+        self.panic_if_told(REPORT);
         if let Some(error) = self.report_errors.lock().unwrap().pop_front() {
             return Err(error);
         }
@@ -319,4 +334,27 @@ fn settings_that_cannot_work_are_refused() {
 /// Stands for work that takes its time, on the paused clock of the test.
 async fn work_for(time: Duration) {
     let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
+}
+
+/// Goal: no part of a worker that panics is silently gone. Method: each part panics, twice.
+#[tokio::test(start_paused = true)]
+async fn a_part_of_the_worker_that_panics_is_started_again_and_counted() {
+    for part in [POLL, HEARTBEAT, REPORT] {
+        let (engine, mut told) = Engine::new([task(1)]);
+        engine.panics[part].store(2, Ordering::SeqCst);
+        let slow = FnTask::new("work", |_| async {
+            work_for(Duration::from_secs(35)).await;
+            TaskOutcome::completed(Payload::empty_object())
+        });
+        let source: Arc<dyn TaskSource> = Arc::<Engine>::clone(&engine);
+        let executor = Executor::new(source, Registry::new().with(slow, 1), config()).unwrap();
+        let restarts = executor.metrics().of("work");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let worker = tokio::spawn(executor.run(async { drop(stopped.await) }));
+        assert_eq!(report(&mut told).await.status, Some(TaskResultStatus::Completed), "{part}");
+        assert_eq!(restarts.restarts(), 2, "{part}");
+        assert_eq!(engine.heartbeats.load(Ordering::Relaxed), 3, "{part}");
+        stop.send(()).unwrap();
+        assert_eq!(worker.await.unwrap(), Drained { finished: 1, handed_back: 0 });
+    }
 }

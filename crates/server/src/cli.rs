@@ -56,6 +56,13 @@ pub(crate) enum Command {
     /// Evaluates scripts for a server, on standard input and output
     #[command(name = "__evaluate", hide = true)]
     Evaluate,
+    /// Becomes a command of a COMMAND task, or guards such commands
+    #[command(name = "__command", hide = true)]
+    Launch {
+        /// What the executor asks for
+        #[arg(last = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 /// What to do with settings.

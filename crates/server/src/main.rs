@@ -49,6 +49,9 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
     if let Command::Evaluate = cli.command {
         return Ok(baton_expression::script::serve(std::io::stdin(), std::io::stdout())?);
     }
+    if let Command::Launch { arguments } = cli.command {
+        return Ok(baton_executor::command::serve_helper(arguments)?);
+    }
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let output = Output::new(cli.output, no_color);
     let given = given(cli.config, flags)?;
@@ -82,7 +85,7 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
             log::start(&config, no_color)?;
             runtime.block_on(roles::executor::run(&config))
         }
-        Command::Evaluate => unreachable!("evaluated above"),
+        Command::Evaluate | Command::Launch { .. } => unreachable!("done above"),
     }
 }
 

@@ -2,6 +2,7 @@
 use baton_store::{Scope, StoreError};
 use std::time::Duration;
 use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 /// Connections that run the engine's statements: generic plans by key only, whatever the statistics
 /// of a fresh or emptied table suggest.
@@ -23,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After how long without a sign of life the operating system asks the server for one.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// The port of a database whose URL names none.
+const PORT_DEFAULT: u16 = 5432;
 
 /// How to reach the database, and how much of it to use.
 #[derive(Debug, Clone)]
@@ -71,6 +75,22 @@ impl PostgresConfig {
     }
 }
 
+/// The hosts and ports that a database's URL names; none for a unix socket and for a URL that
+/// cannot be read.
+pub fn hosts_of(url: &str) -> Vec<(String, u16)> {
+    let Ok(config) = url.parse::<Config>() else { return Vec::new() };
+    let ports = config.get_ports();
+    // One port counts for all hosts.
+    let port = |index: usize| ports.get(index).or(ports.first()).copied().unwrap_or(PORT_DEFAULT);
+    let names = config.get_hosts().iter().enumerate().filter_map(|(index, host)| match host {
+        Host::Tcp(name) => Some((name.clone(), port(index))),
+        Host::Unix(_) => None,
+    });
+    let addresses = config.get_hostaddrs().iter().enumerate();
+    let addresses = addresses.map(|(index, address)| (address.to_string(), port(index)));
+    names.chain(addresses).collect()
+}
+
 /// A connection's parameters with `settings` after those of the URL.
 pub(crate) fn connection(
     url: &str,
@@ -87,4 +107,27 @@ pub(crate) fn connection(
         config.application_name("baton");
     }
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_host_of_a_url_has_its_port() {
+        for (url, hosts) in [
+            ("postgres://u:p@db.example/baton", "db.example:5432"),
+            ("postgresql://u@127.0.0.1:6432/baton?sslmode=disable", "127.0.0.1:6432"),
+            ("postgres://u@[::1]:7/baton", "::1:7"),
+            ("postgres://u@a:1,b:2/baton", "a:1 b:2"),
+            ("postgres://u@/baton?host=c&port=3", "c:3"),
+            ("postgres://u@a:4/baton?hostaddr=10.0.0.7", "a:4 10.0.0.7:4"),
+            ("postgres://u@/baton?host=/run/postgresql", ""),
+            ("no url", ""),
+        ] {
+            let shown: Vec<String> =
+                hosts_of(url).iter().map(|(host, port)| format!("{host}:{port}")).collect();
+            assert_eq!(shown.join(" "), hosts, "{url}");
+        }
+    }
 }

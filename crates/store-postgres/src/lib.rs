@@ -29,7 +29,7 @@ mod tests;
 mod text;
 mod waits;
 
-pub use config::PostgresConfig;
+pub use config::{PostgresConfig, hosts_of};
 pub use measure::{COUNTS_SETTLE, DatabaseCounts, HeldSnapshot, Measure};
 pub use migrate::MigrationReport;
 pub use store::PostgresStore;

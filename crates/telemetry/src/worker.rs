@@ -45,6 +45,7 @@ pub struct WorkerMetrics {
     duration: Labeled<Histogram, 1>,
     running: Labeled<Gauge, 1>,
     polls: Labeled<Counter, 2>,
+    restarts: Labeled<Counter, 1>,
 }
 
 impl Default for WorkerMetrics {
@@ -54,6 +55,7 @@ impl Default for WorkerMetrics {
             duration: Labeled::new(["task_type"]),
             running: Labeled::new(["task_type"]),
             polls: Labeled::new(["task_type", "outcome"]),
+            restarts: Labeled::new(["task_type"]),
         }
     }
 }
@@ -66,6 +68,7 @@ impl WorkerMetrics {
             duration: self.duration.with([task_type]),
             running: self.running.with([task_type]),
             polls: POLL_OUTCOMES.map(|outcome| self.polls.with([task_type, outcome])),
+            restarts: self.restarts.with([task_type]),
         }
     }
 }
@@ -77,6 +80,7 @@ pub struct WorkerTypeMetrics {
     duration: Histogram,
     running: Gauge,
     polls: [Counter; POLL_OUTCOMES.len()],
+    restarts: Counter,
 }
 
 impl WorkerTypeMetrics {
@@ -95,6 +99,16 @@ impl WorkerTypeMetrics {
     /// A poll was answered.
     pub fn polled(&self, outcome: PollOutcome) {
         self.polls[outcome as usize].inc();
+    }
+
+    /// A part of the worker failed by a fault of its own and was started again.
+    pub fn restarted(&self) {
+        self.restarts.inc();
+    }
+
+    /// How often that happened.
+    pub fn restarts(&self) -> u64 {
+        self.restarts.get()
     }
 }
 
@@ -115,6 +129,11 @@ impl Group for WorkerMetrics {
             "baton_worker_polls_total",
             "Polls of this worker, by how they went",
             &self.polls,
+        );
+        catalog.add_labeled(
+            "baton_worker_restarts_total",
+            "Parts of this worker (poll loops, heartbeats, reports) that panicked and were started again",
+            &self.restarts,
         );
     }
 }

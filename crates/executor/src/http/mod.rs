@@ -4,11 +4,15 @@
 //! an answer outside 2xx keeps `{statusCode, reasonPhrase, headers, body}` in `output.response`
 //! instead of an exception's text; 429 and 503 are not repeated behind the task's back;
 //! percent-encoded text in the address stays as it is; connections are pooled.
+mod address;
+mod endpoint;
 mod reach;
 mod request;
 mod response;
+mod rules;
 mod send;
 
+pub use endpoint::{Endpoint, HostPort};
 pub use reach::Reach;
 
 use crate::{TaskContext, TaskOutcome, TaskType};
@@ -28,6 +32,10 @@ pub const TASK_TYPE: &str = "HTTP";
 pub struct HttpConfig {
     /// Which addresses may be called.
     pub reach: Reach,
+    /// What may be called whatever the reach, if the address is written like this.
+    pub allow: Vec<HostPort>,
+    /// What may not be called: Baton itself, its database, and what the operator adds.
+    pub deny: Vec<Endpoint>,
     /// Largest answer, bytes; a larger one fails the task.
     pub response_bytes_max: usize,
     /// Largest sum of the answer's header names and values, bytes.
@@ -40,10 +48,12 @@ pub struct HttpConfig {
 
 impl HttpConfig {
     /// The product's limits: 9 MiB of answer, so that it fits a task's output; 64 KiB of headers;
-    /// ten minutes; 32 idle connections a host.
+    /// ten minutes; 32 idle connections a host. No host is allowed or refused by itself.
     pub fn with_reach(reach: Reach) -> Self {
         Self {
             reach,
+            allow: Vec::new(),
+            deny: Vec::new(),
             response_bytes_max: TASK_PAYLOAD_BYTES_MAX - 1024 * 1024,
             header_bytes_max: 64 * 1024,
             call_time_max: Duration::from_mins(10),

@@ -1,7 +1,7 @@
 //! The exchange: pooled connections, timeouts, redirects, limits.
-use super::reach::{GuardedResolver, out_of_reach};
 use super::request::Request;
 use super::response::Answer;
+use super::rules::{Access, GuardedResolver, Rules};
 use super::{CallFault, HttpConfig};
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, PROXY_AUTHORIZATION,
@@ -13,15 +13,17 @@ use std::time::Duration;
 
 /// Most redirects followed in one call.
 const REDIRECTS_MAX: usize = 20;
-/// Most connection pools kept; one is needed for each connect timeout that definitions name.
+/// Most connection pools kept; one is needed for each connect timeout that definitions name, and
+/// for each way in which addresses are judged.
 const POOLS_MAX: usize = 16;
 
 /// Sends requests over pooled connections.
 #[derive(Debug)]
 pub(super) struct Sender {
     config: HttpConfig,
-    /// By connect timeout, which reqwest knows per client only.
-    pools: Mutex<HashMap<Duration, Client>>,
+    rules: Rules,
+    /// By connect timeout and resolver, which reqwest knows per client only.
+    pools: Mutex<HashMap<(Duration, Access), Client>>,
 }
 
 /// Where the next request of a call goes.
@@ -35,7 +37,8 @@ struct Hop {
 impl Sender {
     pub(super) fn new(config: HttpConfig) -> Self {
         baton_client::tls::install_provider();
-        Self { config, pools: Mutex::default() }
+        let rules = Rules::new(&config);
+        Self { config, rules, pools: Mutex::default() }
     }
 
     /// The answer at the end of all redirects.
@@ -49,7 +52,6 @@ impl Sender {
     }
 
     async fn follow(&self, request: &Request) -> Result<Answer, CallFault> {
-        let client = self.pool(request.connect_timeout)?;
         let mut hop = Hop {
             method: request.method.clone(),
             url: request.url.clone(),
@@ -57,7 +59,7 @@ impl Sender {
             body: request.body.clone(),
         };
         for _ in 0..=REDIRECTS_MAX {
-            let response = self.one(&client, request, &hop).await?;
+            let response = self.one(request, &hop).await?;
             match next_hop(&hop, response.status(), response.headers()) {
                 Some(next) => hop = next,
                 None => return self.read(request, response).await,
@@ -66,16 +68,9 @@ impl Sender {
         Err(exchange_fault(request, format!("more than {REDIRECTS_MAX} redirects")))
     }
 
-    async fn one(
-        &self,
-        client: &Client,
-        request: &Request,
-        hop: &Hop,
-    ) -> Result<Response, CallFault> {
-        if !self.config.reach.allows_text(&hop.url) {
-            let host = hop.url.host_str().unwrap_or_default();
-            return Err(CallFault::Refused(out_of_reach(host, self.config.reach)));
-        }
+    async fn one(&self, request: &Request, hop: &Hop) -> Result<Response, CallFault> {
+        let access = self.rules.judge(&hop.url).await.map_err(CallFault::Refused)?;
+        let client = self.pool(request.connect_timeout, access)?;
         let mut builder =
             client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
         if let Some(body) = &hop.body {
@@ -105,9 +100,9 @@ impl Sender {
         Ok(Answer { status: response.status(), headers, body })
     }
 
-    fn pool(&self, connect_timeout: Duration) -> Result<Client, CallFault> {
+    fn pool(&self, connect_timeout: Duration, access: Access) -> Result<Client, CallFault> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = pools.get(&connect_timeout) {
+        if let Some(client) = pools.get(&(connect_timeout, access)) {
             return Ok(client.clone());
         }
         let client = Client::builder()
@@ -115,7 +110,7 @@ impl Sender {
             .pool_max_idle_per_host(self.config.idle_connections_max)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .dns_resolver(Arc::new(GuardedResolver(self.config.reach)))
+            .dns_resolver(Arc::new(GuardedResolver { rules: self.rules.clone(), access }))
             // A proxy would resolve names out of the guard's sight.
             .no_proxy()
             .user_agent(concat!("baton/", env!("CARGO_PKG_VERSION")))
@@ -124,7 +119,7 @@ impl Sender {
         if pools.len() >= POOLS_MAX {
             pools.clear();
         }
-        pools.insert(connect_timeout, client.clone());
+        pools.insert((connect_timeout, access), client.clone());
         Ok(client)
     }
 }

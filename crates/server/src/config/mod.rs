@@ -8,7 +8,8 @@ pub(crate) use mask::{mask_url, masked};
 pub(crate) use page::page;
 pub(crate) use sources::{Given, Sources};
 
-use baton_executor::http::Reach;
+use baton_executor::command::ProcessLimits;
+use baton_executor::http::{HostPort, Reach};
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -74,11 +75,15 @@ pub(crate) struct WorkerConfig {
     pub(crate) domain: Option<String>,
     pub(crate) http_slots: usize,
     pub(crate) http_reach: Reach,
+    pub(crate) http_allow: Vec<HostPort>,
+    pub(crate) http_deny: Vec<HostPort>,
     pub(crate) http_response_bytes_max: usize,
     pub(crate) command_programs: Vec<PathBuf>,
     pub(crate) command_env: Vec<String>,
     pub(crate) command_slots: usize,
     pub(crate) command_time: Duration,
+    pub(crate) command_grace: Duration,
+    pub(crate) command_limits: ProcessLimits,
     pub(crate) samples: bool,
     pub(crate) poll_timeout: Duration,
     pub(crate) metrics_listen: Option<SocketAddr>,
@@ -123,6 +128,10 @@ struct Reader<'given> {
 }
 
 const DAY_MS: u64 = 86_400_000;
+/// Least address space in which a program starts at all.
+const MEMORY_BYTES_LEAST: u64 = 16 * 1024 * 1024;
+/// Most bytes that a limit of the system can name.
+const BYTES_MOST: u64 = i64::MAX as u64;
 
 impl Reader<'_> {
     fn config(&mut self) -> Config {
@@ -179,17 +188,49 @@ impl Reader<'_> {
             domain: self.optional("domain"),
             http_slots: self.count("http-slots", 0..=10_000),
             http_reach: self.value("http-reach", Reach::Public, Reach::from_str),
+            http_allow: self.hosts("http-allow"),
+            http_deny: self.hosts("http-deny"),
             http_response_bytes_max: self.count("http-response-bytes-max", 1..=10 * 1024 * 1024),
             command_programs: programs.into_iter().map(PathBuf::from).collect(),
             command_env: self.list("command-env"),
             command_slots: self.count("command-slots", 1..=1000),
             command_time: self.millis("command-time-ms", 1..=DAY_MS),
+            command_grace: self.millis("command-grace-ms", 0..=60_000),
+            command_limits: self.command_limits(),
             samples: self.truth("samples"),
             poll_timeout: self.millis("poll-timeout-ms", 0..=5000),
             metrics_listen: self.value("metrics-listen", None, |text| {
                 if text.is_empty() { Ok(None) } else { address(text).map(Some) }
             }),
         }
+    }
+
+    fn command_limits(&mut self) -> ProcessLimits {
+        ProcessLimits {
+            cpu_seconds: self.limit("command-cpu-seconds", 1..=DAY_MS / 1000),
+            memory_bytes: self.limit("command-memory-bytes-max", MEMORY_BYTES_LEAST..=BYTES_MOST),
+            open_files: self.limit("command-open-files-max", 16..=1_048_576),
+            processes: self.limit("command-processes-max", 1..=4_194_304),
+            file_bytes: self.limit("command-file-bytes-max", 1..=BYTES_MOST),
+        }
+    }
+
+    /// A number within the range, or 0 for no limit.
+    fn limit(&mut self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        let (least, most) = (*range.start(), *range.end());
+        self.value(key, None, |text| match text.parse() {
+            Ok(0) => Ok(None),
+            Ok(limit) if range.contains(&limit) => Ok(Some(limit)),
+            _ => Err(format!("must be 0 or a whole number from {least} to {most}")),
+        })
+    }
+
+    fn hosts(&mut self, key: &str) -> Vec<HostPort> {
+        let hosts: Result<_, String> = self.list(key).iter().map(|text| text.parse()).collect();
+        hosts.unwrap_or_else(|fault: String| {
+            self.fault(key, &fault);
+            Vec::new()
+        })
     }
 
     fn text(&self, key: &str) -> String {
@@ -288,7 +329,48 @@ mod tests {
         assert_eq!(config.engine.database, Database::Sqlite("baton.db".into()));
         assert!(config.worker.command_programs.is_empty());
         assert_eq!(config.worker.http_reach, Reach::Internal);
+        let limits = config.worker.command_limits;
+        assert_eq!((limits.cpu_seconds, limits.memory_bytes), (Some(3600), Some(4 << 30)));
+        assert_eq!((limits.open_files, limits.processes), (Some(1024), Some(4096)));
+        assert_eq!(limits.file_bytes, Some(1 << 30));
         assert_eq!((config.token, config.worker.metrics_listen), (None, None));
+    }
+
+    #[test]
+    fn limits_of_commands_have_a_range_and_may_be_left_off() {
+        for (key, least, most) in [
+            ("command-cpu-seconds", 1, 86_400),
+            ("command-memory-bytes-max", 16 << 20, BYTES_MOST),
+            ("command-open-files-max", 16, 1_048_576),
+            ("command-processes-max", 1, 4_194_304),
+            ("command-file-bytes-max", 1, BYTES_MOST),
+        ] {
+            for good in [0, least, most] {
+                assert!(read(&[(key, &good.to_string())]).is_ok(), "{key} {good}");
+            }
+            let too_small = if least > 1 { least - 1 } else { most + 1 };
+            for wrong in [too_small.to_string(), (most + 1).to_string(), "-1".into(), "1k".into()] {
+                let faults = read(&[(key, &wrong)]).unwrap_err();
+                let range = format!("must be 0 or a whole number from {least} to {most}");
+                assert!(faults[0].ends_with(&range), "{faults:?}");
+            }
+        }
+        assert_eq!(
+            read(&[("command-cpu-seconds", "0")]).unwrap().worker.command_limits.cpu_seconds,
+            None
+        );
+        assert!(read(&[("command-grace-ms", "60000")]).is_ok());
+        assert!(read(&[("command-grace-ms", "60001")]).is_err());
+    }
+
+    #[test]
+    fn hosts_that_tasks_may_or_may_not_call_have_ports() {
+        let config = read(&[("http-allow", "127.0.0.1:8080, [::1]:80"), ("http-deny", "db:5432")]);
+        let worker = config.unwrap().worker;
+        assert_eq!((worker.http_allow.len(), worker.http_deny.len()), (2, 1));
+        let faults = read(&[("http-allow", "db"), ("http-deny", "db:0")]).unwrap_err();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults[0].ends_with("`db` is not <host>:<port>"), "{faults:?}");
     }
 
     #[test]

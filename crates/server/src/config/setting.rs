@@ -52,7 +52,7 @@ const fn setting(
 }
 
 /// Every setting, in the order of the documentation; all since 0.1.0.
-pub(crate) const SETTINGS: [Setting; 24] = [
+pub(crate) const SETTINGS: [Setting; 32] = [
     setting(
         "listen",
         "127.0.0.1:8080",
@@ -141,9 +141,26 @@ pub(crate) const SETTINGS: [Setting; 24] = [
         "internal",
         "REACH",
         Scope::Worker,
-        "Addresses HTTP tasks may call: any; internal (all but link-local, where clouds keep \
-         credentials); loopback (public and this machine); public. Choose public where definitions \
-         come from people you do not trust",
+        "Addresses HTTP tasks may call: any; internal (all but link-local and other addresses \
+         where clouds keep credentials); loopback (public and this machine); public. Choose public \
+         where definitions come from people you do not trust. Unless it is any, what Baton itself \
+         listens on, its database and, for an executor, its server are refused too",
+    ),
+    setting(
+        "http-allow",
+        "",
+        "HOST:PORT",
+        Scope::Worker,
+        "Hosts and ports HTTP tasks may call whatever http-reach says, comma-separated and written \
+         as in the task's address, as 127.0.0.1:8080. What a name resolves to is not checked",
+    ),
+    setting(
+        "http-deny",
+        "",
+        "HOST:PORT",
+        Scope::Worker,
+        "Hosts and ports HTTP tasks may not call, comma-separated, as 10.0.0.7:8080 for a gateway \
+         that this process does not know. A name stands for the addresses it resolves to",
     ),
     setting(
         "http-response-bytes-max",
@@ -173,7 +190,56 @@ pub(crate) const SETTINGS: [Setting; 24] = [
         "60000",
         "MILLISECONDS",
         Scope::Worker,
-        "Longest run of a program, 1 ms to a day; it is killed then",
+        "Longest run of a program, 1 ms to a day; it and all processes of its group are ended then",
+    ),
+    setting(
+        "command-grace-ms",
+        "2000",
+        "MILLISECONDS",
+        Scope::Worker,
+        "How long a program's processes have between SIGTERM and SIGKILL, 0 to 60000. Short: they \
+         cannot clean up; long: a drain takes that much longer",
+    ),
+    setting(
+        "command-cpu-seconds",
+        "3600",
+        "SECONDS",
+        Scope::Worker,
+        "Most CPU time of each process of a program, up to a day; 0 = as much as it wants. Above \
+         it the process is killed",
+    ),
+    setting(
+        "command-memory-bytes-max",
+        "4294967296",
+        "BYTES",
+        Scope::Worker,
+        "Most address space of each process of a program, from 16 MiB; 0 = as much as it wants. \
+         Above it allocations fail. Java and Node.js reserve more than they use: raise it for them",
+    ),
+    setting(
+        "command-open-files-max",
+        "1024",
+        "COUNT",
+        Scope::Worker,
+        "Most open files of each process of a program, from 16; 0 = as many as this process may \
+         open",
+    ),
+    setting(
+        "command-processes-max",
+        "4096",
+        "COUNT",
+        Scope::Worker,
+        "Most processes and threads of the user this process runs as, for a program that starts \
+         more; 0 = as many as the system lets it. It counts all of the user's, Baton's included, \
+         and is not in force for root",
+    ),
+    setting(
+        "command-file-bytes-max",
+        "1073741824",
+        "BYTES",
+        Scope::Worker,
+        "Largest file that a process of a program may write; 0 = as large as it wants. Above it the \
+         process is killed",
     ),
     setting(
         "samples",

@@ -3,8 +3,9 @@ use crate::commands::client;
 use crate::config::{Config, WorkerConfig};
 use crate::failure::{Exit, Failure};
 use baton_api_gateway::{metrics_router, serve};
-use baton_executor::command::{CommandConfig, CommandTask};
-use baton_executor::http::{HttpConfig, HttpTask};
+use baton_client::Client;
+use baton_executor::command::{CommandConfig, CommandTask, Helper};
+use baton_executor::http::{Endpoint, HostPort, HttpConfig, HttpTask, Reach};
 use baton_executor::{Executor, ExecutorConfig, HttpSource, Registry, samples};
 use baton_telemetry::Telemetry;
 use std::hash::{BuildHasher, RandomState};
@@ -18,7 +19,7 @@ const COMMAND_STDOUT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Works until the process is asked to stop, then drains.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let client = client(config)?;
-    let registry = registry(&config.worker);
+    let registry = registry(&config.worker, own_endpoints(config, &client)?)?;
     let types: Vec<String> = registry.names().map(str::to_owned).collect();
     let server = client.base_url().to_owned();
     let source = Arc::new(HttpSource::new(client));
@@ -55,11 +56,25 @@ async fn serve_metrics(
     Ok(tokio::spawn(serve(listener, metrics_router(telemetry), stop)))
 }
 
-/// The task types that these settings ask for.
-pub(crate) fn registry(config: &WorkerConfig) -> Registry {
+/// What Baton itself is reached at, as far as an executor knows it.
+fn own_endpoints(config: &Config, client: &Client) -> Result<Vec<Endpoint>, Failure> {
+    let server = HostPort::of_url(client.base_url());
+    let server =
+        server.map_err(|error| Failure::new(Exit::Config, error).fix("check --server-url"))?;
+    let metrics = config.worker.metrics_listen.map(Endpoint::Listener);
+    Ok(metrics.into_iter().chain([Endpoint::Service(server)]).collect())
+}
+
+/// The task types that these settings ask for. `own` is what HTTP tasks may not call, unless every
+/// address is within their reach.
+pub(crate) fn registry(config: &WorkerConfig, own: Vec<Endpoint>) -> Result<Registry, Failure> {
     let mut registry = Registry::new();
     if config.http_slots > 0 {
+        let denied = config.http_deny.iter().cloned().map(Endpoint::Service);
+        let own = if config.http_reach == Reach::Any { Vec::new() } else { own };
         let http = HttpConfig {
+            allow: config.http_allow.clone(),
+            deny: own.into_iter().chain(denied).collect(),
             response_bytes_max: config.http_response_bytes_max,
             ..HttpConfig::with_reach(config.http_reach)
         };
@@ -70,11 +85,20 @@ pub(crate) fn registry(config: &WorkerConfig) -> Registry {
             programs: config.command_programs.clone(),
             env_names: config.command_env.clone(),
             time_max: config.command_time,
+            grace: config.command_grace,
             stdout_bytes_max: COMMAND_STDOUT_BYTES_MAX,
+            limits: config.command_limits,
+            helper: helper()?,
         };
         registry = registry.with(CommandTask::new(command), config.command_slots);
     }
-    if config.samples { samples::with_samples(registry) } else { registry }
+    Ok(if config.samples { samples::with_samples(registry) } else { registry })
+}
+
+/// Programs are started and guarded by this very program.
+fn helper() -> Result<Helper, Failure> {
+    let arguments = ["__command", "--"].map(Into::into).into();
+    Ok(Helper { program: std::env::current_exe()?, arguments })
 }
 
 /// How the worker runtime behaves under these settings.

@@ -5,12 +5,13 @@ use crate::failure::{Exit, Failure};
 use crate::spans::Export;
 use baton_api_gateway::{ConnectionLimits, GatewayOptions, router, serve_within};
 use baton_executor::Executor;
+use baton_executor::http::{Endpoint, HostPort};
 use baton_expression::script::{EvaluatorPool, ScriptLimits};
 use baton_orchestrator::{Evaluate, Orchestrator};
 use baton_store::Store;
-use baton_store_postgres::{PostgresConfig, PostgresStore};
+use baton_store_postgres::{PostgresConfig, PostgresStore, hosts_of};
 use baton_store_sqlite::{Durability, Options, SqliteStore};
-use baton_telemetry::Telemetry;
+use baton_telemetry::{Telemetry, WorkerMetrics};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -30,9 +31,13 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         .map_err(|error| unavailable(&error.to_string()))?;
     telemetry.add(orchestrator.metrics());
     let listener = super::listen(config.engine.listen, "--listen").await?;
-    announce(config, listener.local_addr()?)?;
+    let address = listener.local_addr()?;
+    announce(config, address)?;
     let stop = CancellationToken::new();
-    let executor = spawn_executor(config, &orchestrator, &telemetry, &stop)?;
+    let executor = spawn_executor(config, &orchestrator, own_endpoints(config, address), &stop)?;
+    if let Some(executor) = &executor {
+        telemetry.add(&executor.metrics);
+    }
     let (stopping, engine) = (stop.clone(), orchestrator.clone());
     let gateway = router(orchestrator, gateway_options(telemetry));
     let (lost, engine_lost) = oneshot::channel();
@@ -50,7 +55,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     })
     .await;
     if let Some(executor) = executor {
-        executor.await.map_err(|error| Failure::new(Exit::Defect, error.to_string()))?;
+        executor.task.await.map_err(|error| Failure::new(Exit::Defect, error.to_string()))?;
     }
     if let Some(export) = export {
         export.finish().await;
@@ -113,26 +118,43 @@ fn evaluator(config: &EngineConfig) -> Result<Evaluate, Failure> {
     Ok(Arc::new(move |script| pool.evaluate(script)))
 }
 
+/// What HTTP tasks must not call: this very process and its database.
+fn own_endpoints(config: &Config, address: SocketAddr) -> Vec<Endpoint> {
+    let hosts = match &config.engine.database {
+        Database::Sqlite(_) => Vec::new(),
+        Database::Postgres(url) => hosts_of(url),
+    };
+    // A host that no URL can name, as fe80::1%eth0, no task can call.
+    let services = hosts.iter().filter_map(|(host, port)| HostPort::new(host, *port).ok());
+    [Endpoint::Listener(address)].into_iter().chain(services.map(Endpoint::Service)).collect()
+}
+
+/// An executor under way in this process.
+struct Running {
+    task: tokio::task::JoinHandle<()>,
+    metrics: WorkerMetrics,
+}
+
 /// Runs the built-in task types against the engine of this process, when wanted.
 fn spawn_executor(
     config: &Config,
     orchestrator: &Orchestrator,
-    telemetry: &Telemetry,
+    own: Vec<Endpoint>,
     stop: &CancellationToken,
-) -> Result<Option<tokio::task::JoinHandle<()>>, Failure> {
-    let registry = super::executor::registry(&config.worker);
+) -> Result<Option<Running>, Failure> {
+    let registry = super::executor::registry(&config.worker, own)?;
     if !config.engine.task_workers || registry.names().next().is_none() {
         return Ok(None);
     }
     let source = Arc::new(LocalSource::new(orchestrator.clone()));
     let executor = Executor::new(source, registry, super::executor::executor_config(config))
         .map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
-    telemetry.add(executor.metrics());
-    let stop = stop.clone();
-    Ok(Some(tokio::spawn(async move {
+    let (metrics, stop) = (executor.metrics().clone(), stop.clone());
+    let task = tokio::spawn(async move {
         let drained = executor.run(stop.cancelled_owned()).await;
         tracing::info!(drained.finished, drained.handed_back, "executor stopped");
-    })))
+    });
+    Ok(Some(Running { task, metrics }))
 }
 
 fn gateway_options(telemetry: Telemetry) -> GatewayOptions {
