@@ -1,22 +1,21 @@
 //! One connection that commits batches, one at a time.
 use crate::batch::{Columns, Fences, Keys, OneShard, shards_of};
 use crate::database::{connect, deadline};
-use crate::error::{is_lost_race, store_error, too_late, unavailable};
+use crate::error::{is_lost_race, is_spoiled, is_undone, store_error, too_late, unavailable};
 use crate::rows::execution_id;
 use crate::rows_written::rows_written;
 use async_trait::async_trait;
 use baton_common::ExecutionId;
 use baton_store::error::Conflict;
-use baton_store::{Batch, CommitError, CommitLane, Scope, StoreError};
+use baton_store::{Batch, CommitError, CommitLane, MessageId, Scope, StoreError};
 use baton_telemetry::StoreMetrics;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{Client, Config, NoTls, Row, Statement};
 
-/// How often a batch is sent that lost a race to somebody who cannot be found afterwards: an
-/// execution that was removed, a key that was given free.
+/// How often a batch is sent that was undone for the sake of another transaction, or lost a race to
+/// somebody who cannot be found afterwards: an execution that was removed, a key that was given free.
 const ATTEMPTS: u32 = 3;
 
 /// Connections of an engine's lane where each shard has a commit of its own: as many as keep the nodes
@@ -30,6 +29,15 @@ pub(crate) struct Lane {
     deadline: Duration,
     metrics: StoreMetrics,
     link: Option<Link>,
+}
+
+/// What became of a batch that was sent.
+enum Sent {
+    Committed,
+    /// Somebody was faster.
+    Lost,
+    /// The database undid it for the sake of another transaction: the same may pass now.
+    Undone,
 }
 
 /// An open connection with the lane's two statements.
@@ -84,9 +92,14 @@ impl CommitLane for Lane {
         }
         for _ in 0..ATTEMPTS {
             let is_doubled = !Keys::of(&batch.writes, None).doubled.is_empty();
-            if !is_doubled && self.try_commit(batch).await? {
-                self.metrics.rows_written.inc_by(rows_written(batch));
-                return Ok(());
+            let sent = if is_doubled { Sent::Lost } else { self.try_commit(batch).await? };
+            match sent {
+                Sent::Committed => {
+                    self.metrics.rows_written.inc_by(rows_written(batch));
+                    return Ok(());
+                }
+                Sent::Undone => continue,
+                Sent::Lost => {}
             }
             let conflict = self.conflict(batch).await?;
             if conflict != Conflict::default() {
@@ -125,14 +138,14 @@ impl Lane {
         }
     }
 
-    /// Sends the batch; false = somebody was faster.
-    async fn try_commit(&mut self, batch: &Batch) -> Result<bool, StoreError> {
+    async fn try_commit(&mut self, batch: &Batch) -> Result<Sent, StoreError> {
         let (limit, parts) = (self.deadline, self.parts(batch));
         self.metrics.round_trips.inc_by(parts.len() as u64);
         let link = self.link().await?;
         match tokio::time::timeout(limit, link.commit(batch, &parts)).await {
-            Ok(Ok(())) => Ok(true),
-            Ok(Err(error)) if is_lost_race(&error) => Ok(false),
+            Ok(Ok(())) => Ok(Sent::Committed),
+            Ok(Err(error)) if is_lost_race(&error) => Ok(Sent::Lost),
+            Ok(Err(error)) if is_undone(&error) => Ok(Sent::Undone),
             Ok(Err(error)) => Err(self.failed(&error)),
             Err(_) => Err(self.hangs()),
         }
@@ -176,11 +189,9 @@ impl Lane {
         Ok(self.link.insert(link))
     }
 
-    /// Keeps the connection after a refusal of the server, drops it after anything else: what the
-    /// server says with FATAL is its last word on it.
+    /// Keeps the connection only where it may serve the next batch.
     fn failed(&mut self, error: &tokio_postgres::Error) -> StoreError {
-        let severity = error.as_db_error().and_then(DbError::parsed_severity);
-        if severity != Some(Severity::Error) {
+        if is_spoiled(error) {
             self.link = None;
         }
         store_error(error)
@@ -247,6 +258,10 @@ fn add_loser(conflict: &mut Conflict, row: &Row) -> Result<(), StoreError> {
     match row.get::<_, i16>("kind") {
         0 => conflict.versions.push(id("id")?),
         1 => conflict.idempotency.push((id("id")?, id("holder")?)),
+        3 => {
+            let (version, number) = (row.get("version"), row.get("number"));
+            conflict.delivered.push(MessageId { from: id("id")?, version, number });
+        }
         _ => conflict.stale_definitions = true,
     }
     Ok(())
