@@ -101,19 +101,17 @@ pub(crate) fn is_spoiled(error: &tokio_postgres::Error) -> bool {
 /// Whether a connection was not to be had because the server is not there: it stops, starts, or
 /// nobody listens. One that refuses us (the password, the database's name) is there.
 pub(crate) fn is_outage(error: &tokio_postgres::Error) -> bool {
-    error.code().is_none_or(|code| {
-        [SqlState::CANNOT_CONNECT_NOW, SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN]
-            .contains(code)
-    })
+    let gone = [SqlState::CANNOT_CONNECT_NOW, SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN];
+    error.code().is_none_or(|code| gone.contains(code)) && !is_handshake(error)
+}
+
+/// Whether TLS did not come about; the driver has no name for that kind.
+pub(crate) fn is_handshake(error: &tokio_postgres::Error) -> bool {
+    error.to_string().starts_with("error performing TLS handshake")
 }
 
 /// The message with its causes: the driver's own says only "error connecting to server".
 pub(crate) fn unavailable(error: &(dyn std::error::Error + 'static)) -> StoreError {
     let causes = std::iter::successors(Some(error), |error| error.source());
     StoreError::Unavailable(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
-}
-
-/// The refusal when a deadline passed on our side.
-pub(crate) fn too_late() -> StoreError {
-    StoreError::Unavailable("the database did not answer in time".into())
 }

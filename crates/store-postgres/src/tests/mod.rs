@@ -6,7 +6,7 @@ use crate::migrate::migrate;
 use baton_store::Scope;
 use baton_test_support::Postgres;
 use std::path::Path;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 /// Read by the engine's own connections, or while a person waits: each must find its rows by an
 /// index, in any table. What is a function is looked into in hot.rs.
@@ -20,8 +20,7 @@ const NOT_PREPARED: &[&str] =
 async fn engine_connection() -> anyhow::Result<Client> {
     let url = Postgres::shared()?.database()?;
     migrate(&url).await?;
-    let (client, connection) =
-        PostgresConfig::new(url).engine(Scope::Database)?.connect(NoTls).await?;
+    let (client, connection) = PostgresConfig::new(url).engine(Scope::Database)?.open().await?;
     tokio::spawn(connection);
     Ok(client)
 }
