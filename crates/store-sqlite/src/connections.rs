@@ -147,11 +147,11 @@ fn within<T>(
     watched.map_err(store_error)?;
     let result = in_snapshot(connection, work);
     connection.progress_handler(0, None::<fn() -> bool>).map_err(store_error)?;
-    result.map_err(|error| match error {
-        StoreError::TimedOut(_) => {
-            StoreError::TimedOut(format!("it took longer than {} s", limit.as_secs_f64()))
+    result.map_err(|error| {
+        if matches!(error, StoreError::TimedOut(_)) {
+            return StoreError::TimedOut(format!("it took longer than {} s", limit.as_secs_f64()));
         }
-        other => other,
+        error
     })
 }
 

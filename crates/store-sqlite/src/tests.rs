@@ -68,7 +68,7 @@ async fn slow_searches_hold_nobody_up() {
     let directory = tempdir().unwrap();
     let store = open_for_searches(
         &directory.path().join("a.db"),
-        Duration::from_secs(60),
+        Duration::from_mins(1),
         Duration::from_secs(2),
     );
     let endless = || {
