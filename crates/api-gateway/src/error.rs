@@ -157,6 +157,10 @@ impl From<OrchestratorError> for ApiError {
                 let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", UNAVAILABLE);
                 Self { retryable: true, detail: Some(message), ..error }
             }
+            OrchestratorError::TimedOut(_) => {
+                let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "time_limit", message);
+                Self { retryable: true, ..error }
+            }
             OrchestratorError::Corrupt(_) => {
                 let error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "corrupt_data", DAMAGED);
                 Self { detail: Some(message), ..error }

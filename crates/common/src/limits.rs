@@ -60,3 +60,37 @@ pub const TASK_LOGS_READ_MAX: usize = 1_000;
 /// How long a task without a response timeout stays leased before it is handed out again,
 /// seconds; executors renew well before.
 pub const LEASE_SECONDS_DEFAULT: i64 = 60;
+
+/// Longest name of a workflow, task definition, task type, domain or worker, bytes of UTF-8, without
+/// U+0000. Conductor's columns hold 255.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest reference name of a task, bytes of UTF-8, the suffix of a loop's round (`__17`) included:
+/// branches of a dynamic fork are often named after their data.
+pub const REFERENCE_NAME_BYTES_MAX: usize = 1_024;
+/// Longest queue, bytes of UTF-8: a domain, a colon and a task type.
+pub const QUEUE_BYTES_MAX: usize = 511;
+/// Longest correlation id, bytes of UTF-8, without U+0000: callers put URLs and their own compound keys
+/// here, and PostgreSQL refuses an index entry above 2,704 bytes.
+pub const CORRELATION_ID_BYTES_MAX: usize = 1_024;
+/// Longest idempotency key, bytes of UTF-8, without U+0000: with the workflow's name it must fit into an
+/// index entry of PostgreSQL, 2,704 bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 1_024;
+
+// The texts above are columns of indexes, alone or beside another one. PostgreSQL refuses an entry
+// above 2,704 bytes (on its pages of 8 KiB).
+const INDEX_ENTRY_BYTES_MAX: usize = 2_700;
+
+// What an entry holds besides its texts: header, lengths, padding, shard, times, ids.
+const INDEX_ENTRY_BYTES_BESIDE: usize = 64;
+
+// U+10FFFF is escaped in PostgreSQL's text: it grows from 4 bytes to 5.
+const fn is_indexable(bytes: usize) -> bool {
+    bytes.div_ceil(4) * 5 + INDEX_ENTRY_BYTES_BESIDE <= INDEX_ENTRY_BYTES_MAX
+}
+
+const _: () = {
+    assert!(is_indexable(NAME_BYTES_MAX + IDEMPOTENCY_KEY_BYTES_MAX));
+    assert!(is_indexable(CORRELATION_ID_BYTES_MAX));
+    assert!(is_indexable(QUEUE_BYTES_MAX));
+    assert!(QUEUE_BYTES_MAX == 2 * NAME_BYTES_MAX + 1);
+};

@@ -28,6 +28,9 @@ pub enum OrchestratorError {
     /// The engine or its database cannot work now: try again later.
     #[error("{0}")]
     Unavailable(String),
+    /// The database stopped the work at its time limit: ask for less.
+    #[error("{0}")]
+    TimedOut(String),
     /// Stored data breaks an invariant; somebody must look.
     #[error("{0}")]
     Corrupt(String),
@@ -50,6 +53,8 @@ impl From<StoreError> for OrchestratorError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            StoreError::TimedOut(_) => Self::TimedOut(error.to_string()),
+            StoreError::Rejected(_) => Self::Invalid(error.to_string()),
             StoreError::AlreadyExists(_) => Self::Conflict(error.to_string()),
             StoreError::NotFound(_) => Self::NotFound(error.to_string()),
             StoreError::Corrupt(_) => Self::Corrupt(error.to_string()),

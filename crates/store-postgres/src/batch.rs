@@ -97,6 +97,7 @@ pub(crate) struct Columns<'a> {
     gone: ReadyRows<'a>,
     sent: Messages<'a>,
     done: MessageIds,
+    done_count: i32,
 }
 
 impl<'a> Columns<'a> {
@@ -121,8 +122,10 @@ impl<'a> Columns<'a> {
         let mut delivered: Vec<&MessageId> =
             batch.delivered.iter().filter(|id| holds(only, id.from.shard())).collect();
         delivered.sort_unstable_by_key(|id| (id.from.shard(), **id));
+        delivered.dedup();
         for id in delivered {
             columns.done.push(id);
+            columns.done_count += 1;
         }
         columns
     }
@@ -155,6 +158,7 @@ impl<'a> Columns<'a> {
         params.extend(self.gone.params());
         params.extend(self.sent.params());
         params.extend(self.done.params());
+        params.push(&self.done_count);
         params
     }
 }
@@ -434,6 +438,7 @@ pub(crate) struct Fences<'a> {
     version: Column<i64>,
     keys: Keys<'a>,
     revision: Option<i64>,
+    messages: MessageIds,
 }
 
 impl<'a> Fences<'a> {
@@ -447,6 +452,8 @@ impl<'a> Fences<'a> {
             fences.id.push(write.id.uuid());
             fences.version.push(write.expected_version);
         }
+        let messages = batch.to_deliver().into_iter();
+        messages.filter(|id| holds(only, id.from.shard())).for_each(|id| fences.messages.push(&id));
         fences
     }
 
@@ -454,6 +461,7 @@ impl<'a> Fences<'a> {
         let mut params: Vec<Param<'_>> = vec![&self.only, &self.shard, &self.id, &self.version];
         params.extend(self.keys.params());
         params.push(&self.revision);
+        params.extend(self.messages.params());
         params
     }
 

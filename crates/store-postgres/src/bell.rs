@@ -1,6 +1,8 @@
 //! Tells other processes of ready tasks, and hears them: NOTIFY and LISTEN on two connections of
 //! their own. Both are hints, so whatever fails is tried again later and never reported. The one that
 //! listens also makes this process known to the others (share.rs).
+use crate::connector::{CONNECT_MAX, Connector};
+use crate::database::connect;
 use crate::share;
 use crate::text::{text, value};
 use baton_store::StoreError;
@@ -11,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, Client, Config, NoTls};
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{AsyncMessage, Client};
 
 /// At most one notification in this time: each takes a lock that is global to the server.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -19,6 +22,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The first and the longest wait after a failed connection.
 const BACK_OFF_MIN: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+
+/// How long between two questions whether the connection that listens is alive.
+const BETWEEN_CHECKS: Duration = Duration::from_secs(5);
 
 /// PostgreSQL refuses payloads of 8000 bytes and more.
 const PAYLOAD_BYTES_MAX: usize = 7_900;
@@ -61,18 +67,19 @@ impl Drop for Bell {
 
 impl Bell {
     /// Listens from now on; the connection for ringing is made when it is needed.
-    pub(crate) async fn hang_up(config: Config) -> Result<Self, StoreError> {
+    pub(crate) async fn hang_up(connector: Connector) -> Result<Self, StoreError> {
         let (heard, _) = broadcast::channel(HEARD_MAX);
         // Marks our own rings, which nobody here needs to hear.
         let random = RandomState::new().hash_one(std::process::id());
         let (token, number) = (format!("{random:016x}"), share::number_of(random));
-        let listener = Listener { config: config.clone(), token: token.clone(), number, heard };
+        let listener =
+            Listener { connector: connector.clone(), token: token.clone(), number, heard };
         let heard = listener.heard.clone();
-        let first = listener.connect().await.map_err(|error| crate::error::unavailable(&error))?;
+        let first = connect(|| listener.connect()).await?;
         let waiting = Arc::new(Waiting::default());
         let tasks = [
             tokio::spawn(listener.run(first)),
-            tokio::spawn(ring_waiting(config, token, Arc::clone(&waiting))),
+            tokio::spawn(ring_waiting(connector, token, Arc::clone(&waiting))),
         ];
         Ok(Self { number, heard, waiting, tasks })
     }
@@ -94,7 +101,7 @@ impl Bell {
 }
 
 struct Listener {
-    config: Config,
+    connector: Connector,
     token: String,
     number: i32,
     heard: broadcast::Sender<Arc<[String]>>,
@@ -104,7 +111,10 @@ impl Listener {
     async fn run(self, first: (Client, JoinHandle<()>)) {
         let (mut client, mut ears) = first;
         loop {
-            let _ = ears.await;
+            tokio::select! {
+                _ = &mut ears => {}
+                () = until_silent(&client) => ears.abort(),
+            }
             drop(client);
             (client, ears) = self.reconnect().await;
         }
@@ -113,10 +123,13 @@ impl Listener {
     async fn reconnect(&self) -> (Client, JoinHandle<()>) {
         let mut back_off = BACK_OFF_MIN;
         loop {
-            tokio::time::sleep(back_off).await;
-            match self.connect().await {
-                Ok(connected) => return connected,
-                Err(error) => tracing::debug!(%error, "rings of other processes are not heard"),
+            sleep(back_off).await;
+            match timeout(CONNECT_MAX, self.connect()).await {
+                Ok(Ok(connected)) => return connected,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "rings of other processes are not heard");
+                }
+                Err(_) => tracing::debug!("rings of other processes are not heard: no connection"),
             }
             back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
@@ -124,7 +137,7 @@ impl Listener {
 
     /// A client, and the task that hears until its connection ends.
     async fn connect(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
-        let (client, mut connection) = self.config.connect(NoTls).await?;
+        let (client, mut connection) = self.connector.open().await?;
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
         let (heard, token) = (self.heard.clone(), self.token.clone());
         let ears = tokio::spawn(async move {
@@ -143,31 +156,41 @@ impl Listener {
     }
 }
 
-async fn ring_waiting(config: Config, token: String, waiting: Arc<Waiting>) {
+/// Waits until a connection does not answer any more; only so shows that it is dead.
+async fn until_silent(client: &Client) {
+    loop {
+        sleep(BETWEEN_CHECKS).await;
+        if !matches!(timeout(CONNECT_MAX, client.simple_query("")).await, Ok(Ok(_))) {
+            return;
+        }
+    }
+}
+
+async fn ring_waiting(connector: Connector, token: String, waiting: Arc<Waiting>) {
     let mut client: Option<Client> = None;
     loop {
         waiting.more.notified().await;
         let queues = std::mem::take(&mut *waiting.queues());
         for payload in payloads(&token, queues) {
-            if ring_once(&config, &mut client, &payload).await.is_err() {
+            let rung = timeout(CONNECT_MAX, ring_once(&connector, &mut client, &payload)).await;
+            if !matches!(rung, Ok(Ok(()))) {
                 client = None;
-                tokio::time::sleep(BACK_OFF_MIN).await;
+                sleep(BACK_OFF_MIN).await;
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        sleep(PAUSE).await;
     }
 }
 
 async fn ring_once(
-    config: &Config,
+    connector: &Connector,
     client: &mut Option<Client>,
     payload: &str,
 ) -> Result<(), tokio_postgres::Error> {
     let client = if let Some(client) = client {
         client
     } else {
-        let (fresh, connection) = config.connect(NoTls).await?;
-        tokio::spawn(connection);
+        let (fresh, _) = connector.open_driven().await?;
         client.insert(fresh)
     };
     client.execute(include_str!("sql/ring.sql"), &[&payload]).await.map(drop)

@@ -1,4 +1,6 @@
 //! What an operator chooses about the database, and what each kind of connection is told.
+use crate::connector::Connector;
+use crate::tls::Tls;
 use baton_store::{Scope, StoreError};
 use std::time::Duration;
 use tokio_postgres::Config;
@@ -19,11 +21,11 @@ const ROUTED_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan -c jit=off \
 const SEARCH_SETTINGS: &str = "-c plan_cache_mode=force_custom_plan -c jit=off \
     -c max_parallel_workers_per_gather=0 -c idle_in_transaction_session_timeout=5000";
 
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take before the server is asked whether it works on it, milliseconds.
+const PATIENCE_MS: u64 = 1_000;
 
-/// After how long without a sign of life the operating system asks the server for one.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// How long the server may take to answer that, milliseconds.
+const PROBE_TIMEOUT_MS: u32 = 2_000;
 
 /// The port of a database whose URL names none.
 const PORT_DEFAULT: u16 = 5432;
@@ -32,7 +34,7 @@ const PORT_DEFAULT: u16 = 5432;
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
     /// `postgres://user:password@host:port/database`, or with a directory as `host` for a unix
-    /// socket. Without TLS.
+    /// socket. `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq has them.
     pub url: String,
     /// Connections for everything but commits and searches; each lane has one more of its own.
     /// From 1; too few and loads wait for each other.
@@ -46,11 +48,16 @@ pub struct PostgresConfig {
     pub statement_timeout_ms: u32,
     /// How long a search may take, in milliseconds.
     pub search_timeout_ms: u32,
+    /// How long a connection may be silent, in milliseconds, before it is checked: one that was not
+    /// used for so long by a question of its own, one that owes an answer by asking the server over
+    /// another. A dead one costs as much, and 2 s more where the server is away. From 1; too small
+    /// and statements that only take their time are asked about.
+    pub patience_ms: u64,
 }
 
 impl PostgresConfig {
     /// The database at `url`, used as suits a machine of a few cores: 8 connections, 2 for
-    /// searches, a wait of 5 s, 15 s for a statement, 30 s for a search.
+    /// searches, a wait of 5 s, 15 s for a statement, 30 s for a search, a check after 1 s.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -59,25 +66,36 @@ impl PostgresConfig {
             pool_wait_ms: 5_000,
             statement_timeout_ms: 15_000,
             search_timeout_ms: 30_000,
+            patience_ms: PATIENCE_MS,
         }
     }
 
-    pub(crate) fn engine(&self, scope: Scope) -> Result<Config, StoreError> {
+    pub(crate) fn engine(&self, scope: Scope) -> Result<Connector, StoreError> {
         let settings = match scope {
             Scope::Database => ENGINE_SETTINGS,
             Scope::Shard => ROUTED_SETTINGS,
         };
-        connection(&self.url, settings, self.statement_timeout_ms)
+        Connector::new(&self.url, settings, self.statement_timeout_ms)
     }
 
-    pub(crate) fn searches(&self) -> Result<Config, StoreError> {
-        connection(&self.url, SEARCH_SETTINGS, self.search_timeout_ms)
+    pub(crate) fn searches(&self) -> Result<Connector, StoreError> {
+        Connector::new(&self.url, SEARCH_SETTINGS, self.search_timeout_ms)
+    }
+
+    /// Connections that only ask about others.
+    pub(crate) fn probes(&self) -> Result<Connector, StoreError> {
+        Connector::new(&self.url, "", PROBE_TIMEOUT_MS)
+    }
+
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience_ms)
     }
 }
 
 /// The hosts and ports that a database's URL names; none for a unix socket and for a URL that
 /// cannot be read.
 pub fn hosts_of(url: &str) -> Vec<(String, u16)> {
+    let Ok((_, url)) = Tls::cut(url) else { return Vec::new() };
     let Ok(config) = url.parse::<Config>() else { return Vec::new() };
     let ports = config.get_ports();
     // One port counts for all hosts.
@@ -89,24 +107,6 @@ pub fn hosts_of(url: &str) -> Vec<(String, u16)> {
     let addresses = config.get_hostaddrs().iter().enumerate();
     let addresses = addresses.map(|(index, address)| (address.to_string(), port(index)));
     names.chain(addresses).collect()
-}
-
-/// A connection's parameters with `settings` after those of the URL.
-pub(crate) fn connection(
-    url: &str,
-    settings: &str,
-    statement_timeout_ms: u32,
-) -> Result<Config, StoreError> {
-    let mut config: Config = url
-        .parse()
-        .map_err(|error| StoreError::Unavailable(format!("the database's URL: {error}")))?;
-    let given = config.get_options().unwrap_or_default();
-    let options = format!("{given} {settings} -c statement_timeout={statement_timeout_ms}");
-    config.options(options).connect_timeout(CONNECT_TIMEOUT).keepalives_idle(KEEPALIVE_IDLE);
-    if config.get_application_name().is_none() {
-        config.application_name("baton");
-    }
-    Ok(config)
 }
 
 #[cfg(test)]
@@ -123,6 +123,7 @@ mod tests {
             ("postgres://u@/baton?host=c&port=3", "c:3"),
             ("postgres://u@a:4/baton?hostaddr=10.0.0.7", "a:4 10.0.0.7:4"),
             ("postgres://u@/baton?host=/run/postgresql", ""),
+            ("postgres://u@d/baton?sslmode=verify-full&sslrootcert=/ca.pem", "d:5432"),
             ("no url", ""),
         ] {
             let shown: Vec<String> =

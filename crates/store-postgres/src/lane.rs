@@ -1,22 +1,24 @@
 //! One connection that commits batches, one at a time.
 use crate::batch::{Columns, Fences, Keys, OneShard, shards_of};
+use crate::connector::Connector;
 use crate::database::{connect, deadline};
-use crate::error::{is_lost_race, store_error, too_late, unavailable};
+use crate::error::{is_lost_race, is_spoiled, is_undone, store_error};
+use crate::liveness::{Prober, Silence, process_of};
 use crate::rows::execution_id;
 use crate::rows_written::rows_written;
 use async_trait::async_trait;
 use baton_common::ExecutionId;
 use baton_store::error::Conflict;
-use baton_store::{Batch, CommitError, CommitLane, Scope, StoreError};
+use baton_store::{Batch, CommitError, CommitLane, MessageId, Scope, StoreError};
 use baton_telemetry::StoreMetrics;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio_postgres::error::{DbError, Severity};
-use tokio_postgres::{Client, Config, NoTls, Row, Statement};
+use tokio::time::Instant;
+use tokio_postgres::{Client, Row, Statement};
 
-/// How often a batch is sent that lost a race to somebody who cannot be found afterwards: an
-/// execution that was removed, a key that was given free.
+/// How often a batch is sent that was undone for the sake of another transaction, or lost a race to
+/// somebody who cannot be found afterwards: an execution that was removed, a key that was given free.
 const ATTEMPTS: u32 = 3;
 
 /// Connections of an engine's lane where each shard has a commit of its own: as many as keep the nodes
@@ -25,11 +27,27 @@ const LANES: usize = 8;
 
 /// A lane; its connection is driven on the runtime that made it.
 pub(crate) struct Lane {
-    config: Config,
-    scope: Scope,
-    deadline: Duration,
-    metrics: StoreMetrics,
+    setting: LaneSetting,
     link: Option<Link>,
+}
+
+/// What all lanes of a store have in common.
+#[derive(Clone)]
+pub(crate) struct LaneSetting {
+    pub(crate) connector: Connector,
+    pub(crate) scope: Scope,
+    pub(crate) statement_timeout_ms: u32,
+    pub(crate) metrics: StoreMetrics,
+    pub(crate) prober: Arc<Prober>,
+}
+
+/// What became of a batch that was sent.
+enum Sent {
+    Committed,
+    /// Somebody was faster.
+    Lost,
+    /// The database undid it for the sake of another transaction: the same may pass now.
+    Undone,
 }
 
 /// An open connection with the lane's two statements.
@@ -38,6 +56,9 @@ struct Link {
     commit: Statement,
     losers: Statement,
     driver: JoinHandle<()>,
+    /// The server's process behind the connection.
+    process: i32,
+    used_at: Instant,
 }
 
 impl Drop for Link {
@@ -47,13 +68,12 @@ impl Drop for Link {
 }
 
 impl Link {
-    async fn open(config: &Config) -> Result<Self, tokio_postgres::Error> {
-        let (client, connection) = config.connect(NoTls).await?;
-        // How a connection ends shows in the requests that it fails.
-        let driver = tokio::spawn(async { drop(connection.await) });
+    async fn open(connector: &Connector) -> Result<Self, tokio_postgres::Error> {
+        let (client, driver) = connector.open_driven().await?;
+        let process = process_of(&client).await?;
         let commit = client.prepare(include_str!("sql/commit.sql")).await?;
         let losers = client.prepare(include_str!("sql/commit_losers.sql")).await?;
-        Ok(Self { client, commit, losers, driver })
+        Ok(Self { client, commit, losers, driver, process, used_at: Instant::now() })
     }
 
     /// One transaction: one call where the batch has one part, which is the rule; else a call for
@@ -84,9 +104,14 @@ impl CommitLane for Lane {
         }
         for _ in 0..ATTEMPTS {
             let is_doubled = !Keys::of(&batch.writes, None).doubled.is_empty();
-            if !is_doubled && self.try_commit(batch).await? {
-                self.metrics.rows_written.inc_by(rows_written(batch));
-                return Ok(());
+            let sent = if is_doubled { Sent::Lost } else { self.try_commit(batch).await? };
+            match sent {
+                Sent::Committed => {
+                    self.setting.metrics.rows_written.inc_by(rows_written(batch));
+                    return Ok(());
+                }
+                Sent::Undone => continue,
+                Sent::Lost => {}
             }
             let conflict = self.conflict(batch).await?;
             if conflict != Conflict::default() {
@@ -98,20 +123,15 @@ impl CommitLane for Lane {
 }
 
 impl Lane {
-    pub(crate) async fn open(
-        config: Config,
-        scope: Scope,
-        timeout_ms: u32,
-        metrics: StoreMetrics,
-    ) -> Result<Self, StoreError> {
-        let mut lane = Self { config, scope, deadline: deadline(timeout_ms), metrics, link: None };
+    pub(crate) async fn open(setting: LaneSetting) -> Result<Self, StoreError> {
+        let mut lane = Self { setting, link: None };
         lane.link().await?;
         Ok(lane)
     }
 
     /// The parts of a batch that are a statement each.
     fn parts(&self, batch: &Batch) -> Vec<OneShard> {
-        match self.scope {
+        match self.setting.scope {
             Scope::Database => vec![None],
             Scope::Shard => {
                 let shards = shards_of(batch);
@@ -125,16 +145,18 @@ impl Lane {
         }
     }
 
-    /// Sends the batch; false = somebody was faster.
-    async fn try_commit(&mut self, batch: &Batch) -> Result<bool, StoreError> {
-        let (limit, parts) = (self.deadline, self.parts(batch));
-        self.metrics.round_trips.inc_by(parts.len() as u64);
+    async fn try_commit(&mut self, batch: &Batch) -> Result<Sent, StoreError> {
+        let parts = self.parts(batch);
+        self.setting.metrics.round_trips.inc_by(parts.len() as u64);
+        let prober = Arc::clone(&self.setting.prober);
+        let limit = deadline(self.setting.statement_timeout_ms);
         let link = self.link().await?;
-        match tokio::time::timeout(limit, link.commit(batch, &parts)).await {
-            Ok(Ok(())) => Ok(true),
-            Ok(Err(error)) if is_lost_race(&error) => Ok(false),
+        match prober.answer(link.process, limit, link.commit(batch, &parts)).await {
+            Ok(Ok(())) => Ok(Sent::Committed),
+            Ok(Err(error)) if is_lost_race(&error) => Ok(Sent::Lost),
+            Ok(Err(error)) if is_undone(&error) => Ok(Sent::Undone),
             Ok(Err(error)) => Err(self.failed(&error)),
-            Err(_) => Err(self.hangs()),
+            Err(silence) => Err(self.hangs(silence)),
         }
     }
 
@@ -152,43 +174,48 @@ impl Lane {
     }
 
     async fn losers(&mut self, fences: &Fences<'_>) -> Result<Vec<Row>, StoreError> {
-        self.metrics.round_trips.inc();
-        let limit = self.deadline;
+        self.setting.metrics.round_trips.inc();
+        let prober = Arc::clone(&self.setting.prober);
+        let limit = deadline(self.setting.statement_timeout_ms);
         let link = self.link().await?;
         let params = fences.params();
         let asked = link.client.query(&link.losers, &params);
-        match tokio::time::timeout(limit, asked).await {
+        match prober.answer(link.process, limit, asked).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => Err(self.failed(&error)),
-            Err(_) => Err(self.hangs()),
+            Err(silence) => Err(self.hangs(silence)),
         }
     }
 
+    /// The connection; one that was not used for a while must answer before it is trusted.
     async fn link(&mut self) -> Result<&mut Link, StoreError> {
-        let usable = self.link.take().filter(|link| !link.client.is_closed());
-        let link = match usable {
+        let LaneSetting { prober, connector, .. } = &self.setting;
+        let mut usable = self.link.take().filter(|link| !link.client.is_closed());
+        if let Some(link) = &usable
+            && link.used_at.elapsed() > prober.patience
+            && !prober.is_alive(&link.client).await
+        {
+            usable = None;
+        }
+        let mut link = match usable {
             Some(link) => link,
-            None => tokio::time::timeout(self.deadline, connect(|| Link::open(&self.config)))
-                .await
-                .map_err(|_| too_late())?
-                .map_err(|error| unavailable(&error))?,
+            None => connect(|| Link::open(connector)).await?,
         };
+        link.used_at = Instant::now();
         Ok(self.link.insert(link))
     }
 
-    /// Keeps the connection after a refusal of the server, drops it after anything else: what the
-    /// server says with FATAL is its last word on it.
+    /// Keeps the connection only where it may serve the next batch.
     fn failed(&mut self, error: &tokio_postgres::Error) -> StoreError {
-        let severity = error.as_db_error().and_then(DbError::parsed_severity);
-        if severity != Some(Severity::Error) {
+        if is_spoiled(error) {
             self.link = None;
         }
         store_error(error)
     }
 
-    fn hangs(&mut self) -> StoreError {
+    fn hangs(&mut self, silence: Silence) -> StoreError {
         self.link = None;
-        too_late()
+        silence.into()
     }
 }
 
@@ -203,13 +230,8 @@ fn says_nothing(batch: &Batch) -> bool {
 pub(crate) struct Lanes(Vec<Lane>);
 
 impl Lanes {
-    pub(crate) async fn open(
-        config: &Config,
-        timeout_ms: u32,
-        metrics: &StoreMetrics,
-    ) -> Result<Self, StoreError> {
-        let open = |_| Lane::open(config.clone(), Scope::Shard, timeout_ms, metrics.clone());
-        let lanes = (0..LANES).map(open);
+    pub(crate) async fn open(setting: &LaneSetting) -> Result<Self, StoreError> {
+        let lanes = (0..LANES).map(|_| Lane::open(setting.clone()));
         Ok(Self(futures::future::try_join_all(lanes).await?))
     }
 }
@@ -247,6 +269,10 @@ fn add_loser(conflict: &mut Conflict, row: &Row) -> Result<(), StoreError> {
     match row.get::<_, i16>("kind") {
         0 => conflict.versions.push(id("id")?),
         1 => conflict.idempotency.push((id("id")?, id("holder")?)),
+        3 => {
+            let (version, number) = (row.get("version"), row.get("number"));
+            conflict.delivered.push(MessageId { from: id("id")?, version, number });
+        }
         _ => conflict.stale_definitions = true,
     }
     Ok(())

@@ -12,10 +12,12 @@
 mod batch;
 mod bell;
 mod config;
+mod connector;
 mod database;
 mod definitions;
 mod error;
 mod lane;
+mod liveness;
 mod measure;
 mod migrate;
 mod rows;
@@ -27,6 +29,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tls;
 mod waits;
 
 pub use config::{PostgresConfig, hosts_of};

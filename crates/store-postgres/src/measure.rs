@@ -1,11 +1,12 @@
 //! The database's own counters, for benchmarks. Reads only.
-use crate::config::connection;
+use crate::connector::Connector;
 use crate::database::deadline;
-use crate::error::{store_error, too_late, unavailable};
+use crate::error::{store_error, unavailable};
+use crate::liveness::Silence;
 use baton_store::StoreError;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 /// How long one look may take: the counters of a busy server are read in milliseconds.
 const TIMEOUT_MS: u32 = 5_000;
@@ -54,9 +55,9 @@ pub struct DatabaseCounts {
 
 impl Link {
     async fn open(url: &str, settings: &str) -> Result<Self, StoreError> {
-        let config = connection(url, settings, TIMEOUT_MS)?;
-        let (client, driver) = config.connect(NoTls).await.map_err(|error| unavailable(&error))?;
-        Ok(Self { client, driver: tokio::spawn(async { drop(driver.await) }) })
+        let opened = Connector::new(url, settings, TIMEOUT_MS)?.open_driven().await;
+        let (client, driver) = opened.map_err(|error| unavailable(&error))?;
+        Ok(Self { client, driver })
     }
 }
 
@@ -107,7 +108,7 @@ impl Measure {
     async fn one(&self, sql: &str) -> Result<Row, StoreError> {
         let asked = self.link.client.query_one(sql, &[]);
         let answer = tokio::time::timeout(deadline(TIMEOUT_MS), asked).await;
-        answer.map_err(|_| too_late())?.map_err(|error| store_error(&error))
+        answer.map_err(|_| Silence::OfServer)?.map_err(|error| store_error(&error))
     }
 
     /// Holds a snapshot of the database at `url` open, as a slow reader would.

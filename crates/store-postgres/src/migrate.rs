@@ -1,15 +1,16 @@
 //! Brings a database to the schema of this build.
-use crate::config::connection;
+use crate::connector::Connector;
 use crate::error::{store_error, unavailable};
 use baton_store::StoreError;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
 /// Every migration, oldest first. Never edited after a release.
 pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "functions", include_str!("../migrations/0002_functions.sql")),
+    (3, "messages_fenced", include_str!("../migrations/0003_messages_fenced.sql")),
 ];
 
 /// A migration of a large table may take an hour; a lost connection must not hold it for ever.
@@ -26,8 +27,8 @@ pub struct MigrationReport {
 
 /// Applies what is missing, each file in one transaction; processes take turns.
 pub(crate) async fn migrate(url: &str) -> Result<MigrationReport, StoreError> {
-    let config = connection(url, "", STATEMENT_TIMEOUT_MS)?;
-    let (mut client, driver) = config.connect(NoTls).await.map_err(|error| unavailable(&error))?;
+    let connector = Connector::new(url, "", STATEMENT_TIMEOUT_MS)?;
+    let (mut client, driver) = connector.open().await.map_err(|error| unavailable(&error))?;
     let driver = tokio::spawn(driver);
     let report = apply_missing(&mut client).await;
     // The advisory lock ends with the connection: see its end before telling anybody.

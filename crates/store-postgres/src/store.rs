@@ -2,9 +2,10 @@
 use crate::batch::{Column, seq, shard};
 use crate::bell::Bell;
 use crate::config::PostgresConfig;
-use crate::database::{Database, PoolMeter};
+use crate::database::{Bounds, Database, Failure, PoolMeter};
 use crate::definitions::{self, Definitions};
-use crate::lane::{Lane, Lanes};
+use crate::lane::{Lane, LaneSetting, Lanes};
+use crate::liveness::Prober;
 use crate::migrate::{self, MIGRATIONS, MigrationReport};
 use crate::rows::{execution_id, get, loaded_executions, payload, text_of};
 use crate::search;
@@ -32,6 +33,7 @@ pub struct PostgresStore {
     config: PostgresConfig,
     pub(crate) engine: Database,
     pub(crate) searches: Database,
+    prober: Arc<Prober>,
     bell: Bell,
     metrics: PostgresMetrics,
     pub(crate) scope: Scope,
@@ -46,25 +48,25 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError::Unavailable`]: no connection, or the database is not migrated for this build.
     pub async fn connect(config: PostgresConfig) -> Result<Self, StoreError> {
-        let PostgresConfig { pool_size, search_pool_size, pool_wait_ms, .. } = config;
-        let (timeout, search_timeout) = (config.statement_timeout_ms, config.search_timeout_ms);
         let metrics = PostgresMetrics::default();
         let [engine, searches] =
             ["engine", "search"].map(|pool| PoolMeter::new(&metrics.store, pool));
-        let searches = Database::new(
-            config.searches()?,
-            search_pool_size,
-            pool_wait_ms,
-            search_timeout,
-            searches,
-        )?;
+        let prober = Arc::new(Prober::new(config.probes()?, config.patience()));
+        let bounds = |connections, statement_ms| Bounds {
+            connections,
+            wait_ms: config.pool_wait_ms,
+            statement_ms,
+        };
+        let limits = bounds(config.search_pool_size, config.search_timeout_ms);
+        let searches = Database::new(config.searches()?, &limits, searches, Arc::clone(&prober))?;
         check_schema(&searches).await?;
         let scope = scope_of(&searches).await?;
-        let engine_config = config.engine(scope)?;
-        let engine =
-            Database::new(engine_config.clone(), pool_size, pool_wait_ms, timeout, engine)?;
-        let bell = Bell::hang_up(engine_config).await?;
-        Ok(Self { config, engine, searches, bell, metrics, scope, turn: AtomicU8::new(0) })
+        let connector = config.engine(scope)?;
+        let limits = bounds(config.pool_size, config.statement_timeout_ms);
+        let engine = Database::new(connector.clone(), &limits, engine, Arc::clone(&prober))?;
+        let bell = Bell::hang_up(connector).await?;
+        let turn = AtomicU8::new(0);
+        Ok(Self { config, engine, searches, prober, bell, metrics, scope, turn })
     }
 
     /// What this store records of itself.
@@ -118,13 +120,16 @@ async fn scope_of(database: &Database) -> Result<Scope, StoreError> {
 #[async_trait]
 impl Store for PostgresStore {
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
-        let (config, timeout) = (self.config.engine(self.scope)?, self.config.statement_timeout_ms);
-        let metrics = &self.metrics.store;
+        let setting = LaneSetting {
+            connector: self.config.engine(self.scope)?,
+            scope: self.scope,
+            statement_timeout_ms: self.config.statement_timeout_ms,
+            metrics: self.metrics.store.clone(),
+            prober: Arc::clone(&self.prober),
+        };
         match self.scope {
-            Scope::Database => {
-                Ok(Box::new(Lane::open(config, self.scope, timeout, metrics.clone()).await?))
-            }
-            Scope::Shard => Ok(Box::new(Lanes::open(&config, timeout, metrics).await?)),
+            Scope::Database => Ok(Box::new(Lane::open(setting).await?)),
+            Scope::Shard => Ok(Box::new(Lanes::open(&setting).await?)),
         }
     }
 
@@ -191,8 +196,11 @@ impl Store for PostgresStore {
     async fn write_definitions(&self, writes: &[DefinitionWrite]) -> Result<Revision, StoreError> {
         let definitions = Definitions::of(writes);
         let sql = include_str!("sql/write_definitions.sql");
-        let rows = self.engine.query_raw(sql, &definitions.params()).await?;
-        let rows = rows.map_err(|error| definitions::refusal(writes, &error))?;
+        let written = self.engine.write(sql, &definitions.params()).await;
+        let rows = written.map_err(|failure| match failure {
+            Failure::Server(error) => definitions::refusal(writes, &error),
+            failure @ (Failure::Store(_) | Failure::Silent(_)) => failure.into(),
+        })?;
         let row = rows.first().ok_or_else(|| StoreError::Corrupt("no revision".into()))?;
         Ok(row.get(0))
     }
@@ -229,14 +237,15 @@ impl Store for PostgresStore {
         let times: Vec<i64> = lines.iter().map(|line| line.at.millis()).collect();
         let texts: Vec<_> = lines.iter().map(|line| text(&line.line)).collect();
         let sql = include_str!("sql/append_task_logs.sql");
-        self.engine.query(sql, &[&shards, &ids, &numbers, &times, &texts]).await.map(drop)
+        let written = self.engine.write(sql, &[&shards, &ids, &numbers, &times, &texts]).await;
+        Ok(written.map(drop)?)
     }
 
     async fn task_logs(&self, task: TaskId, limit: u32) -> Result<Vec<TaskLog>, StoreError> {
         let id = task.execution();
         let sql = include_str!("sql/task_logs.sql");
         let (uuid, limit) = (id.uuid(), i64::from(limit));
-        let rows = self.engine.query(sql, &[&shard(id), &uuid, &seq(task), &limit]).await?;
+        let rows = self.searches.query(sql, &[&shard(id), &uuid, &seq(task), &limit]).await?;
         let line = |row: &Row| {
             let at = Timestamp::from_millis(get(row, "at")?);
             Ok(TaskLog { task, at, line: text_of(row, "line")? })

@@ -7,6 +7,7 @@ use baton_store::{
     Batch, CommitError, ExecutionIndex, ExecutionWrite, Message, MessageId, ReadyKey, StoreError,
 };
 use rusqlite::{Connection, OptionalExtension, Result, params};
+use std::collections::BTreeSet;
 
 /// Writes the batch. On an error the caller takes back what was written so far.
 pub(crate) fn batch(connection: &Connection, batch: &Batch) -> Result<(), CommitError> {
@@ -22,11 +23,9 @@ pub(crate) fn batch(connection: &Connection, batch: &Batch) -> Result<(), Commit
             None => conflict.versions.push(write.id),
         }
     }
-    if conflict != none() {
-        return Err(CommitError::Conflict(conflict));
-    }
-    rest(connection, batch).map_err(store_error)?;
-    Ok(())
+    plans(connection, batch).map_err(store_error)?;
+    conflict.delivered = delivered(connection, batch).map_err(store_error)?;
+    if conflict == none() { Ok(()) } else { Err(CommitError::Conflict(conflict)) }
 }
 
 fn none() -> Conflict {
@@ -66,7 +65,7 @@ fn execution(
     }
     let (Some(index), Some(_), Some(_)) = (&write.index, &write.input, &write.overview) else {
         let what = format!("{} is born without index, input or overview", write.id);
-        return Err(StoreError::Corrupt(what));
+        return Err(StoreError::Rejected(what));
     };
     insert(connection, write, index, at).map_err(store_error)
 }
@@ -182,16 +181,27 @@ fn send(connection: &Connection, message: &Message, at: Timestamp) -> Result<()>
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// What belongs to the batch as a whole.
-fn rest(connection: &Connection, batch: &Batch) -> Result<()> {
+fn plans(connection: &Connection, batch: &Batch) -> Result<()> {
     for (hash, plan) in &batch.plans {
         let sql = include_str!("sql/commit_insert_plan.sql");
         connection.prepare_cached(sql)?.execute(params![hash.0, plan.get()])?;
     }
-    for MessageId { from, version, number } in &batch.delivered {
-        let sql = include_str!("sql/commit_delete_message.sql");
-        let id = params![execution_bytes(*from), version, number];
-        connection.prepare_cached(sql)?.execute(id)?;
-    }
     Ok(())
+}
+
+/// Deletes the delivered messages; answers those that are not there.
+fn delivered(connection: &Connection, batch: &Batch) -> Result<Vec<MessageId>> {
+    let mut delete = connection.prepare_cached(include_str!("sql/commit_delete_message.sql"))?;
+    let mut is_there = |id: &MessageId| -> Result<bool> {
+        let MessageId { from, version, number } = *id;
+        Ok(delete.execute(params![execution_bytes(from), version, number])? == 1)
+    };
+    let must_be_there = batch.to_deliver();
+    let mut gone = Vec::new();
+    for id in batch.delivered.iter().collect::<BTreeSet<_>>() {
+        if !is_there(id)? && must_be_there.contains(id) {
+            gone.push(*id);
+        }
+    }
+    Ok(gone)
 }

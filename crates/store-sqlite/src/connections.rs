@@ -7,10 +7,17 @@ use rusqlite::{Connection, OpenFlags, Result};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Readers at once. They share two to four cores with everything else; more would only queue there.
+/// The engine's readers. They share two to four cores with everything else; more would only queue there.
 const READERS: usize = 4;
+
+/// Readers for people (searches, explanations, counts), who may take long: apart, so that the engine
+/// never waits for them.
+const SEARCHERS: usize = 2;
+
+/// Instructions of SQLite between two looks at the clock: well below a millisecond.
+const INSTRUCTIONS_BETWEEN_LOOKS: std::ffi::c_int = 10_000;
 
 /// How long to wait for somebody with the `sqlite3` tool on the same file.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,7 +29,7 @@ const STATEMENTS_MAX: usize = 128;
 /// fewer copies of a page that many commits write; reading such a log after a crash takes 0.1 s.
 const CHECKPOINT_PAGES: i32 = 16_000;
 
-/// The log file is cut to this after a burst, bytes.
+/// The log file is cut to this after a burst, bytes; when nothing is to do it is emptied (log.rs).
 const LOG_BYTES_KEPT: i64 = 96 * 1024 * 1024;
 
 /// Page cache of the writer and of each reader, KiB; negative is SQLite's way to say KiB.
@@ -63,13 +70,31 @@ pub(crate) struct Readers {
     permits: Arc<Semaphore>,
     /// How long a request waited for a permit.
     wait: Histogram,
+    bounds: Option<Bounds>,
+}
+
+/// How long a person's request may wait for a connection, and how long it may take then.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) wait: Duration,
+    pub(crate) work: Duration,
 }
 
 impl Readers {
-    pub(crate) fn open(path: &Path, wait: Histogram) -> Result<Self> {
-        let idle: Result<Vec<_>> = (0..READERS).map(|_| open_reader(path)).collect();
-        let permits = Arc::new(Semaphore::new(READERS));
-        Ok(Self { idle: Arc::new(Mutex::new(idle?)), permits, wait })
+    /// For the engine, whose requests are short.
+    pub(crate) fn for_engine(path: &Path, wait: Histogram) -> Result<Self> {
+        Self::open(path, READERS, wait, None)
+    }
+
+    /// For people, each of whose requests ends in time.
+    pub(crate) fn for_people(path: &Path, wait: Histogram, bounds: Bounds) -> Result<Self> {
+        Self::open(path, SEARCHERS, wait, Some(bounds))
+    }
+
+    fn open(path: &Path, count: usize, wait: Histogram, bounds: Option<Bounds>) -> Result<Self> {
+        let idle: Result<Vec<_>> = (0..count).map(|_| open_reader(path)).collect();
+        let permits = Arc::new(Semaphore::new(count));
+        Ok(Self { idle: Arc::new(Mutex::new(idle?)), permits, wait, bounds })
     }
 
     /// Runs `work` in one snapshot on a blocking thread.
@@ -78,21 +103,56 @@ impl Readers {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let began = Instant::now();
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        self.wait.observe(began.elapsed());
-        let permit = permit.map_err(|_| stopped())?;
-        let idle = Arc::clone(&self.idle);
+        let permit = self.permit().await?;
+        let (idle, limit) = (Arc::clone(&self.idle), self.bounds.map(|bounds| bounds.work));
         let read = tokio::task::spawn_blocking(move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut connection = taken.ok_or_else(stopped)?;
-            let result = in_snapshot(&mut connection, work);
+            let result = match limit {
+                None => in_snapshot(&mut connection, work),
+                Some(limit) => within(&mut connection, limit, work),
+            };
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             drop(permit);
             result
         });
         read.await.map_err(|_| stopped())?
     }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let began = Instant::now();
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        let permit = match self.bounds {
+            None => Ok(permit.await),
+            Some(bounds) => tokio::time::timeout(bounds.wait, permit).await,
+        };
+        self.wait.observe(began.elapsed());
+        let all_taken = |_| {
+            let what = format!("all {SEARCHERS} connections for searches are in use");
+            StoreError::Unavailable(what)
+        };
+        permit.map_err(all_taken)?.map_err(|_| stopped())
+    }
+}
+
+/// As [`in_snapshot`], stopped after `limit`.
+fn within<T>(
+    connection: &mut Connection,
+    limit: Duration,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let until = Instant::now() + limit;
+    let is_over = move || Instant::now() >= until;
+    let watched = connection.progress_handler(INSTRUCTIONS_BETWEEN_LOOKS, Some(is_over));
+    watched.map_err(store_error)?;
+    let result = in_snapshot(connection, work);
+    connection.progress_handler(0, None::<fn() -> bool>).map_err(store_error)?;
+    result.map_err(|error| {
+        if matches!(error, StoreError::TimedOut(_)) {
+            return StoreError::TimedOut(format!("it took longer than {} s", limit.as_secs_f64()));
+        }
+        error
+    })
 }
 
 fn in_snapshot<T>(

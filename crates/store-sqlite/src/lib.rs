@@ -10,6 +10,7 @@ mod commit;
 mod connections;
 mod errors;
 mod guard;
+mod log;
 mod migrations;
 mod read;
 mod reservations;
@@ -17,6 +18,9 @@ mod rows;
 mod search;
 mod write;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use backup::{Copied, backup, restore};
 
@@ -28,14 +32,16 @@ use baton_store::{
     SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::StoreMetrics;
-use connections::Readers;
+use connections::{Bounds, Readers};
 use errors::store_error;
 use guard::Guard;
+use log::Log;
 use migrations::MIGRATIONS;
 use reservations::Reservations;
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 use writer::Writer;
 
@@ -56,6 +62,10 @@ pub struct Options {
     pub durability: Durability,
 }
 
+/// A read for people (a search, an explanation, a count) is refused when it takes longer.
+const SEARCH_BOUNDS: Bounds =
+    Bounds { wait: Duration::from_secs(5), work: Duration::from_secs(30) };
+
 /// A store in one file. A clone is another handle; the file is closed with the last handle or lane.
 #[derive(Clone)]
 pub struct SqliteStore {
@@ -66,6 +76,7 @@ pub struct SqliteStore {
 /// Dropped in this order: readers and writer close the file before the guard lets go.
 struct OpenFile {
     readers: Readers,
+    searchers: Readers,
     writer: Writer,
     reservations: Reservations,
     metrics: StoreMetrics,
@@ -79,14 +90,21 @@ impl SqliteStore {
     /// [`StoreError::Unavailable`] when another process uses the file or it cannot be opened;
     /// [`StoreError::Corrupt`] when it is no database, or one of a newer version of this program.
     pub fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+        Self::open_with(path, options, SEARCH_BOUNDS)
+    }
+
+    fn open_with(path: &Path, options: &Options, bounds: Bounds) -> Result<Self, StoreError> {
         let guard = Guard::take(path)?;
         let writer = migrated(path, options)?.0;
         write::prepare_removals(&writer).map_err(store_error)?;
         let metrics = StoreMetrics::default();
-        let wait = metrics.pool_wait("reader");
+        let [readers, searchers] = ["reader", "search"].map(|pool| metrics.pool_wait(pool));
+        let readers = Readers::for_engine(path, readers).map_err(store_error)?;
+        let searchers = Readers::for_people(path, searchers, bounds).map_err(store_error)?;
         let open = OpenFile {
-            readers: Readers::open(path, wait).map_err(store_error)?,
-            writer: Writer::start(writer)?,
+            readers,
+            searchers,
+            writer: Writer::start(writer, Log::of(path))?,
             reservations: Reservations::default(),
             metrics,
             _guard: guard,
@@ -115,6 +133,16 @@ impl SqliteStore {
     {
         self.open.metrics.round_trips.inc();
         self.open.readers.read(move |connection| work(connection).map_err(store_error)).await
+    }
+
+    /// As [`Self::read`], for people: on connections of their own and within a time limit.
+    async fn read_for_people<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.open.metrics.round_trips.inc();
+        self.open.searchers.read(move |connection| work(connection).map_err(store_error)).await
     }
 
     async fn write<W>(&self, work: W) -> Result<(), StoreError>
@@ -218,11 +246,11 @@ impl Store for SqliteStore {
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
         let query = query.clone();
-        self.read(move |connection| search::page(connection, &query)).await
+        self.read_for_people(move |connection| search::page(connection, &query)).await
     }
 
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
-        self.read(read::queue_sizes).await
+        self.read_for_people(read::queue_sizes).await
     }
 
     async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {
@@ -231,7 +259,7 @@ impl Store for SqliteStore {
     }
 
     async fn task_logs(&self, task: TaskId, limit: u32) -> Result<Vec<TaskLog>, StoreError> {
-        self.read(move |connection| read::task_logs(connection, task, limit)).await
+        self.read_for_people(move |connection| read::task_logs(connection, task, limit)).await
     }
 
     async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError> {
@@ -241,7 +269,7 @@ impl Store for SqliteStore {
 
     async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
         let query = query.clone();
-        self.read(move |connection| read::waits(connection, &query)).await
+        self.read_for_people(move |connection| read::waits(connection, &query)).await
     }
 
     async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
@@ -252,7 +280,7 @@ impl Store for SqliteStore {
     }
 
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
-        self.read(move |connection| read::dead_waits(connection, limit)).await
+        self.read_for_people(move |connection| read::dead_waits(connection, limit)).await
     }
 
     async fn ring(&self, _queues: &[String]) {}

@@ -1,10 +1,14 @@
 //! The one thread that writes. It takes what waits and commits it together: one flush to disk for all,
 //! and no timer to wait for company.
 use crate::errors::store_error;
-use baton_store::StoreError;
-use rusqlite::{Connection, Result, TransactionBehavior};
+use crate::log::{IDLE, Log};
+use baton_store::{CommitError, StoreError};
+use rusqlite::{Connection, TransactionBehavior};
 use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 /// Requests that wait at most; further callers wait for room.
 const WAITING_MAX: usize = 1_024;
@@ -19,11 +23,15 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(crate) fn start(connection: Connection, log: Log) -> Result<Self, StoreError> {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let thread = std::thread::Builder::new().name("baton-sqlite".to_owned());
-        let thread = thread.spawn(move || run(connection, waiting));
-        let thread = thread.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let failed = |error: std::io::Error| StoreError::Unavailable(error.to_string());
+        // Only to wait for requests and for a time at once.
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let clock = clock.map_err(failed)?;
+        let thread = thread.spawn(move || run(connection, log, &clock, waiting));
+        let thread = thread.map_err(failed)?;
         Ok(Self { requests: Some(requests), thread: Some(thread) })
     }
 
@@ -32,7 +40,7 @@ impl Writer {
     pub(crate) async fn write<T, E, W>(&self, work: W) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: Cause,
         W: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
@@ -58,7 +66,28 @@ trait Request: Send {
     /// Does the work; false when none of its effects may stay.
     fn run(&mut self, connection: &Connection) -> bool;
 
+    /// Whether it failed for want of something that may come: space, a lock.
+    fn is_unavailable(&self) -> bool;
+
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// Why a request failed.
+pub(crate) trait Cause: From<StoreError> + Send + 'static {
+    /// Whether the database could not work, rather than would not.
+    fn is_unavailable(&self) -> bool;
+}
+
+impl Cause for StoreError {
+    fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl Cause for CommitError {
+    fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_unavailable())
+    }
 }
 
 struct Work<T, E, W> {
@@ -70,12 +99,16 @@ struct Work<T, E, W> {
 impl<T, E, W> Request for Work<T, E, W>
 where
     T: Send,
-    E: From<StoreError> + Send,
+    E: Cause,
     W: FnOnce(&Connection) -> Result<T, E> + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
         self.result = self.todo.take().map(|work| work(connection));
         self.result.as_ref().is_some_and(Result::is_ok)
+    }
+
+    fn is_unavailable(&self) -> bool {
+        matches!(&self.result, Some(Err(error)) if error.is_unavailable())
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
@@ -88,37 +121,80 @@ where
     }
 }
 
-fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Request>>) {
-    while let Some(first) = waiting.blocking_recv() {
+fn run(
+    mut connection: Connection,
+    mut log: Log,
+    clock: &Runtime,
+    mut waiting: mpsc::Receiver<Box<dyn Request>>,
+) {
+    while let Some(first) = next(&connection, &mut log, clock, &mut waiting) {
         let mut group = vec![first];
         while group.len() < GROUP_MAX {
             let Ok(next) = waiting.try_recv() else { break };
             group.push(next);
         }
-        let outcome = commit(&mut connection, &mut group).map_err(store_error);
+        let outcome = commit(&mut connection, &mut group);
+        if outcome.is_err() || group.iter().any(|request| request.is_unavailable()) {
+            // Where the disk is full, the space that the log holds may be all that is needed.
+            log.empty(&connection, Duration::ZERO);
+        }
         for request in group {
             request.answer(outcome.clone());
         }
+        log.written(&connection);
     }
+}
+
+/// The next request. When there is none for a while, the log is emptied.
+fn next(
+    connection: &Connection,
+    log: &mut Log,
+    clock: &Runtime,
+    waiting: &mut mpsc::Receiver<Box<dyn Request>>,
+) -> Option<Box<dyn Request>> {
+    while log.is_used {
+        if let Ok(request) = waiting.try_recv() {
+            return Some(request);
+        }
+        match clock.block_on(async { timeout(IDLE, waiting.recv()).await }) {
+            Ok(request) => return request,
+            Err(_) => log.empty(connection, Duration::ZERO),
+        }
+    }
+    waiting.blocking_recv()
 }
 
 /// One transaction for all. Each has a savepoint of its own, unless there is only one, which is the
 /// rule: a savepoint costs a copy of every page that is written.
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Request>]) -> Result<()> {
-    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Request>]) -> Result<(), StoreError> {
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let mut transaction = begun.map_err(store_error)?;
     if let [only] = group {
-        let is_done = only.run(&transaction);
-        return if is_done { transaction.commit() } else { transaction.rollback() };
+        if only.run(&transaction) {
+            return transaction.commit().map_err(store_error);
+        }
+        return if is_undone(&transaction) {
+            Ok(())
+        } else {
+            transaction.rollback().map_err(store_error)
+        };
     }
     for request in group {
-        let savepoint = transaction.savepoint()?;
-        if request.run(&savepoint) {
-            savepoint.commit()?;
-        } else {
-            savepoint.finish()?;
+        let savepoint = transaction.savepoint().map_err(store_error)?;
+        let is_done = request.run(&savepoint);
+        if is_undone(&savepoint) {
+            let what = "the transaction was undone, as when the disk is full";
+            return Err(StoreError::Unavailable(what.to_owned()));
         }
+        let ended = if is_done { savepoint.commit() } else { savepoint.finish() };
+        ended.map_err(store_error)?;
     }
-    transaction.commit()
+    transaction.commit().map_err(store_error)
+}
+
+/// Whether SQLite has undone the whole transaction by itself, as it may when the disk is full.
+fn is_undone(connection: &Connection) -> bool {
+    connection.is_autocommit()
 }
 
 fn stopped() -> StoreError {

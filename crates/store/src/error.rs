@@ -1,12 +1,22 @@
 //! What can go wrong in a store, by what the caller can do about it.
+use crate::MessageId;
 use baton_common::ExecutionId;
 
 /// A store could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached or refused to work now: try again later.
+    /// The database cannot be reached, is out of space or connections, or is shutting down: wait and
+    /// try the same again. What was to be written may have been written.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The work did not fit into its time limit: ask for less at once (half the batch, a narrower
+    /// search), or wait if it is one write already. Nothing was written.
+    #[error("the database stopped the work at its time limit: {0}")]
+    TimedOut(String),
+    /// The database refuses what it was given, and will again: halve the batch until the write at fault
+    /// is alone, and tell its caller. The text is for callers. Nothing was written.
+    #[error("the database cannot store this: {0}")]
+    Rejected(String),
     /// What was to be created is there already: choose another name or overwrite.
     #[error("{0} already exists")]
     AlreadyExists(String),
@@ -38,4 +48,22 @@ pub struct Conflict {
     pub idempotency: Vec<(ExecutionId, ExecutionId)>,
     /// The definitions are newer than the batch's revision: refresh, and decide all again.
     pub stale_definitions: bool,
+    /// Messages of the batch that are neither stored nor sent by it: somebody else has delivered them, or
+    /// their sender was removed. Drop them, load their receivers and decide those again.
+    pub delivered: Vec<MessageId>,
+}
+
+impl StoreError {
+    /// Whether the error is about what the store was given, so that a part of it may pass: nothing was
+    /// written. Otherwise nothing is known, and the same may pass later.
+    pub fn is_about_content(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => false,
+            Self::TimedOut(_)
+            | Self::Rejected(_)
+            | Self::AlreadyExists(_)
+            | Self::NotFound(_)
+            | Self::Corrupt(_) => true,
+        }
+    }
 }

@@ -17,6 +17,10 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use std::sync::Arc;
 
 /// A database that holds executions. All methods may be called from many tasks at once.
+///
+/// Each method may also answer with [`StoreError::Rejected`] when the database refuses a value that it
+/// was given, and with [`StoreError::TimedOut`] when it stops the work at its time limit. Lost races
+/// inside the database (serialization failures, deadlocks) are retried here, a few times.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Opens a way to commit. Each lane commits one batch at a time on a connection of its own,
@@ -178,7 +182,9 @@ pub trait CommitLane: Send {
     /// # Errors
     /// [`CommitError::Conflict`] names what stood against it (nothing is written; decide those again
     /// and send the rest). [`CommitError::Store`] with [`StoreError::Unavailable`]: nothing is
-    /// known; load the executions again before deciding.
+    /// known; load the executions again before deciding. With [`StoreError::Rejected`] or
+    /// [`StoreError::TimedOut`]: nothing is written, and one write of the batch, or its size, is to
+    /// blame. Send its halves until the write at fault stands alone; the others pass.
     async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError>;
 
     /// Commits batches that have no execution in common, each as [`Self::commit`] does and whatever

@@ -1,6 +1,7 @@
 //! The rows that pass between the engine and a store.
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 /// Counts the commits of one execution; 0 = not born yet.
 pub type Version = i64;
@@ -54,8 +55,25 @@ pub struct Batch {
     pub plans: Vec<(PlanHash, Payload)>,
     /// One entry for each execution that changes; sorted by shard and id, no id twice.
     pub writes: Vec<ExecutionWrite>,
-    /// Messages that have had their effect; their rows go.
+    /// Messages that have their effect in this commit; their rows go. A row that is not there is a
+    /// conflict, as a lost version is, so that no message has its effect twice. One that is named
+    /// twice counts once; one that this batch sends is there.
     pub delivered: Vec<MessageId>,
+}
+
+impl Batch {
+    /// The delivered messages that must be stored before the commit: each once, in the order of their
+    /// ids, without those that the batch itself sends.
+    pub fn to_deliver(&self) -> BTreeSet<MessageId> {
+        let mut stored: BTreeSet<_> = self.delivered.iter().copied().collect();
+        if stored.is_empty() {
+            return stored;
+        }
+        for message in self.writes.iter().flat_map(|write| &write.sent) {
+            stored.remove(&message.id);
+        }
+        stored
+    }
 }
 
 /// One execution's part of a batch.

@@ -29,6 +29,7 @@ fn of_the_engine() -> Vec<ApiError> {
         OrchestratorError::IllegalState(text("The workflow w is not PAUSED so cannot resume.")),
         OrchestratorError::TooLarge(text("The input has 9 bytes, more than 8")),
         OrchestratorError::Unavailable(text("connection to 10.0.0.1 refused")),
+        OrchestratorError::TimedOut(text("the database stopped the work at its time limit")),
         OrchestratorError::Corrupt(text("row 7 has no plan")),
         OrchestratorError::Overloaded(text("256 starts are waiting already")),
     ];

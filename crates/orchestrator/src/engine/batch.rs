@@ -76,6 +76,7 @@ impl Engine {
             let Some((lost, conflict)) = self.settle(decided, outcome).await else { return };
             jobs = lost.jobs;
             taken.extend(conflict.idempotency.iter().copied());
+            drop_delivered(&mut jobs, &conflict, &mut stale);
             self.learn(&mut jobs, conflict, &mut stale).await;
             self.restore(lost.deciding);
         }
@@ -107,21 +108,17 @@ impl Engine {
         lost
     }
 
-    /// The database failed. When it refused the batch for what is in it, that is one job's fault: each
-    /// is tried on its own, so that the others do not suffer from it.
+    /// The database failed. When it refused the batch for what is in it, that is one job's fault: the
+    /// batch is halved until that one is alone, so that the others do not suffer from it.
     async fn not_committed(&mut self, mut jobs: Vec<Job>, error: StoreError) {
         tracing::warn!(%error, jobs = jobs.len(), "a batch could not be committed");
-        let is_for_its_content = match &error {
-            StoreError::Unavailable(_) => false,
-            StoreError::Corrupt(_) | StoreError::NotFound(_) | StoreError::AlreadyExists(_) => true,
-        };
-        if !is_for_its_content || jobs.len() == 1 {
+        if !error.is_about_content() || jobs.len() == 1 {
             return self.refuse_all(jobs, &error.into()).await;
         }
         self.learn(&mut jobs, Conflict::default(), &mut HashSet::new()).await;
-        for job in jobs {
-            Box::pin(self.run_batch(vec![job])).await;
-        }
+        let second = jobs.split_off(jobs.len() / 2);
+        Box::pin(self.run_batch(jobs)).await;
+        Box::pin(self.run_batch(second)).await;
     }
 
     /// Nothing was committed: the states from before are remembered again; stale ones catch up from
@@ -489,7 +486,8 @@ impl Engine {
     /// Answers with an error. Messages and tasks that must go back are tried again; what else nobody waits for is
     /// found again in the database. Pauses, so that a database that is away is not hammered.
     async fn refuse_all(&mut self, jobs: Vec<Job>, error: &OrchestratorError) {
-        let is_away = matches!(error, OrchestratorError::Unavailable(_));
+        let is_away =
+            matches!(error, OrchestratorError::Unavailable(_) | OrchestratorError::TimedOut(_));
         for job in jobs {
             if let Some(reply) = job.reply {
                 let _ = reply.send(Err(error.clone()));
@@ -518,6 +516,14 @@ impl Engine {
         if is_away {
             tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
         }
+    }
+}
+
+/// Drops messages that somebody else has delivered: their receivers have changed since.
+fn drop_delivered(jobs: &mut Vec<Job>, conflict: &Conflict, stale: &mut HashSet<ExecutionId>) {
+    let delivered: HashSet<_> = conflict.delivered.iter().collect();
+    for job in jobs.extract_if(.., |job| job.message.is_some_and(|id| delivered.contains(&id))) {
+        stale.insert(job.target);
     }
 }
 

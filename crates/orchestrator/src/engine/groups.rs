@@ -49,6 +49,7 @@ impl Outcome {
                 all.versions.extend(conflict.versions);
                 all.idempotency.extend(conflict.idempotency);
                 all.stale_definitions |= conflict.stale_definitions;
+                all.delivered.extend(conflict.delivered);
             }
             CommitError::Store(error) => {
                 let (failed, last) = self.failed.get_or_insert((shards, error.clone()));

@@ -87,10 +87,13 @@ impl Engine {
                 Ok(cached) => {
                     states.by_id.insert(id, Some(cached));
                 }
-                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                Err(error @ (StoreError::Unavailable(_) | StoreError::TimedOut(_))) => {
+                    return Err(error);
+                }
                 // That one stops; the batch's others have nothing to do with it.
                 Err(
                     error @ (StoreError::Corrupt(_)
+                    | StoreError::Rejected(_)
                     | StoreError::NotFound(_)
                     | StoreError::AlreadyExists(_)),
                 ) => {

@@ -63,10 +63,10 @@ fn failed(error: &StoreError, place_taken: &str) -> Failure {
         StoreError::NotFound(_) => {
             Failure::new(Exit::NotFound, cause).fix("check --database-url and the copy's name")
         }
-        StoreError::Corrupt(_) => {
+        StoreError::Corrupt(_) | StoreError::Rejected(_) => {
             Failure::new(Exit::Defect, cause).fix("take another copy, or a newer version of baton")
         }
-        StoreError::Unavailable(_) => {
+        StoreError::Unavailable(_) | StoreError::TimedOut(_) => {
             Failure::new(Exit::Unavailable, cause).fix("stop the server before a restore")
         }
     }

@@ -67,7 +67,8 @@ pub(crate) const SETTINGS: [Setting; 32] = [
         "URL",
         Scope::Database,
         "Where executions are kept: sqlite:<file> for one machine, postgres://user:password@host/name \
-         for any number. Roles of one installation name the same PostgreSQL",
+         for any number. Roles of one installation name the same PostgreSQL. With ?sslmode=verify-full \
+         and sslrootcert it is called by TLS",
     ),
     setting(
         "database-pool-size",

@@ -65,9 +65,9 @@ fn source_error(error: OrchestratorError) -> SourceError {
         OrchestratorError::NotFound(message) | OrchestratorError::Conflict(message) => {
             SourceError::Gone(message)
         }
-        OrchestratorError::Overloaded(message) | OrchestratorError::Unavailable(message) => {
-            SourceError::Unavailable(message)
-        }
+        OrchestratorError::Overloaded(message)
+        | OrchestratorError::Unavailable(message)
+        | OrchestratorError::TimedOut(message) => SourceError::Unavailable(message),
         other @ (OrchestratorError::Invalid(_)
         | OrchestratorError::Faulty(_)
         | OrchestratorError::IllegalState(_)

@@ -1,4 +1,4 @@
--- Commits a batch; the function's header in migrations/0002_functions.sql names the parameters.
+-- Commits a batch; the function's header in migrations/0003_messages_fenced.sql names the parameters.
 select baton_commit(
     $1, $2, $3,
     $4, $5,
@@ -9,5 +9,5 @@ select baton_commit(
     $45, $46, $47, $48, $49, $50,
     $51, $52, $53, $54, $55, $56,
     $57, $58, $59, $60, $61, $62, $63,
-    $64, $65, $66, $67
+    $64, $65, $66, $67, $68
 )

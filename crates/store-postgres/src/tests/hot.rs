@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use rows::{AT, birth, step};
 use tokio::sync::mpsc;
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client};
 
 const SHARD: u8 = 7;
 
@@ -36,8 +36,8 @@ impl Heard {
     async fn new(scope: Scope) -> anyhow::Result<Self> {
         let url = Postgres::shared()?.database()?;
         migrate(&url).await?;
-        let config = PostgresConfig::new(url).engine(scope)?;
-        let (client, mut connection) = config.connect(NoTls).await?;
+        let connector = PostgresConfig::new(url).engine(scope)?;
+        let (client, mut connection) = connector.open().await?;
         let (sender, plans) = mpsc::unbounded_channel();
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
         tokio::spawn(async move {

@@ -135,6 +135,12 @@ impl<'a> Bench<'a> {
         self.store.load(&[request]).await.unwrap().remove(0)
     }
 
+    /// Whether there is such an execution.
+    pub(super) async fn is_stored(&self, id: ExecutionId) -> bool {
+        let request = LoadRequest { id, journal_after: None };
+        self.store.load(&[request]).await.unwrap()[0].is_some()
+    }
+
     pub(super) async fn get(&self, n: u64) -> LoadedExecution {
         self.find(n).await.unwrap()
     }

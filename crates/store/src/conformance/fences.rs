@@ -20,6 +20,7 @@ fn versions(ids: impl IntoIterator<Item = u64>) -> Conflict {
 pub(super) fn sorted(mut conflict: Conflict) -> Conflict {
     conflict.versions.sort();
     conflict.idempotency.sort();
+    conflict.delivered.sort();
     conflict
 }
 

@@ -1,6 +1,8 @@
 //! Messages wait until a commit marks them as delivered.
 use super::bench::{Bench, batch, birth, id, message, noon, update};
-use crate::{Batch, ExecutionWrite, Message, MessageId, Store};
+use super::fences::sorted;
+use crate::error::Conflict;
+use crate::{Batch, CommitError, ExecutionWrite, Message, MessageId, Store};
 use bytes::Bytes;
 
 fn sending(n: u64, sent: Vec<Message>) -> ExecutionWrite {
@@ -47,11 +49,87 @@ pub(super) async fn a_message_delivered_where_it_was_sent_leaves_nothing(store: 
     assert_eq!(store.undelivered(noon(99), 9).await.unwrap(), []);
 }
 
-pub(super) async fn unknown_deliveries_are_passed_over(store: &dyn Store) {
+/// What was sent is delivered by the first; whoever comes later is told so and writes nothing, also
+/// where the delivery is all there is to commit.
+pub(super) async fn a_message_is_delivered_once(store: &dyn Store) {
+    let sent = vec![message(1, 1, 2)];
+    let mut bench = Bench::with(store, vec![sending(1, sent.clone()), birth(2)]).await;
+    let delivered = vec![sent[0].id];
+    let first = Batch { delivered: delivered.clone(), ..batch(vec![update(2, 1)]) };
+    bench.lane.commit(&first).await.unwrap();
+    let gone = Conflict { delivered: delivered.clone(), ..Conflict::default() };
+    let again = Batch { delivered: delivered.clone(), ..batch(vec![update(2, 2), birth(3)]) };
+    assert_eq!(bench.refused(&again).await, gone);
+    assert_eq!((bench.get(2).await.row.version, bench.find(3).await), (2, None));
+    let alone = Batch { delivered, ..batch(Vec::new()) };
+    assert_eq!(bench.refused(&alone).await, gone);
+}
+
+pub(super) async fn unknown_deliveries_are_named(store: &dyn Store) {
     let mut bench = Bench::with(store, vec![sending(1, vec![message(1, 1, 2)])]).await;
-    let unknown = [message(1, 2, 2).id, message(2, 1, 2).id];
-    let unknown = unknown.into_iter().chain([MessageId { number: 1, ..message(1, 1, 2).id }]);
-    let batch = Batch { delivered: unknown.collect(), ..batch(vec![birth(2)]) };
-    bench.lane.commit(&batch).await.unwrap();
+    let known = message(1, 1, 2).id;
+    let unknown = vec![MessageId { number: 1, ..known }, message(1, 2, 2).id, message(2, 1, 2).id];
+    let delivered = [&unknown[..], &[known]].concat();
+    let doomed = Batch { delivered, ..batch(vec![birth(2), update(3, 1)]) };
+    let expected = Conflict { versions: vec![id(3)], delivered: unknown, ..Conflict::default() };
+    assert_eq!(sorted(bench.refused(&doomed).await), sorted(expected));
+    assert_eq!(bench.find(2).await, None);
     assert_eq!(store.undelivered(noon(99), 9).await.unwrap(), [message(1, 1, 2)]);
+}
+
+pub(super) async fn a_message_named_twice_is_delivered_once(store: &dyn Store) {
+    let sent = message(1, 1, 2);
+    let mut bench = Bench::with(store, vec![sending(1, vec![sent.clone()])]).await;
+    let twice = Batch { delivered: vec![sent.id; 2], ..batch(vec![birth(2)]) };
+    bench.lane.commit(&twice).await.unwrap();
+    assert_eq!(store.undelivered(noon(99), 9).await.unwrap(), []);
+}
+
+/// A batch that loses for another reason is not told of the messages that it sends itself.
+pub(super) async fn a_message_of_the_batch_itself_is_there(store: &dyn Store) {
+    let mut bench = Bench::with(store, vec![birth(1), birth(2)]).await;
+    let sent = message(1, 2, 2);
+    let sending = ExecutionWrite { sent: vec![sent.clone()], ..update(1, 2) };
+    let doomed = Batch { delivered: vec![sent.id], ..batch(vec![sending, update(2, 1)]) };
+    let expected = Conflict { versions: vec![id(1)], ..Conflict::default() };
+    assert_eq!(bench.refused(&doomed).await, expected);
+}
+
+/// A message to or from who is removed has gone with it.
+pub(super) async fn a_removed_message_is_not_delivered(store: &dyn Store) {
+    let writes =
+        vec![sending(1, vec![message(1, 1, 2)]), birth(2), sending(3, vec![message(3, 1, 4)])];
+    let mut bench = Bench::with(store, writes).await;
+    store.remove(&[id(1), id(4)]).await.unwrap();
+    let delivered = vec![message(1, 1, 2).id, message(3, 1, 4).id];
+    let doomed = Batch { delivered: delivered.clone(), ..batch(vec![update(2, 1)]) };
+    let expected = Conflict { delivered, ..Conflict::default() };
+    assert_eq!(sorted(bench.refused(&doomed).await), sorted(expected));
+}
+
+/// Of lanes that deliver one message at the same time exactly one does.
+pub(super) async fn of_many_lanes_one_delivers(store: &dyn Store) {
+    let sent: Vec<_> = (0..10)
+        .map(|number| Message {
+            id: MessageId { number, ..message(1, 1, 2).id },
+            ..message(1, 1, 2)
+        })
+        .collect();
+    let ids: Vec<_> = sent.iter().map(|message| message.id).collect();
+    Bench::with(store, vec![sending(1, sent)]).await;
+    let deliver = async || {
+        let mut bench = Bench::new(store).await;
+        let mut done = 0;
+        for id in &ids {
+            let alone = Batch { delivered: vec![*id], ..batch(Vec::new()) };
+            match bench.lane.commit(&alone).await {
+                Ok(()) => done += 1,
+                Err(CommitError::Conflict(conflict)) => assert_eq!(conflict.delivered, [*id]),
+                Err(CommitError::Store(error)) => unreachable!("{error}"),
+            }
+        }
+        done
+    };
+    let (one, two, three) = tokio::join!(deliver(), deliver(), deliver());
+    assert_eq!(one + two + three, 10);
 }

@@ -9,6 +9,7 @@ mod definitions;
 mod explaining;
 mod fences;
 mod hostile;
+mod limits;
 mod messages;
 mod random;
 mod ready;
@@ -60,7 +61,11 @@ pub const CASES: &[Case] = cases! {
     waits: wake_ups_come_due_in_order, wake_ups_move_and_vanish, each_lively_wait_is_alive,
         each_broken_wait_is_dead, dead_waits_are_limited;
     messages: messages_wait_until_delivered, messages_come_oldest_first,
-        a_message_delivered_where_it_was_sent_leaves_nothing, unknown_deliveries_are_passed_over;
+        a_message_delivered_where_it_was_sent_leaves_nothing, a_message_is_delivered_once,
+        unknown_deliveries_are_named, a_message_named_twice_is_delivered_once,
+        a_message_of_the_batch_itself_is_there, a_removed_message_is_not_delivered,
+        of_many_lanes_one_delivers;
+    limits: texts_at_their_limits_are_kept, texts_beyond_their_limits_are_kept_or_refused_whole;
     definitions: definitions_are_created_and_replaced, definitions_are_deleted_with_a_tombstone,
         refused_writes_change_nothing, writes_take_effect_in_order, changes_are_read_since;
     search: every_filter_selects, stars_stand_for_any_text_and_nothing_else_does,

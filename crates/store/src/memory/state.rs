@@ -79,7 +79,7 @@ impl State {
         }
         if let Some(write) = batch.writes.iter().find(|write| born_without_facts(write)) {
             let what = format!("{} is born without index, input or overview", write.id);
-            return Err(StoreError::Corrupt(what).into());
+            return Err(StoreError::Rejected(what).into());
         }
         for (hash, plan) in &batch.plans {
             self.plans.entry(*hash).or_insert_with(|| plan.clone());
@@ -109,7 +109,17 @@ impl State {
         }
         conflict.stale_definitions =
             batch.revision.is_some_and(|read| read < self.definitions.revision);
+        conflict.delivered = self.gone(batch);
         conflict
+    }
+
+    /// The messages of a batch whose rows are not there and do not come with it.
+    fn gone(&self, batch: &Batch) -> Vec<MessageId> {
+        if batch.delivered.is_empty() {
+            return Vec::new();
+        }
+        let stored: HashSet<_> = self.messages.keys().map(|(_, id)| *id).collect();
+        batch.to_deliver().into_iter().filter(|id| !stored.contains(id)).collect()
     }
 
     fn write(&mut self, write: &ExecutionWrite, at: Timestamp) {

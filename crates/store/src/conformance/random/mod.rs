@@ -12,14 +12,24 @@ use crate::{
     StoreError, WaitFacts, WaitQuery,
 };
 use baton_common::Timestamp;
+use dice::Dice;
 use std::sync::Arc;
 use world::{Operation, World};
 
 /// After so many steps everything is compared.
 const STEPS_BETWEEN_AUDITS: u32 = 100;
 
+/// What noise is made of.
+const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /// More than there are rows of any kind.
 const ALL: u32 = 1_000_000;
+
+/// Letters that no compression makes shorter by much, the same for a seed.
+pub(super) fn noise(seed: u64, bytes: usize) -> String {
+    let mut dice = Dice::new(seed);
+    (0..bytes).map(|_| char::from(dice.pick(LETTERS))).collect()
+}
 
 /// Does `steps` operations, drawn from `seed`, on the model and on an empty store of `make`.
 ///
@@ -139,6 +149,8 @@ impl Pair<'_> {
 fn kind(error: &StoreError) -> &'static str {
     match error {
         StoreError::Unavailable(_) => "unavailable",
+        StoreError::TimedOut(_) => "timed out",
+        StoreError::Rejected(_) => "rejected",
         StoreError::AlreadyExists(_) => "already exists",
         StoreError::NotFound(_) => "not found",
         StoreError::Corrupt(_) => "corrupt",

@@ -45,7 +45,8 @@ pub(super) struct World {
     born: u64,
     alive: BTreeMap<u64, Version>,
     ready: BTreeSet<ReadyKey>,
-    sent: BTreeSet<MessageId>,
+    /// Undelivered messages and their receivers.
+    sent: BTreeMap<MessageId, ExecutionId>,
     definitions: Revision,
 }
 
@@ -57,7 +58,7 @@ impl World {
             born: 0,
             alive: BTreeMap::new(),
             ready: BTreeSet::new(),
-            sent: BTreeSet::new(),
+            sent: BTreeMap::new(),
             definitions: 0,
         }
     }
@@ -85,7 +86,10 @@ impl World {
     pub(super) fn note(&mut self, operation: &Operation, passed: bool) {
         match operation {
             Operation::Commit(batch) if passed => self.note_batch(batch),
-            Operation::Remove(ids) => self.alive.retain(|n, _| !ids.contains(&id(*n))),
+            Operation::Remove(ids) => {
+                self.alive.retain(|n, _| !ids.contains(&id(*n)));
+                self.sent.retain(|id, to| !ids.contains(&id.from) && !ids.contains(to));
+            }
             Operation::WriteDefinitions(_) if passed => self.definitions += 1,
             Operation::Commit(_)
             | Operation::WriteDefinitions(_)
@@ -109,9 +113,9 @@ impl World {
             self.alive.insert(n, write.expected_version + 1);
             self.ready.extend(write.ready_added.iter().cloned());
             self.ready.retain(|key| !write.ready_removed.contains(key));
-            self.sent.extend(write.sent.iter().map(|message| message.id));
+            self.sent.extend(write.sent.iter().map(|message| (message.id, message.to)));
         }
-        self.sent.retain(|id| !batch.delivered.contains(id));
+        self.sent.retain(|id, _| !batch.delivered.contains(id));
     }
 
     /// Loads all executions that ever were, with their journals.
@@ -166,13 +170,18 @@ impl World {
             }
             writes.insert(write.id, write);
         }
-        let sent: Vec<_> = self.sent.iter().copied().collect();
+        let sent: Vec<_> = self.sent.keys().copied().collect();
+        let mut delivered = self.dice.some(3, &sent);
+        if self.dice.once_in(20) {
+            let from = id(self.someone());
+            delivered.push(MessageId { from, version: 1, number: 99 });
+        }
         let plans = self.dice.some(2, &[1, 2, 3, 4]);
         Batch {
             at: noon(self.now),
             revision: self.dice.once_in(8).then(|| self.definitions - self.dice.small(3)),
             plans: plans.iter().map(|n| (PlanHash([*n; 32]), json(&n.to_string()))).collect(),
-            delivered: self.dice.some(3, &sent),
+            delivered,
             ..batch(writes.into_values().collect())
         }
     }
