@@ -71,6 +71,9 @@ pub enum Refusal {
     /// Correct the JSON.
     #[error("JSON parse error: {0}")]
     UnreadableBody(String),
+    /// Send JSON of fewer levels.
+    #[error("The JSON is nested deeper than {0} levels")]
+    JsonTooDeep(usize),
     /// Send a smaller body.
     #[error("The request body is larger than {0} bytes")]
     BodyTooLarge(usize),
@@ -99,6 +102,12 @@ impl ApiError {
     pub fn broken_rule(path: &str, message: &str, invalid_value: Option<String>) -> Self {
         let (path, message) = (path.to_owned(), message.to_owned());
         let fault = Fault { pointer: String::new(), path, message, invalid_value };
+        OrchestratorError::Faulty(vec![fault]).into()
+    }
+
+    /// A value of a body that must not stand where it does: its JSON pointer and its path.
+    pub fn misplaced(pointer: String, path: String, message: &str) -> Self {
+        let fault = Fault { pointer, path, message: message.to_owned(), invalid_value: None };
         OrchestratorError::Faulty(vec![fault]).into()
     }
 
@@ -190,6 +199,7 @@ impl From<Refusal> for ApiError {
             Refusal::UnreadableBody(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "unreadable_body", None)
             }
+            Refusal::JsonTooDeep(_) => (StatusCode::BAD_REQUEST, "json_too_deep", None),
             Refusal::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", None),
             Refusal::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow", None),
             Refusal::BodyBrokenOff => (StatusCode::BAD_REQUEST, "body_broken_off", None),

@@ -20,6 +20,7 @@ mod stall;
 mod start;
 mod task_definitions;
 mod tasks;
+mod texts;
 mod workflow;
 mod workflow_definitions;
 
@@ -75,6 +76,7 @@ where
         .layer((
             measured::MeasuredLayer::new(http),
             axum::middleware::from_fn_with_state(envelope, envelope::wrap),
+            axum::middleware::from_fn(texts::bounded),
         ))
 }
 

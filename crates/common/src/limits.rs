@@ -25,13 +25,15 @@ pub const SUB_WORKFLOW_DEPTH_MAX: u32 = 32;
 /// Most steps one decision may take before the execution is failed: stops a definition that
 /// would run for ever without waiting for anything.
 pub const STEPS_PER_DECISION_MAX: u32 = 500_000;
-/// Deepest nesting of objects and lists where JSON is read into our types: the JSON parser's limit.
-pub const JSON_DEPTH_MAX: usize = 128;
+/// Deepest nesting of objects and lists in a request's JSON: a level of steps takes three, so it
+/// leaves room for DEFINITION_DEPTH_MAX of them and for their inputs.
+pub const JSON_DEPTH_MAX: usize = 256;
 /// Stack of a thread that reads definitions, bytes: the deepest nesting of steps and children takes
-/// 2 MiB, and 8 MiB unoptimized. Only what is touched is ever memory.
-pub const READER_STACK_BYTES: usize = 16 * 1024 * 1024;
-/// Largest definition, bytes of JSON.
-pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
+/// 4 MiB, and 32 MiB unoptimized. Only what is touched is ever memory.
+pub const READER_STACK_BYTES: usize = 64 * 1024 * 1024;
+/// Largest definition, bytes of JSON with every default written out, which takes 300 bytes of each
+/// task: DEFINITION_TASKS_MAX of them have 500 of their own.
+pub const DEFINITION_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most tasks in one definition, all nesting counted.
 pub const DEFINITION_TASKS_MAX: usize = 5_000;
 /// Deepest nesting of tasks within tasks in one definition.
@@ -40,6 +42,9 @@ pub const DEFINITION_DEPTH_MAX: usize = 64;
 pub const BULK_IDS_MAX: usize = 1_000;
 /// Most results in one page of a search.
 pub const SEARCH_SIZE_MAX: usize = 5_000;
+/// Longest condition, free text or sort order of a search, bytes of UTF-8: some 400 ids. Requests'
+/// heads end at 32 KiB.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Most log lines kept from one update of a task.
 pub const TASK_LOGS_PER_UPDATE_MAX: usize = 10;
 /// Most log lines returned for one task.
@@ -47,3 +52,37 @@ pub const TASK_LOGS_READ_MAX: usize = 1_000;
 /// How long a task without a response timeout stays leased before it is handed out again,
 /// seconds; executors renew well before.
 pub const LEASE_SECONDS_DEFAULT: i64 = 60;
+
+/// Longest name of a workflow, task definition, task type, domain or worker, bytes of UTF-8, without
+/// U+0000. Conductor's columns hold 255.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest reference name of a task, bytes of UTF-8, the suffix of a loop's round (`__17`) included:
+/// branches of a dynamic fork are often named after their data.
+pub const REFERENCE_NAME_BYTES_MAX: usize = 1_024;
+/// Longest queue, bytes of UTF-8: a domain, a colon and a task type.
+pub const QUEUE_BYTES_MAX: usize = 511;
+/// Longest correlation id, bytes of UTF-8, without U+0000: callers put URLs and their own compound keys
+/// here, and PostgreSQL refuses an index entry above 2,704 bytes.
+pub const CORRELATION_ID_BYTES_MAX: usize = 1_024;
+/// Longest idempotency key, bytes of UTF-8, without U+0000: with the workflow's name it must fit into an
+/// index entry of PostgreSQL, 2,704 bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 1_024;
+
+// The texts above are columns of indexes, alone or beside another one. PostgreSQL refuses an entry
+// above 2,704 bytes (on its pages of 8 KiB).
+const INDEX_ENTRY_BYTES_MAX: usize = 2_700;
+
+// What an entry holds besides its texts: header, lengths, padding, shard, times, ids.
+const INDEX_ENTRY_BYTES_BESIDE: usize = 64;
+
+// U+10FFFF is escaped in PostgreSQL's text: it grows from 4 bytes to 5.
+const fn is_indexable(bytes: usize) -> bool {
+    bytes.div_ceil(4) * 5 + INDEX_ENTRY_BYTES_BESIDE <= INDEX_ENTRY_BYTES_MAX
+}
+
+const _: () = {
+    assert!(is_indexable(NAME_BYTES_MAX + IDEMPOTENCY_KEY_BYTES_MAX));
+    assert!(is_indexable(CORRELATION_ID_BYTES_MAX));
+    assert!(is_indexable(QUEUE_BYTES_MAX));
+    assert!(QUEUE_BYTES_MAX == 2 * NAME_BYTES_MAX + 1);
+};

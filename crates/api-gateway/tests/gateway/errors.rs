@@ -57,6 +57,7 @@ fn of_the_gateway() -> Vec<ApiError> {
         Refusal::MissingBody,
         Refusal::UnsupportedMediaType(text("text/plain")),
         Refusal::UnreadableBody(text("tasks[0].type: invalid type")),
+        Refusal::JsonTooDeep(7),
         Refusal::BodyTooLarge(7),
         Refusal::BodyTooSlow,
         Refusal::BodyBrokenOff,
