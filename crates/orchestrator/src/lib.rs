@@ -10,6 +10,7 @@ mod error;
 mod explain;
 mod facade;
 mod handed_out;
+mod health;
 mod journal;
 mod library;
 mod polls;
@@ -22,4 +23,5 @@ pub use error::{Fault, OrchestratorError};
 pub use facade::{
     EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,
 };
+pub use health::HealthReport;
 pub use trace::{Span, Spans, Subject, Tracer};

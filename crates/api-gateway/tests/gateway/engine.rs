@@ -78,7 +78,8 @@ impl Api {
             Value::Object(members) => {
                 let members = members.into_iter();
                 let members = members.map(|(name, value)| match name.as_str() {
-                    "queueWaitTime" | "executionTime" => (name, json!("[ms]")),
+                    "queueWaitTime" | "executionTime" | "lastBatchMsAgo" | "lastCommitMsAgo"
+                    | "lastRoundMsAgo" => (name, json!("[ms]")),
                     _ => (self.without_ids(&name), self.redacted(value)),
                 });
                 Value::Object(members.collect())

@@ -97,6 +97,7 @@ impl Engine {
     /// is tried on its own, so that the others do not suffer from it.
     async fn not_committed(&mut self, mut jobs: Vec<Job>, error: StoreError) {
         tracing::warn!(%error, jobs = jobs.len(), "a batch could not be committed");
+        self.parts.pulse.commit_ended(false);
         let is_for_its_content = match &error {
             StoreError::Unavailable(_) => false,
             StoreError::Corrupt(_) | StoreError::NotFound(_) | StoreError::AlreadyExists(_) => true,
@@ -331,6 +332,7 @@ impl Engine {
 
     /// Everything is durable: remembers, delivers, answers.
     fn committed(&mut self, jobs: Vec<Job>, deciding: Deciding, prepared: Prepared) {
+        self.parts.pulse.commit_ended(true);
         let Prepared { batch: _, cached, held, queued, messages, plans } = prepared;
         for frozen in plans {
             frozen.is_stored.store(true, Ordering::Relaxed);
