@@ -77,6 +77,12 @@ pub enum Refusal {
     /// Send a smaller body.
     #[error("The request body is larger than {0} bytes")]
     BodyTooLarge(usize),
+    /// Send it again later: the bodies of other requests take all the memory there is for them.
+    #[error("Too many bytes of request bodies are in flight; try again")]
+    TooManyBodies,
+    /// Send it again later, or close connections that are not needed.
+    #[error("Too many connections are open; try again")]
+    TooManyConnections,
     /// Send the body faster.
     #[error("The request body did not arrive in time")]
     BodyTooSlow,
@@ -201,13 +207,18 @@ impl From<Refusal> for ApiError {
             }
             Refusal::JsonTooDeep(_) => (StatusCode::BAD_REQUEST, "json_too_deep", None),
             Refusal::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", None),
+            Refusal::TooManyBodies => (StatusCode::SERVICE_UNAVAILABLE, "too_many_bodies", None),
+            Refusal::TooManyConnections => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", None)
+            }
             Refusal::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow", None),
             Refusal::BodyBrokenOff => (StatusCode::BAD_REQUEST, "body_broken_off", None),
             Refusal::Internal(detail) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", Some(detail))
             }
         };
-        Self { detail, ..Self::new(status, code, message) }
+        let retryable = status == StatusCode::SERVICE_UNAVAILABLE;
+        Self { detail, retryable, ..Self::new(status, code, message) }
     }
 }
 

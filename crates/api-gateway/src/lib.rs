@@ -3,6 +3,7 @@
 //!
 //! Serve [`router`] with [`serve()`]. A user interface goes around it:
 //! `ui.fallback_service(gateway)`.
+mod bodies;
 mod bulk;
 mod delivery;
 mod envelope;
@@ -16,6 +17,7 @@ mod queues;
 mod respond;
 mod search;
 mod serve;
+mod slots;
 mod stall;
 mod start;
 mod task_definitions;
@@ -35,6 +37,9 @@ use baton_orchestrator::Orchestrator;
 use baton_telemetry::{HttpMetrics, Telemetry};
 use http::{Method, Uri};
 
+/// What [`GatewayOptions::bodies_bytes_max`] is unless it is set, bytes: eight of the largest bodies.
+pub const BODIES_BYTES_MAX_DEFAULT: usize = 8 * baton_common::limits::BODY_BYTES_MAX;
+
 /// What the gateway of one process is told about itself.
 #[derive(Clone, Debug)]
 pub struct GatewayOptions {
@@ -44,6 +49,8 @@ pub struct GatewayOptions {
     pub version: String,
     /// Seed of the request ids that this process makes; random, so that two processes differ.
     pub request_id_seed: u64,
+    /// Most bytes of request bodies in memory at a time; above it requests are refused with 503.
+    pub bodies_bytes_max: usize,
     /// What `GET /metrics` shows; the gateway adds what it records itself.
     pub telemetry: Telemetry,
 }

@@ -59,6 +59,8 @@ fn of_the_gateway() -> Vec<ApiError> {
         Refusal::UnreadableBody(text("tasks[0].type: invalid type")),
         Refusal::JsonTooDeep(7),
         Refusal::BodyTooLarge(7),
+        Refusal::TooManyBodies,
+        Refusal::TooManyConnections,
         Refusal::BodyTooSlow,
         Refusal::BodyBrokenOff,
         Refusal::Internal(text("a handler panicked: oh")),

@@ -4,6 +4,7 @@
 mod bulk;
 mod common;
 mod connections;
+mod crowding;
 mod definitions;
 mod delivery;
 mod engine;
