@@ -2,6 +2,7 @@
 //! checks and metrics. When they run out, those idle for longest are closed.
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -35,6 +36,7 @@ pub(crate) struct Slot {
     held: Mutex<Held>,
     close: Arc<Notify>,
     idle_since: Mutex<Option<u64>>,
+    has_made_room: AtomicBool,
 }
 
 enum Held {
@@ -64,25 +66,35 @@ impl Slots {
             permit = self.kept.clone().acquire_owned() => permit.map(Held::Kept),
         };
         let held = Mutex::new(held.map_err(io::Error::other)?);
-        let (slots, close) = (self.clone(), Arc::default());
-        Ok(Arc::new(Slot { slots, held, close, idle_since: Mutex::default() }))
+        Ok(Arc::new(Slot {
+            slots: self.clone(),
+            held,
+            close: Arc::default(),
+            idle_since: Mutex::default(),
+            has_made_room: AtomicBool::new(false),
+        }))
     }
 
-    /// Asks the connection that has been idle for longest to end, if one is idle.
-    pub(crate) fn close_longest_idle(&self) {
-        if let Some((_, close)) = locked(&self.idle).close.pop_first() {
-            close.notify_one();
-        }
+    /// Asks the connection that has been idle for longest to end; false when none is idle.
+    pub(crate) fn close_longest_idle(&self) -> bool {
+        let longest = locked(&self.idle).close.pop_first();
+        longest.map(|(_, close)| close.notify_one()).is_some()
     }
 }
 
 impl Slot {
     /// The connection is there, without a request. On a kept slot, an idle one makes room for it.
     pub(crate) fn opened(&self) {
-        if matches!(*locked(&self.held), Held::Kept(_)) {
-            self.slots.close_longest_idle();
-        }
+        self.make_room();
         self.becomes_idle();
+    }
+
+    /// An idle connection ends, once, in exchange for this one on a kept slot.
+    fn make_room(&self) {
+        let is_kept = matches!(*locked(&self.held), Held::Kept(_));
+        if is_kept && !self.has_made_room.load(Ordering::Relaxed) {
+            self.has_made_room.store(self.slots.close_longest_idle(), Ordering::Relaxed);
+        }
     }
 
     /// The connection has no request.
@@ -116,7 +128,7 @@ impl Slot {
         let permit = match ordinary.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
-                self.slots.close_longest_idle();
+                self.make_room();
                 let waited = tokio::time::timeout(ORDINARY_WAIT_MAX, ordinary.acquire_owned());
                 let Ok(Ok(permit)) = waited.await else { return false };
                 permit
