@@ -1,8 +1,10 @@
 //! Request bodies, read whole within one budget for all that are in flight in the process.
+use crate::buffer::Buffer;
 use crate::error::Refusal;
 use axum::body::Body;
 use baton_common::limits::BODY_BYTES_MAX;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,19 +71,23 @@ impl Drop for Share {
 /// [`Refusal::BodyTooLarge`], [`Refusal::BodyTooSlow`], [`Refusal::BodyBrokenOff`], and
 /// [`Refusal::TooManyBodies`] when the budget is used up.
 pub(crate) async fn read(body: Body, share: &mut Share) -> Result<Bytes, Refusal> {
-    let mut reader = Reader { body, share, whole: BytesMut::new() };
+    let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+    let expected = announced.unwrap_or_default();
+    let mut reader = Reader { body, share, whole: Buffer::new(), expected };
     let whole = async {
         while !reader.progress().await? {}
         Ok(())
     };
     timeout(BODY_READ_MAX, whole).await.map_err(|_| Refusal::BodyTooSlow)??;
-    Ok(reader.whole.freeze())
+    Ok(reader.whole.into_bytes())
 }
 
 struct Reader<'a> {
     body: Body,
     share: &'a mut Share,
-    whole: BytesMut,
+    whole: Buffer,
+    /// The size announced; 0 when there is none.
+    expected: usize,
 }
 
 impl Reader<'_> {
@@ -100,7 +106,8 @@ impl Reader<'_> {
                 return Err(Refusal::BodyTooLarge(BODY_BYTES_MAX));
             }
             self.share.grow(data.len())?;
-            self.whole.extend_from_slice(&data);
+            let added = self.whole.push(&data, self.expected);
+            added.map_err(|_| Refusal::TooManyBodies)?;
         }
         Ok(false)
     }

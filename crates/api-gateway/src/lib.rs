@@ -4,6 +4,7 @@
 //! Serve [`router`] with [`serve()`]. A user interface goes around it:
 //! `ui.fallback_service(gateway)`.
 mod bodies;
+mod buffer;
 mod bulk;
 mod delivery;
 mod envelope;

@@ -154,16 +154,20 @@ impl Orchestrator {
 
     async fn probe(&self) -> HealthReport {
         let pulse = &self.inner.pulse;
+        // Before the empty turn, which is a batch too.
+        let last_batch_ms_ago = pulse.ms_since(&pulse.batch);
         let turn = timeout(PROBE_MAX, self.inner.engine.turn());
         let write = timeout(PROBE_MAX, self.write());
         let (turned, written) = tokio::join!(turn, write);
-        if let Ok(Err(error)) = &written {
+        if let Ok(Err(error)) = &written
+            && pulse.was_healthy.load(Ordering::Relaxed)
+        {
             tracing::warn!(%error, "the database refused a health check's write");
         }
-        let last_batch_ms_ago = pulse.ms_since(&pulse.batch);
         // A turn that is asked for behind much work may take longer; batches end meanwhile.
-        let is_busy = self.inner.engine.is_alive()
-            && last_batch_ms_ago.is_some_and(|ms| is_within(ms, STALL_MAX));
+        let since_batch = pulse.ms_since(&pulse.batch);
+        let is_busy =
+            self.inner.engine.is_alive() && since_batch.is_some_and(|ms| is_within(ms, STALL_MAX));
         let last_round_ms_ago = pulse.ms_since(&pulse.round);
         HealthReport {
             engine_turns: turned.is_ok_and(|turned| turned.is_ok()) || is_busy,
