@@ -75,7 +75,7 @@ mod tests {
     fn pieces_become_the_whole() {
         for expected in [0, 10, PAGES_FROM_BYTES, 4 * PAGES_FROM_BYTES] {
             for piece in [1_000, PAGES_FROM_BYTES - 1, PAGES_FROM_BYTES, PAGES_FROM_BYTES + 1] {
-                let whole: Vec<u8> = (0..3 * PAGES_FROM_BYTES).map(|n| (n % 251) as u8).collect();
+                let whole: Vec<u8> = (0..=250).cycle().take(3 * PAGES_FROM_BYTES).collect();
                 let mut buffer = Buffer::new();
                 for piece in whole.chunks(piece) {
                     buffer.push(piece, expected).unwrap();

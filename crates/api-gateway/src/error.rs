@@ -218,7 +218,7 @@ impl From<Refusal> for ApiError {
             }
         };
         let retryable = status == StatusCode::SERVICE_UNAVAILABLE;
-        Self { detail, retryable, ..Self::new(status, code, message) }
+        Self { retryable, detail, ..Self::new(status, code, message) }
     }
 }
 

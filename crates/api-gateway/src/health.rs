@@ -2,6 +2,7 @@
 use crate::respond::{self, Answer};
 use axum::Router;
 use axum::extract::{FromRef, State};
+use axum::response::Response;
 use axum::routing::get;
 use baton_orchestrator::{HealthReport, Orchestrator};
 use http::StatusCode;
@@ -79,7 +80,7 @@ impl From<HealthReport> for Checkup {
 /// What the process can do; 503 when its engine or its database cannot work.
 async fn health(State(orchestrator): State<Orchestrator>) -> Answer {
     let report = orchestrator.health().await;
-    with_status(respond::json(&Checkup::from(report))?, report.is_healthy())
+    Ok(with_status(respond::json(&Checkup::from(report))?, report.is_healthy()))
 }
 
 /// Whether the process can answer at all, which is so when it answers.
@@ -100,12 +101,12 @@ async fn ready(State(orchestrator): State<Orchestrator>) -> Answer {
     }
     let report = orchestrator.health().await;
     let ready = Ready { ready: report.is_ready(), reasons: report.reasons() };
-    with_status(respond::json(&ready)?, report.is_ready())
+    Ok(with_status(respond::json(&ready)?, report.is_ready()))
 }
 
-fn with_status(mut response: axum::response::Response, is_good: bool) -> Answer {
+fn with_status(mut response: Response, is_good: bool) -> Response {
     if !is_good {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
-    Ok(response)
+    response
 }

@@ -125,15 +125,11 @@ impl Slot {
             return true;
         }
         let ordinary = self.slots.ordinary.clone();
-        let permit = match ordinary.clone().try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                self.make_room();
-                let waited = tokio::time::timeout(ORDINARY_WAIT_MAX, ordinary.acquire_owned());
-                let Ok(Ok(permit)) = waited.await else { return false };
-                permit
-            }
-        };
+        if ordinary.available_permits() == 0 {
+            self.make_room();
+        }
+        let waited = tokio::time::timeout(ORDINARY_WAIT_MAX, ordinary.acquire_owned());
+        let Ok(Ok(permit)) = waited.await else { return false };
         *locked(&self.held) = Held::Ordinary(permit);
         true
     }

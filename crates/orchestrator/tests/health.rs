@@ -1,5 +1,9 @@
 //! Health tells a frozen engine and a database without writes from an idle process.
-#![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests are not seen as tests"
+)]
 mod support;
 
 use baton_orchestrator::{HealthReport, Orchestrator};
