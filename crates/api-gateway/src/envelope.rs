@@ -1,6 +1,7 @@
 //! What surrounds every request: its id, its body read within limits, the error body, and the wall
 //! that a panic does not pass.
 use crate::GatewayOptions;
+use crate::bodies::{self, Budget, Share};
 use crate::error::{ApiError, Refusal};
 use crate::respond::JSON;
 use axum::body::{Body, HttpBody};
@@ -8,25 +9,20 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use baton_common::limits::BODY_BYTES_MAX;
-use bytes::Bytes;
 use futures::FutureExt;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-/// Longest time a request's body may take: the largest body over a line of 5 Mbit/s.
-const BODY_READ_MAX: Duration = Duration::from_mins(1);
 /// Longest request id of a caller that is taken over, bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Longest part of a path that is logged, bytes: any route with ids and names of common lengths.
 const PATH_BYTES_LOGGED_MAX: usize = 256;
 /// When a caller should try again, seconds: a failover's or a restart's order of magnitude.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+pub(crate) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
 
@@ -49,12 +45,14 @@ struct Inner {
     instance: String,
     seed: u64,
     made: AtomicU64,
+    bodies: Arc<Budget>,
 }
 
 impl Envelope {
     pub(crate) fn new(options: &GatewayOptions) -> Self {
         let (instance, seed) = (options.instance.clone(), options.request_id_seed);
-        Self(Arc::new(Inner { instance, seed, made: AtomicU64::new(0) }))
+        let bodies = Budget::new(options.bodies_bytes_max);
+        Self(Arc::new(Inner { instance, seed, made: AtomicU64::new(0), bodies }))
     }
 
     /// The caller's id when it is short and visible, else a new one.
@@ -94,7 +92,9 @@ pub(crate) async fn wrap(
     let id = envelope.request_id(request.headers());
     request.extensions_mut().insert(id.clone());
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let mut response = match readable(request).await {
+    // Given back when the request is done.
+    let mut share = envelope.0.bodies.share();
+    let mut response = match readable(request, &mut share).await {
         Ok(request) => handled(request, next).await,
         Err(refusal) => ApiError::from(refusal).into_response(),
     };
@@ -122,7 +122,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// The request with its body in memory, so that a body nobody wants does not cost the connection.
-async fn readable(request: Request) -> Result<Request, Refusal> {
+async fn readable(request: Request, share: &mut Share) -> Result<Request, Refusal> {
     let target = request.uri().path_and_query().map(http::uri::PathAndQuery::as_str);
     if target.is_some_and(|target| target.contains("%00")) {
         return Err(Refusal::NulCharacter);
@@ -138,17 +138,8 @@ async fn readable(request: Request) -> Result<Request, Refusal> {
     {
         return Err(Refusal::BodyTooLarge(BODY_BYTES_MAX));
     }
-    let bytes = tokio::time::timeout(BODY_READ_MAX, read(body)).await;
-    let bytes = bytes.map_err(|_| Refusal::BodyTooSlow)??;
+    let bytes = bodies::read(body, share).await?;
     Ok(Request::from_parts(parts, Body::from(bytes)))
-}
-
-async fn read(body: Body) -> Result<Bytes, Refusal> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge(BODY_BYTES_MAX)),
-        Err(_) => Err(Refusal::BodyBrokenOff),
-    }
 }
 
 /// One line for each request that fails, whoever is at fault; never with its query, body or message,

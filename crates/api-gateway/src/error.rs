@@ -71,9 +71,18 @@ pub enum Refusal {
     /// Correct the JSON.
     #[error("JSON parse error: {0}")]
     UnreadableBody(String),
+    /// Send JSON of fewer levels.
+    #[error("The JSON is nested deeper than {0} levels")]
+    JsonTooDeep(usize),
     /// Send a smaller body.
     #[error("The request body is larger than {0} bytes")]
     BodyTooLarge(usize),
+    /// Send it again later: the bodies of other requests take all the memory there is for them.
+    #[error("Too many bytes of request bodies are in flight; try again")]
+    TooManyBodies,
+    /// Send it again later, or close connections that are not needed.
+    #[error("Too many connections are open; try again")]
+    TooManyConnections,
     /// Send the body faster.
     #[error("The request body did not arrive in time")]
     BodyTooSlow,
@@ -99,6 +108,12 @@ impl ApiError {
     pub fn broken_rule(path: &str, message: &str, invalid_value: Option<String>) -> Self {
         let (path, message) = (path.to_owned(), message.to_owned());
         let fault = Fault { pointer: String::new(), path, message, invalid_value };
+        OrchestratorError::Faulty(vec![fault]).into()
+    }
+
+    /// A value of a body that must not stand where it does: its JSON pointer and its path.
+    pub fn misplaced(pointer: String, path: String, message: &str) -> Self {
+        let fault = Fault { pointer, path, message: message.to_owned(), invalid_value: None };
         OrchestratorError::Faulty(vec![fault]).into()
     }
 
@@ -194,14 +209,20 @@ impl From<Refusal> for ApiError {
             Refusal::UnreadableBody(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "unreadable_body", None)
             }
+            Refusal::JsonTooDeep(_) => (StatusCode::BAD_REQUEST, "json_too_deep", None),
             Refusal::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", None),
+            Refusal::TooManyBodies => (StatusCode::SERVICE_UNAVAILABLE, "too_many_bodies", None),
+            Refusal::TooManyConnections => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", None)
+            }
             Refusal::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow", None),
             Refusal::BodyBrokenOff => (StatusCode::BAD_REQUEST, "body_broken_off", None),
             Refusal::Internal(detail) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", Some(detail))
             }
         };
-        Self { detail, ..Self::new(status, code, message) }
+        let retryable = status == StatusCode::SERVICE_UNAVAILABLE;
+        Self { retryable, detail, ..Self::new(status, code, message) }
     }
 }
 

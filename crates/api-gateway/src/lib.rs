@@ -3,6 +3,8 @@
 //!
 //! Serve [`router`] with [`serve()`]. A user interface goes around it:
 //! `ui.fallback_service(gateway)`.
+mod bodies;
+mod buffer;
 mod bulk;
 mod delivery;
 mod envelope;
@@ -16,10 +18,12 @@ mod queues;
 mod respond;
 mod search;
 mod serve;
+mod slots;
 mod stall;
 mod start;
 mod task_definitions;
 mod tasks;
+mod texts;
 mod workflow;
 mod workflow_definitions;
 
@@ -34,6 +38,9 @@ use baton_orchestrator::Orchestrator;
 use baton_telemetry::{HttpMetrics, Telemetry};
 use http::{Method, Uri};
 
+/// What [`GatewayOptions::bodies_bytes_max`] is unless it is set, bytes: eight of the largest bodies.
+pub const BODIES_BYTES_MAX_DEFAULT: usize = 8 * baton_common::limits::BODY_BYTES_MAX;
+
 /// What the gateway of one process is told about itself.
 #[derive(Clone, Debug)]
 pub struct GatewayOptions {
@@ -43,6 +50,8 @@ pub struct GatewayOptions {
     pub version: String,
     /// Seed of the request ids that this process makes; random, so that two processes differ.
     pub request_id_seed: u64,
+    /// Most bytes of request bodies in memory at a time; above it requests are refused with 503.
+    pub bodies_bytes_max: usize,
     /// What `GET /metrics` shows; the gateway adds what it records itself.
     pub telemetry: Telemetry,
 }
@@ -75,6 +84,7 @@ where
         .layer((
             measured::MeasuredLayer::new(http),
             axum::middleware::from_fn_with_state(envelope, envelope::wrap),
+            axum::middleware::from_fn(texts::bounded),
         ))
 }
 

@@ -1,26 +1,38 @@
 //! Connections: accepting, bounding and draining them.
-use crate::stall::{Phase, StallGuard};
+use crate::envelope::RETRY_AFTER_SECONDS;
+use crate::error::{ApiError, Refusal};
+use crate::respond::JSON;
+use crate::slots::{Slot, Slots};
+use crate::stall::{Phase, StallGuard, Watched};
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 /// What one listener allows its peers.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at a time; further ones wait in the kernel's backlog.
+    /// Connections at a time. For each above it, the one that is idle for longest is closed; where
+    /// none is idle, it is answered 503.
     pub connections_max: usize,
+    /// Further connections, on which health and metrics are answered when all others are busy; what
+    /// comes above these waits in the kernel's backlog.
+    pub kept_for_health: usize,
     /// Request line and headers, bytes; more is answered 431. So are more than 100 headers.
     pub head_bytes_max: usize,
     /// Time for a request's head once its first byte is there.
@@ -37,6 +49,7 @@ impl ConnectionLimits {
     /// The limits of [`serve()`].
     pub const STANDARD: Self = Self {
         connections_max: 10_000,
+        kept_for_health: 100,
         head_bytes_max: 32 * 1024,
         head_read_max: Duration::from_secs(10),
         idle_max: Duration::from_mins(2),
@@ -63,7 +76,7 @@ pub async fn serve_within(
     limits: ConnectionLimits,
     shutdown: impl Future<Output = ()>,
 ) {
-    let slots = Arc::new(Semaphore::new(limits.connections_max));
+    let slots = Slots::new(limits.connections_max, limits.kept_for_health);
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -81,6 +94,7 @@ pub async fn serve_within(
             }
             Event::Accepted(Err(error)) => {
                 tracing::warn!(%error, "connection not accepted");
+                slots.close_longest_idle();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -93,15 +107,12 @@ pub async fn serve_within(
 /// What wakes the accepting loop.
 enum Event {
     Shutdown,
-    Accepted(io::Result<(TcpStream, OwnedSemaphorePermit)>),
+    Accepted(io::Result<(TcpStream, Arc<Slot>)>),
 }
 
 /// The next connection, once there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+async fn accept(listener: &TcpListener, slots: &Arc<Slots>) -> io::Result<(TcpStream, Arc<Slot>)> {
+    let slot = slots.take().await?;
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, slot))
@@ -121,16 +132,20 @@ async fn connection(
     router: Router,
     limits: ConnectionLimits,
     mut stopping: watch::Receiver<()>,
-    _slot: OwnedSemaphorePermit,
+    slot: Arc<Slot>,
 ) {
     let phase = Phase::default();
     let socket =
         StallGuard::new(stream, phase.clone(), limits.head_read_max, limits.write_stall_max);
+    slot.opened();
+    let (requests, of_requests) = (slot.clone(), phase.clone());
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (router, phase) = (router.clone(), phase.clone());
+        let (router, phase, slot) = (router.clone(), of_requests.clone(), requests.clone());
         async move {
             phase.turn();
-            let response = router.oneshot(request.map(Body::new)).await;
+            slot.becomes_busy();
+            let response = answered(router, request.map(|body| phase.watched(body)), &slot).await;
+            slot.becomes_idle();
             phase.turn();
             response
         }
@@ -142,10 +157,36 @@ async fn connection(
             serving.as_mut().graceful_shutdown();
             serving.await
         }
+        // Nothing of a request has been answered or lost: hyper would wait for the first one.
+        () = slot.closing() => {
+            if phase.is_first() {
+                return;
+            }
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended early");
     }
+}
+
+async fn answered(
+    router: Router,
+    request: http::Request<Watched>,
+    slot: &Slot,
+) -> Result<Response, Infallible> {
+    if slot.admits(request.uri().path()).await {
+        return router.oneshot(request.map(Body::new)).await;
+    }
+    let error = ApiError::from(Refusal::TooManyConnections);
+    let mut response = Response::new(Body::from(error.body("")));
+    *response.status_mut() = error.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    Ok(response)
 }
 
 fn protocol(limits: ConnectionLimits) -> http1::Builder {

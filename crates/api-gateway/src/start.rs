@@ -137,10 +137,12 @@ fn unknown_by_name(
     OrchestratorError::NotFound(message)
 }
 
+/// 0, or less, is no wait.
 fn wait_for(params: &Params) -> Result<Duration, Refusal> {
-    let seconds = params.number::<i64>("waitForSeconds")?.unwrap_or(0);
-    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
-    Ok(Duration::from_secs(seconds.unwrap_or(WAIT_SECONDS_DEFAULT).min(WAIT_SECONDS_MAX)))
+    let seconds = params.number::<i64>("waitForSeconds")?;
+    let seconds =
+        seconds.map_or(WAIT_SECONDS_DEFAULT, |seconds| u64::try_from(seconds).unwrap_or(0));
+    Ok(Duration::from_secs(seconds.min(WAIT_SECONDS_MAX)))
 }
 
 /// What the answer describes; case-sensitive.
@@ -161,10 +163,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_are_bounded_and_zero_means_the_default() {
+    fn waits_are_bounded_and_zero_is_none() {
         for (query, seconds) in [
             ("", 10),
-            ("waitForSeconds=0", 10),
+            ("waitForSeconds=", 10),
+            ("waitForSeconds=0", 0),
+            ("waitForSeconds=-1", 0),
+            ("waitForSeconds=1", 1),
+            ("waitForSeconds=60", 60),
+            ("waitForSeconds=61", 60),
             ("waitForSeconds=3", 3),
             ("waitForSeconds=900", 60),
         ] {

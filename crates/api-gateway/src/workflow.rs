@@ -3,6 +3,7 @@ use crate::error::{ApiError, Refusal};
 use crate::extract::{Json, Params, Segments};
 use crate::respond::{self, Answer};
 use crate::start::start_workflow_by_name;
+use crate::texts::CorrelationIds;
 use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::routing::{delete, get, post, put};
@@ -116,7 +117,7 @@ async fn workflows_by_correlation_ids(
     State(orchestrator): State<Orchestrator>,
     Segments(name): Segments<String>,
     params: Params,
-    Json(correlation_ids): Json<Vec<String>>,
+    Json(CorrelationIds(correlation_ids)): Json<CorrelationIds>,
 ) -> Answer {
     if correlation_ids.len() > BULK_IDS_MAX {
         let message = format!("Cannot read more than {BULK_IDS_MAX} correlation ids at once.");

@@ -135,7 +135,27 @@ impl Call<'_> {
         }
     }
 
+    /// The answer parsed as JSON whatever its status, asked for once: a health check's says why.
+    pub(crate) async fn into_json_of_any_status<T: DeserializeOwned>(
+        self,
+    ) -> Result<T, ClientError> {
+        let (status, body) = self.exchange().await?;
+        let is_success = status.is_success();
+        let refused =
+            |error| if is_success { error } else { ClientError::of_answer(status, &body) };
+        parse(status, &body).map_err(refused)
+    }
+
     async fn try_once(&self) -> Result<(StatusCode, Bytes), ClientError> {
+        let (status, body) = self.exchange().await?;
+        if status.is_success() {
+            Ok((status, body))
+        } else {
+            Err(ClientError::of_answer(status, &body))
+        }
+    }
+
+    async fn exchange(&self) -> Result<(StatusCode, Bytes), ClientError> {
         let url = format!("{}{}", self.client.base, self.target.as_str());
         let mut request = self.client.http.request(self.method.clone(), url).timeout(self.timeout);
         if let Some((body, content_type)) = &self.body {
@@ -145,12 +165,7 @@ impl Call<'_> {
         let broken = |error| ClientError::of_exchange(&error, &self.client.base);
         let response = request.send().await.map_err(broken)?;
         let status = response.status();
-        let body = read_within_limit(response, broken).await?;
-        if status.is_success() {
-            Ok((status, body))
-        } else {
-            Err(ClientError::of_answer(status, &body))
-        }
+        Ok((status, read_within_limit(response, broken).await?))
     }
 }
 

@@ -8,15 +8,18 @@ use serde::{Deserialize, Serialize};
 pub struct Health {
     /// Whether the server can do its work.
     pub healthy: bool,
+    /// What keeps it from its work; empty from servers that do not say.
+    #[serde(default)]
+    pub reasons: Vec<String>,
 }
 
 impl Client {
-    /// Whether the server is well.
+    /// Whether the server is healthy, also when it answers that it is not.
     ///
     /// # Errors
-    /// [`ClientError::Unavailable`].
+    /// [`ClientError::Unavailable`] when it does not answer.
     pub async fn health(&self) -> Result<Health, ClientError> {
-        self.read(Target::new("/health")).into_json().await
+        self.read(Target::new("/health")).into_json_of_any_status().await
     }
 
     /// The server's version.

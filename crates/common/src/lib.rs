@@ -6,6 +6,8 @@ pub mod ids;
 pub mod limits;
 pub mod payload;
 pub mod status;
+pub mod strict;
+pub mod text;
 pub mod time;
 pub mod trace;
 
@@ -13,5 +15,6 @@ pub use definition::{TaskDef, WorkflowDef, WorkflowTask};
 pub use ids::{ExecutionId, SHARDS, TaskId};
 pub use payload::Payload;
 pub use status::{TaskStatus, WorkflowStatus};
+pub use text::TextFault;
 pub use time::Timestamp;
 pub use trace::{SpanId, Trace, TraceId};

@@ -38,13 +38,15 @@ pub const LINEAGE_WIDTH_BITS_MAX: u32 = 20;
 /// Most bytes of inputs, outputs and variables that one execution holds. What one engine keeps of all
 /// of them is bounded too, and one execution must not drive out thousands.
 pub const EXECUTION_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Deepest nesting of objects and lists where JSON is read into our types: the JSON parser's limit.
-pub const JSON_DEPTH_MAX: usize = 128;
+/// Deepest nesting of objects and lists in a request's JSON: a level of steps takes three, so it
+/// leaves room for DEFINITION_DEPTH_MAX of them and for their inputs.
+pub const JSON_DEPTH_MAX: usize = 256;
 /// Stack of a thread that reads definitions, bytes: the deepest nesting of steps and children takes
-/// 2 MiB, and 8 MiB unoptimized. Only what is touched is ever memory.
-pub const READER_STACK_BYTES: usize = 16 * 1024 * 1024;
-/// Largest definition, bytes of JSON.
-pub const DEFINITION_BYTES_MAX: usize = 1024 * 1024;
+/// 4 MiB, and 32 MiB unoptimized. Only what is touched is ever memory.
+pub const READER_STACK_BYTES: usize = 64 * 1024 * 1024;
+/// Largest definition, bytes of JSON with every default written out, which takes 300 bytes of each
+/// task: DEFINITION_TASKS_MAX of them have 500 of their own.
+pub const DEFINITION_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most tasks in one definition, all nesting counted.
 pub const DEFINITION_TASKS_MAX: usize = 5_000;
 /// Deepest nesting of tasks within tasks in one definition.
@@ -53,6 +55,9 @@ pub const DEFINITION_DEPTH_MAX: usize = 64;
 pub const BULK_IDS_MAX: usize = 1_000;
 /// Most results in one page of a search.
 pub const SEARCH_SIZE_MAX: usize = 5_000;
+/// Longest condition, free text or sort order of a search, bytes of UTF-8: some 400 ids. Requests'
+/// heads end at 32 KiB.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Most log lines kept from one update of a task.
 pub const TASK_LOGS_PER_UPDATE_MAX: usize = 10;
 /// Most log lines returned for one task.

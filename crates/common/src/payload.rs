@@ -1,4 +1,5 @@
 //! JSON that passes through the engine without being parsed.
+use crate::strict;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::any::Any;
@@ -90,27 +91,13 @@ impl Payload {
 
     /// Whether objects and lists are nested in more than `levels` levels.
     pub fn is_deeper_than(&self, levels: usize) -> bool {
-        let (mut depth, mut in_text, mut is_escaped) = (0, false, false);
-        for byte in self.get().bytes() {
-            match byte {
-                _ if is_escaped => is_escaped = false,
-                b'\\' => is_escaped = in_text,
-                b'"' => in_text = !in_text,
-                _ if in_text => {}
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' => depth -= 1,
-                _ => {}
-            }
-            if depth > levels {
-                return true;
-            }
-        }
-        false
+        strict::is_deeper_than(self.get().as_bytes(), levels)
     }
 
-    /// The parsed value, with key order kept.
+    /// The parsed value, with key order kept; null when it is nested deeper than
+    /// [`JSON_DEPTH_MAX`](crate::limits::JSON_DEPTH_MAX) levels.
     pub fn to_value(&self) -> serde_json::Value {
-        serde_json::from_str(self.get()).unwrap_or(serde_json::Value::Null)
+        strict::from_str(self.get()).unwrap_or(serde_json::Value::Null)
     }
 }
 

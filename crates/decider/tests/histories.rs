@@ -115,6 +115,9 @@ fn the_manual_quotes_rules_as_the_validation_words_them() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/validation");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let rules = files.filter(|path| path.file_name().is_none_or(|name| name != "tests.rs"));
+    let shared =
+        ["text.rs", "strict.rs"].map(|name| format!("{folder}/../../../common/src/{name}"));
+    let rules = rules.chain(shared.map(Into::into));
     let sources: Vec<String> = rules.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     // A text that goes on in the next line of the source is one text.
     let lines = sources.iter().flat_map(|source| source.split("\\\n"));

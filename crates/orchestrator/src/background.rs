@@ -35,6 +35,7 @@ async fn tick(weak: Weak<Inner>) {
         if let Err(error) = look(&inner, count.is_multiple_of(SLOW_TICKS)).await {
             tracing::warn!(%error, "the database could not be looked into");
         }
+        inner.pulse.round_ended();
     }
 }
 

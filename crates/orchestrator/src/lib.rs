@@ -11,6 +11,7 @@ mod error;
 mod explain;
 mod facade;
 mod handed_out;
+mod health;
 pub mod inspect;
 mod journal;
 mod library;
@@ -25,4 +26,5 @@ pub use error::{Fault, OrchestratorError};
 pub use facade::{
     EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,
 };
+pub use health::HealthReport;
 pub use trace::{Span, Spans, Subject, Tracer};

@@ -4,7 +4,7 @@
 //! is never acted upon: the commit is refused, the mirror refreshed, and everything decided again.
 use crate::journal::fault_in_json;
 use crate::polls::Polls;
-use baton_common::{Payload, TaskDef, WorkflowDef};
+use baton_common::{Payload, TaskDef, WorkflowDef, strict};
 use baton_decider::decide::Surroundings;
 use baton_decider::plan::{Plan, freeze};
 use baton_store::{DefinitionChanges, PlanHash, Revision, Store, StoreError};
@@ -44,7 +44,7 @@ impl Library {
             let versions = self.workflows.entry(name.clone()).or_default();
             match body {
                 Some(body) => {
-                    let definition = serde_json::from_str(body.get()).unwrap_or_default();
+                    let definition = strict::from_str(body.get()).unwrap_or_default();
                     let definition = Arc::new(definition);
                     versions.insert(version, WorkflowEntry { definition, body });
                 }
@@ -59,7 +59,7 @@ impl Library {
         for (name, body) in changes.tasks {
             match body {
                 Some(body) => {
-                    let def = serde_json::from_str(body.get()).unwrap_or_default();
+                    let def = strict::from_str(body.get()).unwrap_or_default();
                     self.tasks.insert(name, (Arc::new(def), body));
                 }
                 None => {
@@ -182,7 +182,7 @@ impl Definitions {
             return Ok(known);
         }
         let body = self.store.load_plan(hash).await?;
-        let definition = serde_json::from_str(body.get())
+        let definition = strict::from_str(body.get())
             .map_err(|error| fault_in_json(&error))
             .map_err(|fault| StoreError::Corrupt(format!("a frozen definition: {fault}")))?;
         let plan = Arc::new(Plan::compile(definition));

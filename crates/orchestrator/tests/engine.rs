@@ -422,7 +422,7 @@ async fn the_engine_ends_with_its_last_handle() {
     let mut faulty = support::faulty::Faulty::new(store());
     let lane = faulty.watch_lane();
     let engine = engine_on(faulty).await;
-    assert!(engine.is_healthy().await);
+    assert!(engine.health().await.is_ready());
     drop(engine);
     let limit = Duration::from_millis(LONG_MS);
     tokio::time::timeout(limit, lane.closed()).await.expect("the lane is dropped");

@@ -108,7 +108,7 @@ async fn answer(method: Method, uri: Uri) -> (StatusCode, String) {
         }
         ("GET", "/health") => (StatusCode::OK, r#"{"healthResults":[],"healthy":true}"#.to_owned()),
         ("GET", "/ill/api/health") => {
-            (StatusCode::SERVICE_UNAVAILABLE, r#"{"healthResults":[],"healthy":false}"#.to_owned())
+            (StatusCode::SERVICE_UNAVAILABLE, r#"{"healthy":false,"reasons":["a","b"]}"#.to_owned())
         }
         ("DELETE", _) => (StatusCode::CONFLICT, r#"{"message":"Cannot terminate"}"#.to_owned()),
         _ => (StatusCode::NOT_FOUND, r#"{"message":"No such thing"}"#.to_owned()),
@@ -164,9 +164,10 @@ async fn exit_codes_tell_scripts_what_happened() {
 async fn health_is_an_exit_code() {
     let server = serve().await;
     let (code, stdout, _) = baton(&["health"], &server).await;
-    assert_eq!((code, stdout), (0, format!("{server}/api is well\n")));
+    assert_eq!((code, stdout), (0, format!("{server}/api is healthy\n")));
     let (code, _, stderr) = baton(&["health"], &format!("{server}/ill")).await;
     assert_eq!(code, 5, "{stderr}");
+    assert!(stderr.contains("is not healthy: a; b"), "{stderr}");
     let (code, _, stderr) = baton(&["health"], "http://127.0.0.1:1").await;
     assert_eq!(code, 5, "{stderr}");
 }

@@ -1,14 +1,18 @@
 //! Request bodies. The envelope has read them whole before a handler runs.
 use crate::error::{ApiError, Refusal};
+use crate::texts::{Bounded, Texts, escaped};
 use axum::extract::{FromRequest, Request};
-use baton_common::Payload;
+use baton_common::limits::JSON_DEPTH_MAX;
+use baton_common::{Payload, strict};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
+use serde_path_to_error::{Path, Segment};
+use std::fmt::Write as _;
 
-/// A body that must be there and be JSON of this shape.
+/// A body that must be there and be JSON of this shape, with no text above its limit.
 pub(crate) struct Json<T>(pub(crate) T);
 
 /// A body that must be a JSON object, kept as the text it is.
@@ -17,11 +21,15 @@ pub(crate) struct JsonObject(pub(crate) Payload);
 /// A body taken as text whatever its content type; one pair of JSON quotes is taken off.
 pub(crate) struct Text(pub(crate) String);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned + Bounded, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        Ok(Self(parsed(&json_bytes(request).await?)?))
+        let body: T = parsed(&json_bytes(request).await?)?;
+        let mut texts = Texts::default();
+        body.bound(&mut texts);
+        texts.answer()?;
+        Ok(Self(body))
     }
 }
 
@@ -34,6 +42,8 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
             Err(Refusal::MissingBody.into())
         } else if payload.is_object() {
             Ok(Self(payload))
+        } else if payload.get().starts_with('[') {
+            Err(ApiError::misplaced(String::new(), String::new(), strict::LIST_REFUSED))
         } else {
             Err(Refusal::UnreadableBody("an object is expected".to_owned()).into())
         }
@@ -45,7 +55,11 @@ impl<S: Send + Sync> FromRequest<S> for Text {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let bytes = some_bytes(request).await?;
-        Ok(Self(unquoted(&String::from_utf8_lossy(&bytes))))
+        let text = unquoted(&String::from_utf8_lossy(&bytes));
+        let mut texts = Texts::default();
+        texts.check("", &text, usize::MAX);
+        texts.answer()?;
+        Ok(Self(text))
     }
 }
 
@@ -79,23 +93,45 @@ fn is_json(media_type: &str) -> bool {
 }
 
 /// Reads JSON; only when that fails, reads it again to find the place of the fault.
-fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let mut again = serde_json::Deserializer::from_slice(bytes);
-        match serde_path_to_error::deserialize::<_, T>(&mut again) {
-            Ok(_) => Refusal::UnreadableBody(error.to_string()),
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if strict::is_deeper_than(bytes, JSON_DEPTH_MAX) {
+        return Err(Refusal::JsonTooDeep(JSON_DEPTH_MAX).into());
+    }
+    strict::read(bytes).map_err(|error| {
+        let mut again = strict::unbounded(bytes);
+        match serde_path_to_error::deserialize::<_, T>(strict::Strict(&mut again)) {
+            Ok(_) => Refusal::UnreadableBody(error.to_string()).into(),
             Err(located) => unreadable(&located),
         }
     })
 }
 
-fn unreadable(located: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
-    let (path, reason) = (located.path().to_string(), located.inner());
-    if path == "." || path == "?" {
-        Refusal::UnreadableBody(reason.to_string())
-    } else {
-        Refusal::UnreadableBody(format!("{path}: {reason}"))
+fn unreadable(located: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
+    let (path, reason) = (located.path().to_string(), located.inner().to_string());
+    let path = if path == "." || path == "?" { String::new() } else { path };
+    if reason.starts_with(strict::LIST_REFUSED) {
+        return ApiError::misplaced(pointer(located.path()), path, strict::LIST_REFUSED);
     }
+    let reason = if path.is_empty() { reason } else { format!("{path}: {reason}") };
+    Refusal::UnreadableBody(reason).into()
+}
+
+/// The place as a JSON pointer.
+fn pointer(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        let written = match segment {
+            Segment::Seq { index } => write!(pointer, "/{index}"),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                write!(pointer, "/{}", escaped(key))
+            }
+            Segment::Unknown => Ok(()),
+        };
+        if written.is_err() {
+            unreachable!("a string takes all that is written");
+        }
+    }
+    pointer
 }
 
 #[cfg(test)]
@@ -105,7 +141,7 @@ mod tests {
     use baton_common::{TaskDef, WorkflowDef};
 
     fn refusal<T: DeserializeOwned>(json: &str) -> String {
-        parsed::<T>(json.as_bytes()).err().map(|refusal| refusal.to_string()).unwrap_or_default()
+        parsed::<T>(json.as_bytes()).err().map(|error| error.message).unwrap_or_default()
     }
 
     #[test]
@@ -154,7 +190,8 @@ mod tests {
         let request = http::Request::post("/").header(CONTENT_TYPE, kind);
         let request = request.body(axum::body::Body::from(body.to_owned())).unwrap();
         T::from_request(request, &()).await.err().map_or_else(String::new, |error| {
-            assert_eq!(error.status.as_u16(), 500);
+            let is_misplaced = error.code == "validation_failed";
+            assert_eq!(error.status.as_u16(), if is_misplaced { 400 } else { 500 });
             error.code.to_owned()
         })
     }
@@ -167,7 +204,7 @@ mod tests {
             ("application/json", "", "missing_body"),
             ("text/plain", "", "missing_body"),
             ("application/json", "null", "missing_body"),
-            ("application/json", "[1]", "unreadable_body"),
+            ("application/json", "[1]", "validation_failed"),
             ("application/json", r#""text""#, "unreadable_body"),
             ("application/x-www-form-urlencoded", "a=1", "unsupported_media_type"),
         ] {

@@ -28,6 +28,11 @@ impl Params {
         Self(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(decoded).collect())
     }
 
+    /// Every parameter with its value, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0
             .iter()

@@ -3,7 +3,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRef;
 use axum::response::Response;
-use baton_api_gateway::{GatewayOptions, router};
+use baton_api_gateway::{BODIES_BYTES_MAX_DEFAULT, GatewayOptions, router};
 use baton_common::api::ErrorBody;
 use baton_orchestrator::Orchestrator;
 use baton_telemetry::Telemetry;
@@ -16,6 +16,7 @@ pub(crate) fn options() -> GatewayOptions {
         instance: "host-1".to_owned(),
         version: "7.7.7".to_owned(),
         request_id_seed: 1,
+        bodies_bytes_max: BODIES_BYTES_MAX_DEFAULT,
         telemetry: Telemetry::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! `/api/metadata`: what is answered and refused.
 use crate::engine::Api;
+use baton_common::limits::{DEFINITION_DEPTH_MAX, READER_STACK_BYTES};
 
 const TASK: &str = r#"[{"name":"pack","retryCount":1,"ownerEmail":"a@example.com"}]"#;
 
@@ -84,4 +85,42 @@ async fn a_definition_of_too_many_levels_is_refused() {
     let body = format!("{}{{}}{}", open.repeat(10_000), "}}]}".repeat(10_000));
     api.shows("register_workflow_too_deep", "POST /api/metadata/workflow", &body).await;
     api.ok("GET /api/metadata/workflow/names", "").await;
+}
+
+/// A definition with forks in forks, so many tasks deep.
+fn forks(depth: usize) -> String {
+    let task = |number: usize, more: &str| {
+        format!(r#"{{"name":"t","taskReferenceName":"t{number}"{more}}}"#)
+    };
+    let nested = (2..=depth).fold(task(1, r#","type":"NOOP""#), |inner, number| {
+        task(number, &format!(r#","type":"SWITCH","evaluatorType":"value-param","expression":"v","decisionCases":{{"c":[{inner}]}}"#))
+    });
+    format!(r#"{{"name":"deep","tasks":[{nested}]}}"#)
+}
+
+/// Goal: the deepest definition is registered, read and started, on a stack as the server's threads
+/// have; one level more is refused by name.
+#[test]
+fn a_definition_is_as_deep_as_its_limit_and_no_deeper() {
+    let story = async || {
+        let api = Api::start().await;
+        let call = "POST /api/metadata/workflow";
+        api.ok(call, &forks(DEFINITION_DEPTH_MAX)).await;
+        api.ok("PUT /api/metadata/workflow", &format!("[{}]", forks(DEFINITION_DEPTH_MAX))).await;
+        api.ok("GET /api/metadata/workflow/deep", "").await;
+        let id = api.started("deep").await;
+        api.ok(&format!("GET /api/workflow/{id}"), "").await;
+        let inline = format!(r#"{{"name":"deep","workflowDef":{}}}"#, forks(DEFINITION_DEPTH_MAX));
+        api.ok("POST /api/workflow", &inline).await;
+        let deeper = forks(DEFINITION_DEPTH_MAX + 1);
+        let (status, _, answer) = api.call(&format!("{call}?overwrite=true"), &deeper).await;
+        let message = format!("the limit is {DEFINITION_DEPTH_MAX}");
+        assert!(status == 400 && answer.contains(&message), "{status} {answer}");
+    };
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(story());
+    };
+    let thread = std::thread::Builder::new().stack_size(READER_STACK_BYTES);
+    thread.spawn(run).unwrap().join().unwrap();
 }

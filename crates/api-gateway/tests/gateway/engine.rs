@@ -33,7 +33,7 @@ impl Api {
     }
 
     /// Sends a call such as `PUT /api/tasks`; its status, media type and body.
-    async fn call(&self, call: &str, body: &str) -> (u16, String, String) {
+    pub(crate) async fn call(&self, call: &str, body: &str) -> (u16, String, String) {
         let (method, path) = call.split_once(' ').unwrap();
         let response = send(&self.gateway, json_request(method, path, body)).await;
         let status = response.status().as_u16();
@@ -78,7 +78,8 @@ impl Api {
             Value::Object(members) => {
                 let members = members.into_iter();
                 let members = members.map(|(name, value)| match name.as_str() {
-                    "queueWaitTime" | "executionTime" => (name, json!("[ms]")),
+                    "queueWaitTime" | "executionTime" | "lastBatchMsAgo" | "lastCommitMsAgo"
+                    | "lastRoundMsAgo" => (name, json!("[ms]")),
                     _ => (self.without_ids(&name), self.redacted(value)),
                 });
                 Value::Object(members.collect())

@@ -48,3 +48,13 @@ async fn a_signal_completes_what_waits() {
     let call = format!("POST /api/tasks/{id}/COMPLETED/signal/sync?returnStrategy=BLOCKING_TASK");
     api.shows("signal_workflow_sync_task", &call, r#"{"by":"ada"}"#).await;
 }
+
+#[tokio::test]
+async fn a_start_that_waits_for_nothing_is_answered_at_once() {
+    let api = Api::start().await;
+    let lone = r#"[{"name":"lone","tasks":[{"name":"x","taskReferenceName":"x"}]}]"#;
+    api.ok("PUT /api/metadata/workflow", lone).await;
+    let call = "POST /api/workflow/execute/lone/1?waitForSeconds=0";
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(5), api.ok(call, "{}")).await;
+    assert!(waited.unwrap().contains("RUNNING"));
+}

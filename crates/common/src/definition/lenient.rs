@@ -2,6 +2,7 @@
 //! written as text and texts as numbers, null for a list or map is an empty one.
 use super::text::Text;
 use crate::Payload;
+use crate::strict::LIST_REFUSED;
 use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
@@ -177,7 +178,7 @@ pub(crate) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Paylo
     } else if payload.is_object() {
         Ok(payload)
     } else {
-        Err(de::Error::custom("an object is expected here"))
+        Err(no_object(&payload))
     }
 }
 
@@ -189,6 +190,11 @@ pub(crate) fn optional_object<'de, D: Deserializer<'de>>(
     match (payload.is_null(), payload.is_object()) {
         (true, _) => Ok(None),
         (false, true) => Ok(Some(payload)),
-        (false, false) => Err(de::Error::custom("an object is expected here")),
+        (false, false) => Err(no_object(&payload)),
     }
+}
+
+fn no_object<E: de::Error>(payload: &Payload) -> E {
+    let is_list = payload.get().starts_with('[');
+    E::custom(if is_list { LIST_REFUSED } else { "an object is expected here" })
 }

@@ -96,7 +96,10 @@ pub struct SchemaDef {
     #[serde(rename = "type", deserialize_with = "lenient::null_as_default")]
     pub schema_type: SchemaType,
     /// The schema itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::optional_object"
+    )]
     pub data: Option<Payload>,
     /// Where it is kept outside.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]

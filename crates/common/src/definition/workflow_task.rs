@@ -4,9 +4,12 @@ use super::step_keys::StepKeys;
 use super::task_def::TaskDef;
 use super::workflow_def::{CacheConfig, WorkflowDef};
 use crate::Payload;
-use crate::limits::JSON_DEPTH_MAX;
+use crate::strict::LIST_REFUSED;
 use indexmap::IndexMap;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
 /// How a JOIN is watched; both mean the same here, since joins are events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,23 +33,33 @@ pub enum InlineDefinition {
 
 impl<'de> Deserialize<'de> for InlineDefinition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let payload = Payload::deserialize(deserializer)?;
-        if payload.is_object() {
-            // The parser below counts from zero again, so its own limit would not add up.
-            if payload.is_deeper_than(JSON_DEPTH_MAX) {
-                return Err(serde::de::Error::custom(format!(
-                    "workflowDefinition is nested deeper than {JSON_DEPTH_MAX} levels"
-                )));
-            }
-            let definition = serde_json::from_str(payload.get());
-            return definition.map(Self::Definition).map_err(serde::de::Error::custom);
+        deserializer.deserialize_any(InlineVisitor)
+    }
+}
+
+struct InlineVisitor;
+
+impl<'de> Visitor<'de> for InlineVisitor {
+    type Value = InlineDefinition;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a definition or an expression")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<InlineDefinition, A::Error> {
+        let definition = WorkflowDef::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(InlineDefinition::Definition(Box::new(definition)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<InlineDefinition, A::Error> {
+        Err(A::Error::custom(LIST_REFUSED))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<InlineDefinition, E> {
+        if text.starts_with("${") && text.ends_with('}') {
+            return Ok(InlineDefinition::Expression(text.to_owned()));
         }
-        match serde_json::from_str::<String>(payload.get()) {
-            Ok(text) if text.starts_with("${") && text.ends_with('}') => Ok(Self::Expression(text)),
-            _ => Err(serde::de::Error::custom(
-                "workflowDefinition is a string, but not a valid DSL string",
-            )),
-        }
+        Err(E::custom("workflowDefinition is a string, but not a valid DSL string"))
     }
 }
 
@@ -95,7 +108,10 @@ pub struct StateChangeEvent {
     )]
     pub event_type: Option<String>,
     /// With what.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "lenient::optional_object"
+    )]
     pub payload: Option<Payload>,
 }
 

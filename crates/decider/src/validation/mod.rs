@@ -11,6 +11,7 @@ mod task_def;
 mod task_type;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod wait;
 
 use baton_common::{TaskDef, WorkflowDef};
@@ -67,6 +68,7 @@ pub fn validate_workflow(
             faults.extend(task_type::faults(step, task_defs));
         }
     }
+    faults.extend(texts::faults(definition, &steps));
     faults.extend(structure::faults(&steps));
     faults.extend(references::duplicates(definition, &steps));
     faults.extend(references::undefined(&steps));

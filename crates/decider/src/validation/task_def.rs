@@ -10,6 +10,7 @@ pub fn validate_task_def(definition: &TaskDef) -> Vec<Fault> {
         let message = "TaskDef name cannot be null or empty";
         faults.push(Fault::of_member("name", message, definition.name.clone()));
     }
+    faults.extend(super::texts::task_def_faults(definition));
     faults.extend(minimum_faults(definition));
     faults.extend(timeout_faults(definition));
     faults

@@ -1,7 +1,10 @@
 //! Each rule with its message, several faults at once, and what Conductor was seen to accept.
 #![expect(clippy::needless_pass_by_value, reason = "`json!` at the call makes a value")]
 use super::{Fault, validate_task_def, validate_workflow};
-use baton_common::limits::{DEFINITION_BYTES_MAX, DEFINITION_DEPTH_MAX, DEFINITION_TASKS_MAX};
+use baton_common::limits::{
+    DEFINITION_BYTES_MAX, DEFINITION_DEPTH_MAX, DEFINITION_TASKS_MAX, IDEMPOTENCY_KEY_BYTES_MAX,
+    NAME_BYTES_MAX, REFERENCE_NAME_BYTES_MAX,
+};
 use baton_common::{TaskDef, WorkflowDef, WorkflowTask};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -394,6 +397,52 @@ fn joins_may_name_steps_that_a_dynamic_fork_makes() {
     assert_eq!(step_faults(json!([fork, join])), [""; 0]);
 }
 
+/// Goal: the limits of tasks and nesting can be reached. Method: ordinary tasks, as many as there may
+/// be and one more; forks and switches as deep as may be and one deeper, as JSON.
+#[test]
+fn the_limits_of_tasks_and_nesting_can_be_reached() {
+    let ordinary = |index: usize| {
+        json!({"name": format!("charge_customer_{index}"), "type": "SIMPLE",
+            "taskReferenceName": format!("charge_customer_ref_{index}"),
+            "description": "Charges the customer's card and reports what the bank answered",
+            "inputParameters": {"customerId": "${workflow.input.customerId}",
+                "orderId": "${workflow.input.order.id}", "amount": "${workflow.input.amount}",
+                "currency": "EUR", "retries": 3, "dryRun": false}})
+    };
+    for (tasks, faulty) in [(DEFINITION_TASKS_MAX, false), (DEFINITION_TASKS_MAX + 1, true)] {
+        let tasks: Vec<Value> = (0..tasks).map(ordinary).collect();
+        assert_eq!(!faults(json!({"name": "W", "tasks": tasks})).is_empty(), faulty);
+    }
+    let run = move || {
+        for branch in ["decisionCases", "forkTasks", "loopOver"] {
+            for (depth, faulty) in [(DEFINITION_DEPTH_MAX, false), (DEFINITION_DEPTH_MAX + 1, true)]
+            {
+                let json = format!(r#"{{"name":"W","tasks":[{}]}}"#, nested(branch, depth));
+                let definition = baton_common::strict::from_str(&json).unwrap();
+                let faults = shown(&validate_workflow(&definition, &|_| None)).join("\n");
+                assert_eq!(faults.contains("the limit is 64"), faulty, "{branch}: {faults}");
+            }
+        }
+    };
+    let stack = baton_common::limits::READER_STACK_BYTES;
+    std::thread::Builder::new().stack_size(stack).spawn(run).unwrap().join().unwrap();
+}
+
+fn nested(branch: &str, depth: usize) -> String {
+    let name = format!(r#""name":"n","taskReferenceName":"r{depth}""#);
+    if depth == 1 {
+        return format!(r#"{{{name},"type":"NOOP"}}"#);
+    }
+    let inner = nested(branch, depth - 1);
+    match branch {
+        "decisionCases" => format!(
+            r#"{{{name},"type":"SWITCH","evaluatorType":"value-param","expression":"v","decisionCases":{{"c":[{inner}]}}}}"#
+        ),
+        "forkTasks" => format!(r#"{{{name},"type":"FORK_JOIN","forkTasks":[[{inner}]]}}"#),
+        _ => format!(r#"{{{name},"type":"DO_WHILE","loopCondition":"","loopOver":[{inner}]}}"#),
+    }
+}
+
 #[test]
 fn limits_are_named_with_their_value() {
     let many: Vec<WorkflowTask> = (0..=DEFINITION_TASKS_MAX)
@@ -418,6 +467,67 @@ fn limits_are_named_with_their_value() {
         " |  | the definition has {bytes} bytes of JSON, the limit is {DEFINITION_BYTES_MAX}"
     );
     assert_eq!(shown(&validate_workflow(&large, &|_| None)), [message]);
+}
+
+/// Goal: each text that a definition fixes has its limit, also in loops and children. Method: a text
+/// at the limit in place of `*`, one above it, one with U+0000, and an expression of any length.
+#[test]
+fn names_and_keys_are_accepted_up_to_their_limit() {
+    let child = json!({"name": "c", "tasks": [step("SIMPLE", json!({"name": "*"}))]});
+    let in_loop = json!({"loopCondition": "", "loopOver": [noop("*")]});
+    for (more, below, limit) in [
+        (json!({"name": "*"}), "/name", NAME_BYTES_MAX),
+        (json!({"taskReferenceName": "*"}), "/taskReferenceName", REFERENCE_NAME_BYTES_MAX),
+        (json!({"type": "*"}), "/type", NAME_BYTES_MAX),
+        (json!({"joinOn": ["*"]}), "/joinOn/0", REFERENCE_NAME_BYTES_MAX),
+        (json!({"taskDefinition": {"name": "*"}}), "/taskDefinition/name", NAME_BYTES_MAX),
+        (json!({"subWorkflowParam": {"name": "*"}}), "/subWorkflowParam/name", NAME_BYTES_MAX),
+        (
+            json!({"subWorkflowParam": {"taskToDomain": {"t": "d,*"}}}),
+            "/subWorkflowParam/taskToDomain/t",
+            NAME_BYTES_MAX,
+        ),
+        (
+            json!({"subWorkflowParam": {"taskToDomain": {"*": "d"}}}),
+            "/subWorkflowParam/taskToDomain/*",
+            NAME_BYTES_MAX,
+        ),
+        (
+            json!({"subWorkflowParam": {"idempotencyKey": "*"}}),
+            "/subWorkflowParam/idempotencyKey",
+            IDEMPOTENCY_KEY_BYTES_MAX,
+        ),
+        (
+            json!({"subWorkflowParam": {"workflowDefinition": child}}),
+            "/subWorkflowParam/workflowDefinition/tasks/0/name",
+            NAME_BYTES_MAX,
+        ),
+        (in_loop, "/loopOver/0/taskReferenceName", REFERENCE_NAME_BYTES_MAX - "__10000".len()),
+    ] {
+        let tasks = json!([step("SIMPLE", more)]).to_string();
+        let with = |text: &str| {
+            let tasks = serde_json::from_str(&tasks.replace('*', text)).unwrap();
+            let faults = faults(json!({"name": "W", "tasks": Value::Array(tasks)}));
+            let faults = faults.into_iter().filter(|fault| {
+                fault.message.contains("UTF-8") || fault.message.contains("U+0000")
+            });
+            faults.map(|fault| fault.pointer).collect::<Vec<_>>()
+        };
+        let text = |bytes: usize| "x".repeat(bytes % 2) + &"é".repeat(bytes / 2);
+        let at = |text: &str| vec![format!("/tasks/0{}", below.replace('*', text))];
+        assert_eq!(with(&text(limit)), [""; 0], "{below}");
+        assert_eq!(with(&text(limit + 1)), at(&text(limit + 1)), "{below}");
+        assert_eq!(with("a\\u0000"), at("a\0"), "{below}");
+    }
+    let expression = format!("${{workflow.input.{}}}", "x".repeat(2000));
+    let named = json!({"name": expression, "subWorkflowParam": {"name": expression}});
+    assert_eq!(step_faults(json!([step("SUB_WORKFLOW", named)])), [""; 0]);
+    let named = json!({"name": "x".repeat(256), "failureWorkflow": "x".repeat(256),
+        "tasks": [noop("r")]});
+    assert_eq!(faults(named).len(), 2);
+    let definition = json!({"name": "x".repeat(256), "isolationGroupId": "\0"});
+    let definition: TaskDef = serde_json::from_value(definition).unwrap();
+    assert_eq!(validate_task_def(&definition).len(), 2);
 }
 
 #[test]

@@ -112,6 +112,9 @@ impl Engine {
     /// batch is halved until that one is alone, so that the others do not suffer from it.
     async fn not_committed(&mut self, mut jobs: Vec<Job>, error: StoreError) {
         tracing::warn!(%error, jobs = jobs.len(), "a batch could not be committed");
+        if !error.is_about_content() {
+            self.parts.pulse.commit_ended(false);
+        }
         if !error.is_about_content() || jobs.len() == 1 {
             return self.refuse_all(jobs, &error.into()).await;
         }
@@ -382,6 +385,7 @@ impl Engine {
 
     /// Everything is durable: remembers, delivers, answers.
     fn committed(&mut self, jobs: Vec<Job>, deciding: Deciding, prepared: Prepared) {
+        self.parts.pulse.commit_ended(true);
         let Prepared { batch: _, cached, held, queued, messages, starts, plans } = prepared;
         for frozen in plans {
             frozen.is_stored.store(true, Ordering::Relaxed);
@@ -572,6 +576,7 @@ fn is_understood(answer: &Result<super::Reply, OrchestratorError>) -> bool {
             | OrchestratorError::TooLarge(_) => true,
             OrchestratorError::Overloaded(_)
             | OrchestratorError::Unavailable(_)
+            | OrchestratorError::TimedOut(_)
             | OrchestratorError::Corrupt(_) => false,
         },
     }

@@ -6,7 +6,7 @@ use super::jobs::{Birth, Definition, Origin, Reply};
 use crate::error::OrchestratorError;
 use crate::library::Frozen;
 use crate::view;
-use baton_common::{ExecutionId, Payload, TaskId};
+use baton_common::{ExecutionId, Payload, TaskId, strict};
 use baton_decider::command::{ChildStart, Command, Letter, News};
 use baton_decider::decide::{Outcome, decide_knowing};
 use baton_decider::json;
@@ -160,7 +160,7 @@ impl Engine {
         let definition = match &start.definition {
             None => Definition::Registered(start.name, start.version),
             Some(body) => {
-                let definition = serde_json::from_str(body.get())
+                let definition = strict::from_str(body.get())
                     .map_err(|error| OrchestratorError::Invalid(error.to_string()))?;
                 Definition::Inline(self.parts.definitions.inline(&batch.snapshot, definition))
             }

@@ -27,6 +27,7 @@ use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::environment::{RunScript, Threads};
 use crate::error::OrchestratorError;
+use crate::health::Pulse;
 use crate::library::Definitions;
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
@@ -91,6 +92,8 @@ pub(crate) enum Work {
     Undelivered(Vec<Message>),
     /// This execution is deleted.
     Forget(ExecutionId),
+    /// Somebody asks whether the engine turns.
+    Turn(oneshot::Sender<()>),
 }
 
 /// A waiting poll.
@@ -194,6 +197,22 @@ impl EngineHandle {
         self.sender.send(work).await.map_err(gone)
     }
 
+    /// Comes back when the engine has taken up what was sent before.
+    ///
+    /// # Errors
+    /// [`OrchestratorError::Unavailable`] when it has ended.
+    pub(crate) async fn turn(&self) -> Result<(), OrchestratorError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Work::Turn(sender)).await?;
+        let ended = |_| OrchestratorError::Unavailable("the engine has ended".into());
+        receiver.await.map_err(ended)
+    }
+
+    /// Works that wait for the engine.
+    pub(crate) fn waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+
     /// Hands a job to the engine and waits for its answer, which comes after the commit.
     pub(crate) async fn ask(
         &self,
@@ -230,6 +249,7 @@ pub(crate) struct EngineParts {
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) tracer: Tracer,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 /// A state in memory, as of a version.
@@ -340,6 +360,7 @@ async fn run(
     while !engine.is_over() {
         let works = engine.next_works().await;
         engine.process(works).await;
+        engine.parts.pulse.batch_ended();
     }
 }
 
@@ -446,6 +467,9 @@ impl Engine {
             }
             Work::Forget(id) => {
                 self.cache.take(id);
+            }
+            Work::Turn(reply) => {
+                let _ = reply.send(());
             }
             Work::Undelivered(messages) => {
                 self.own.extend(messages.into_iter().map(Job::message));

@@ -16,6 +16,7 @@ use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
 use crate::environment::Environment;
 use crate::error::OrchestratorError;
 use crate::handed_out::HandedOut;
+use crate::health::Pulse;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
@@ -53,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) tracer: Tracer,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) pulse: Arc<Pulse>,
     closing: CancellationToken,
     sampled: LastSample,
     environment: Environment,
@@ -166,6 +168,7 @@ impl Orchestrator {
         definitions.refresh().await?;
         let watchers = Arc::new(Watchers::default());
         let admission = Arc::new(Admission::default());
+        let pulse = Arc::new(Pulse::default());
         let engine = engine::spawn(EngineParts {
             store: store.clone(),
             clock: clock.clone(),
@@ -176,6 +179,7 @@ impl Orchestrator {
             watchers: watchers.clone(),
             tracer: tracer.clone(),
             admission: admission.clone(),
+            pulse: pulse.clone(),
         })
         .await?;
         let inner = Arc::new(Inner {
@@ -189,6 +193,7 @@ impl Orchestrator {
             watchers,
             tracer,
             admission,
+            pulse,
             closing: CancellationToken::new(),
             sampled: LastSample::default(),
             salt: (environment.entropy)(),
@@ -198,9 +203,9 @@ impl Orchestrator {
         Ok(Self { inner })
     }
 
-    /// Whether the engine runs and the database answers.
-    pub async fn is_healthy(&self) -> bool {
-        self.inner.engine.is_alive() && self.inner.store.now().await.is_ok()
+    /// Whether the process was asked to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.inner.closing.is_cancelled()
     }
 
     /// Comes back only if the engine has ended by a fault of its own: nothing can be done any more,

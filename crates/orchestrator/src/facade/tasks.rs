@@ -300,6 +300,8 @@ impl Orchestrator {
         }
         let query = WaitQuery::of_polls(task_type);
         let mut polls = self.inner.store.load_waits(&query).await?.polls;
+        // The health check's writes have no task type.
+        polls.retain(|poll| !poll.task_type.is_empty());
         polls.sort_by(|one, other| {
             (&one.task_type, &one.domain).cmp(&(&other.task_type, &other.domain))
         });

@@ -162,6 +162,7 @@ impl Store for Faulty {
     }
 
     async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError> {
+        self.is_there()?;
         self.inner.record_polls(polls).await
     }
 

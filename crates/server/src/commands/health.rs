@@ -13,15 +13,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How to ask.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct HealthOptions {
-    /// Asks again until it is well, for so many seconds
+    /// Asks again until it is healthy, for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
     wait: u64,
 }
 
-/// Asks the server that the settings name. The server asks its database in turn.
+/// Asks the server that the settings name. The server asks its engine and its database in turn.
 ///
 /// # Errors
-/// [`Exit::Unavailable`] when it does not answer, or answers that it is not well, to the last.
+/// [`Exit::Unavailable`] when it does not answer, or answers that it is not healthy, to the last.
 pub(crate) async fn run(
     options: HealthOptions,
     config: &Config,
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     let deadline = Instant::now() + Duration::from_secs(options.wait);
     loop {
         match ask(&client).await {
-            Ok(()) => return output.line(&format!("{} is well", client.base_url())),
+            Ok(()) => return output.line(&format!("{} is healthy", client.base_url())),
             Err(failure) if failure.exit != Exit::Unavailable || Instant::now() >= deadline => {
                 return Err(failure);
             }
@@ -41,8 +41,14 @@ pub(crate) async fn run(
 }
 
 async fn ask(client: &Client) -> Result<(), Failure> {
-    if client.health().await?.healthy {
+    let health = client.health().await?;
+    if health.healthy {
         return Ok(());
     }
-    Err(Failure::new(Exit::Unavailable, format!("{} is not well", client.base_url())))
+    let mut cause = format!("{} is not healthy", client.base_url());
+    for (number, reason) in health.reasons.iter().enumerate() {
+        cause.push_str(if number == 0 { ": " } else { "; " });
+        cause.push_str(reason);
+    }
+    Err(Failure::new(Exit::Unavailable, cause))
 }

@@ -65,6 +65,7 @@ pub(crate) struct EngineConfig {
     pub(crate) database: Database,
     pub(crate) database_pool_size: usize,
     pub(crate) evaluators: usize,
+    pub(crate) bodies_bytes_max: usize,
     pub(crate) task_workers: bool,
 }
 
@@ -132,6 +133,8 @@ const DAY_MS: u64 = 86_400_000;
 const MEMORY_BYTES_LEAST: u64 = 16 * 1024 * 1024;
 /// Most bytes that a limit of the system can name.
 const BYTES_MOST: u64 = i64::MAX as u64;
+/// Bytes of request bodies: from two of the largest to what no machine has to spare.
+const BODIES_BYTES: RangeInclusive<usize> = 64 * 1024 * 1024..=64 * 1024 * 1024 * 1024;
 
 impl Reader<'_> {
     fn config(&mut self) -> Config {
@@ -158,6 +161,7 @@ impl Reader<'_> {
             database: self.value("database-url", Database::Sqlite(PathBuf::new()), database),
             database_pool_size: self.count("database-pool-size", 1..=1000),
             evaluators: self.count("evaluators", 1..=64),
+            bodies_bytes_max: self.count("bodies-bytes-max", BODIES_BYTES),
             task_workers: self.truth("task-workers"),
         }
     }
@@ -328,6 +332,8 @@ mod tests {
         assert!(config.engine.listen.ip().is_loopback());
         assert_eq!(config.engine.database, Database::Sqlite("baton.db".into()));
         assert!(config.worker.command_programs.is_empty());
+        let bodies = baton_api_gateway::BODIES_BYTES_MAX_DEFAULT;
+        assert_eq!(config.engine.bodies_bytes_max, bodies);
         assert_eq!(config.worker.http_reach, Reach::Internal);
         let limits = config.worker.command_limits;
         assert_eq!((limits.cpu_seconds, limits.memory_bytes), (Some(3600), Some(4 << 30)));

@@ -52,7 +52,7 @@ const fn setting(
 }
 
 /// Every setting, in the order of the documentation; all since 0.1.0.
-pub(crate) const SETTINGS: [Setting; 32] = [
+pub(crate) const SETTINGS: [Setting; 33] = [
     setting(
         "listen",
         "127.0.0.1:8080",
@@ -83,6 +83,14 @@ pub(crate) const SETTINGS: [Setting; 32] = [
         "COUNT",
         Scope::Engine,
         "Processes that evaluate scripts, 1 to 64. Too few: long scripts make others wait",
+    ),
+    setting(
+        "bodies-bytes-max",
+        "268435456",
+        "BYTES",
+        Scope::Engine,
+        "Most bytes of request bodies in memory at a time, 67108864 to 68719476736. Too small: callers \
+         with large bodies get 503 and try again; too large: many at once exhaust the memory",
     ),
     setting(
         "task-workers",

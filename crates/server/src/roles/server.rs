@@ -39,7 +39,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
         telemetry.add(&executor.metrics);
     }
     let (stopping, engine) = (stop.clone(), orchestrator.clone());
-    let gateway = router(orchestrator, gateway_options(telemetry));
+    let gateway = router(orchestrator, gateway_options(telemetry, config.engine.bodies_bytes_max));
     let (lost, engine_lost) = oneshot::channel();
     let limits = ConnectionLimits { drain_max: config.drain, ..ConnectionLimits::STANDARD };
     serve_within(listener, gateway, limits, async move {
@@ -157,12 +157,13 @@ fn spawn_executor(
     Ok(Some(Running { task, metrics }))
 }
 
-fn gateway_options(telemetry: Telemetry) -> GatewayOptions {
+fn gateway_options(telemetry: Telemetry, bodies_bytes_max: usize) -> GatewayOptions {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     GatewayOptions {
         instance: host.trim().to_owned(),
         version: VERSION.to_owned(),
         request_id_seed: RandomState::new().hash_one(1),
+        bodies_bytes_max,
         telemetry,
     }
 }
