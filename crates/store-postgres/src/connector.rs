@@ -62,8 +62,8 @@ impl Connector {
             config.application_name("baton");
         }
         // As with libpq, a unix socket has no TLS, whatever the mode.
-        let is_local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
-        config.ssl_mode(if is_local { SslMode::Disable } else { tls.mode().ssl_mode() });
+        let mode = if is_local(&config) { SslMode::Disable } else { tls.mode().ssl_mode() };
+        config.ssl_mode(mode);
         Ok(Self { config, tls: tls.connect().map_err(refused)? })
     }
 
@@ -92,6 +92,12 @@ impl Connector {
     }
 }
 
+/// Whether nothing but unix sockets is named.
+fn is_local(config: &Config) -> bool {
+    let mut hosts = config.get_hosts().iter();
+    config.get_hostaddrs().is_empty() && hosts.all(|host| matches!(host, Host::Unix(_)))
+}
+
 fn may_be_tls(error: &Error) -> bool {
     is_handshake(error) || error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
 }
@@ -99,5 +105,23 @@ fn may_be_tls(error: &Error) -> bool {
 impl deadpool_postgres::Connect for Connector {
     fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
         self.open_driven().boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// TLS that is demanded is left out for nobody but unix sockets.
+    #[test]
+    fn only_unix_sockets_go_without_tls() {
+        let mode = |host: &str| {
+            let url = format!("postgres://u@{host}sslmode=require");
+            Connector::new(&url, "", 1).unwrap().config().get_ssl_mode()
+        };
+        assert_eq!(mode("%2Frun%2Fpostgresql/d?"), SslMode::Disable);
+        for host in ["h/d?", "127.0.0.1/d?", "/d?hostaddr=127.0.0.1&", "%2Frun%2Fpostgresql,h/d?"] {
+            assert_eq!(mode(host), SslMode::Require, "{host}");
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Brings a database to the schema of this build.
 use crate::connector::Connector;
 use crate::error::{store_error, unavailable};
+use crate::liveness::Silence;
 use baton_store::StoreError;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tokio_postgres::Client;
 
 /// Every migration, oldest first. Never edited after a release.
@@ -15,6 +17,9 @@ pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[
 
 /// A migration of a large table may take an hour; a lost connection must not hold it for ever.
 const STATEMENT_TIMEOUT_MS: u32 = 3_600_000;
+
+/// How long the connection may take to come about, at the start of a process.
+const OPEN_MAX: Duration = Duration::from_secs(5);
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +33,9 @@ pub struct MigrationReport {
 /// Applies what is missing, each file in one transaction; processes take turns.
 pub(crate) async fn migrate(url: &str) -> Result<MigrationReport, StoreError> {
     let connector = Connector::new(url, "", STATEMENT_TIMEOUT_MS)?;
-    let (mut client, driver) = connector.open().await.map_err(|error| unavailable(&error))?;
+    let opened = tokio::time::timeout(OPEN_MAX, connector.open()).await;
+    let (mut client, driver) =
+        opened.map_err(|_| Silence::OfServer)?.map_err(|error| unavailable(&error))?;
     let driver = tokio::spawn(driver);
     let report = apply_missing(&mut client).await;
     // The advisory lock ends with the connection: see its end before telling anybody.
