@@ -10,6 +10,7 @@ import shutil
 import sys
 
 import backup
+import citus
 import cluster
 import conformance
 import docs
@@ -38,6 +39,7 @@ SUITES = {
     "faults": (faults.run, ("postgres",)),
     "backup": (backup.run, ("postgres",)),
     "upgrade": (upgrade.run, ("postgres",)),
+    "citus": (citus.run, ("postgres",)),
 }
 
 
