@@ -26,7 +26,8 @@ PROGRAMS = int(os.environ.get("E2E_PROGRAMS", "2000"))
 FIRST_SEED = int(os.environ.get("E2E_PROGRAMS_SEED", "1"))
 # The rest runs in the storm.
 CALM_SHARE = 0.6
-IN_FLIGHT = 300
+# Programs of a storm are started over so many seconds, so that each fault meets some at every stage.
+SPREAD_S = 40
 # From the last thing that was done to a program, on a busy machine.
 CALM_LIMIT_S, STORMY_LIMIT_S = 40, 60
 FAULT_EARLIEST_S, FAULT_LATEST_S = 0.5, 2.0
@@ -46,16 +47,16 @@ def run(place, results):
                 judge_round(place, results, [generate.program(seed) for seed in share], stormy)
 
 
-def judge_round(place, results, programs, stormy):
+def judge_round(place, results, programs, stormy, faults=()):
     """Runs them and reports: a line for the round, and one for each program that failed."""
     began = time.monotonic()
-    runs, faults, storm = play(place, programs, stormy)
+    runs, wrong, storm = play(place, programs, stormy, faults)
     kind, failed = "stormy" if stormy else "calm", [one for one in runs if one.faults]
     for one in failed[:TOLD_MOST]:
         results.fail(f"{place.store} program {one.program['seed']}, {kind}", told(place.store, one, stormy))
     for one in failed[TOLD_MOST:]:
         results.fail(f"{place.store} program {one.program['seed']}, {kind}", one.faults[0])
-    for fault in sorted(set(faults))[:TOLD_MOST]:
+    for fault in sorted(set(wrong))[:TOLD_MOST]:
         results.fail(f"{place.store} programs, {kind}", fault)
     foretold = [one for one in runs if one.outcome and not one.operated]
     disturbed = sum(one.disturbed for one in foretold)
@@ -66,14 +67,15 @@ def judge_round(place, results, programs, stormy):
           f"{storm.counts() if storm else 'no faults'} ({time.monotonic() - began:.1f} s)", flush=True)
 
 
-def play(place, programs, stormy, limit_s=None):
+def play(place, programs, stormy, faults=(), limit_s=None):
     """Runs programs on a site of their own; (their runs, the faults of the whole, the storm)."""
     runs = [drive.Run(program, foretold(program)) for program in programs]
     ground = site.Site(place, stormy)
     storm = None
     try:
-        driver = drive.Driver(ground, runs, IN_FLIGHT, limit_s or (STORMY_LIMIT_S if stormy else CALM_LIMIT_S))
-        storm = Storm(ground, driver, programs[0]["seed"]) if stormy else None
+        limit_s = limit_s or (STORMY_LIMIT_S if stormy else CALM_LIMIT_S)
+        driver = drive.Driver(ground, runs, limit_s, SPREAD_S if stormy and len(runs) > 1 else 0)
+        storm = Storm(ground, driver, programs[0]["seed"], faults) if stormy else None
         done = driver.run()
         if storm:
             storm.stop()
@@ -95,24 +97,24 @@ def foretold(program):
 class Storm:
     """Faults one after the other, while programs run."""
 
-    def __init__(self, ground, driver, seed):
+    def __init__(self, ground, driver, seed, chosen):
         self.ground, self.driver, self.chance, self.seen = ground, driver, random.Random(seed), {}
+        self.faults = {name: fault for name, fault in site.faults_of(ground).items() if name in chosen or not chosen}
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.blow, daemon=True)
         self.thread.start()
 
     def blow(self):
         """Each fault in turn, in a new order each time, until nothing is left to be started."""
-        faults = site.faults_of(self.ground)
         while True:
-            for name in self.chance.sample(sorted(faults), len(faults)):
+            for name in self.chance.sample(sorted(self.faults), len(self.faults)):
                 if self.stopping.wait(self.chance.uniform(FAULT_EARLIEST_S, FAULT_LATEST_S)):
                     return
-                if not self.driver.waiting and self.seen.keys() == faults.keys():
+                if not self.driver.waiting and self.seen.keys() == self.faults.keys():
                     return
                 self.driver.quiet_since = float("inf")
                 try:
-                    faults[name](self.ground, self.chance)
+                    self.faults[name](self.ground, self.chance)
                 except (AssertionError, OSError) as error:
                     self.driver.site_faults.append(f"{name}: {error}")
                 self.seen[name] = self.seen.get(name, 0) + 1
@@ -135,18 +137,25 @@ def told(store, one, stormy):
 def shrunk(place, program, stormy):
     """The smallest program found that fails too. All cuts of a round run at once."""
     best = program
+    wanted = kind_of(play(place, [program], stormy, limit_s=SHRINK_LIMIT_S)[0][0])
+    assert wanted, "it does not fail"
     for _ in range(SHRINK_ROUNDS):
         candidates = shrink.smaller(best)[:SHRINK_AT_ONCE]
         named = [shrink.renamed(one, f"p{program['seed']}v{number}") for number, one in enumerate(candidates)]
         if not named:
             break
-        runs, _, _ = play(place, named, stormy, SHRINK_LIMIT_S)
-        failing = [one.program for one in runs if one.faults]
+        runs, _, _ = play(place, named, stormy, limit_s=SHRINK_LIMIT_S)
+        failing = [one.program for one in runs if kind_of(one) == wanted]
         if not failing:
             break
         best = min(failing, key=lambda one: len(json.dumps(one)))
         print(f"fails with {len(json.dumps(best))} characters", flush=True)
     return best
+
+
+def kind_of(run):
+    """Whether it failed by its end, or by never coming to one; `None` when it did not fail."""
+    return ("late" if drive.LATE in run.faults[0] else "wrong") if run.faults else None
 
 
 def main():
@@ -156,6 +165,7 @@ def main():
     parser.add_argument("--from", dest="first", type=int, default=FIRST_SEED, help="the first of many seeds")
     parser.add_argument("--count", type=int, default=PROGRAMS, help="how many seeds")
     parser.add_argument("--stormy", action="store_true", help="with faults")
+    parser.add_argument("--fault", action="append", default=[], help="only this fault, as the closing line of a run names it; may be repeated")
     parser.add_argument("--shrink", action="store_true", help="look for a smaller program that fails too")
     options = parser.parse_args()
     places.WORK.mkdir(exist_ok=True)
@@ -167,7 +177,7 @@ def main():
             best = shrunk(place, generate.program(seeds[0]), options.stormy)
             print(json.dumps(best, indent=1))
             sys.exit(0)
-        judge_round(place, results, [generate.program(seed) for seed in seeds], options.stormy)
+        judge_round(place, results, [generate.program(seed) for seed in seeds], options.stormy, options.fault)
     finally:
         place.close()
     sys.exit(0 if results.close() else 1)

@@ -6,11 +6,12 @@ import threading
 import time
 import urllib.parse
 
-from harness import api
+from harness import api, waiting
 
-from . import judge, oracle, workers
+from . import generate, judge, oracle, workers
 from .calls import Calls, Unanswered
 
+IN_FLIGHT = 300
 POLL_COUNT, POLL_MS = 100, 400
 REPORTERS, PEOPLE, STARTERS, CHECKERS = 6, 2, 3, 3
 LOOK_S = 0.4
@@ -21,6 +22,7 @@ LEASE_SLACK_S = 0.1
 # A refusal of these says "not in this state"; Conductor has it so.
 REFUSED_500 = ("resume", "skip")
 DEAD_WAIT_S = 3
+LATE = "did not end within"
 
 
 class Run:
@@ -49,8 +51,9 @@ def asks_people(definition):
 class Driver:
     """All programs of one round on one site."""
 
-    def __init__(self, site, runs, in_flight, limit_s):
-        self.site, self.limit_s, self.in_flight = site, limit_s, in_flight
+    def __init__(self, site, runs, limit_s, spread_s=0):
+        """Starts them within `spread_s` at the earliest, and `IN_FLIGHT` at once at most."""
+        self.site, self.limit_s, self.spread_s, self.began = site, limit_s, spread_s, time.monotonic()
         self.waiting, self.open, self.done = list(reversed(runs)), {}, []
         self.lock, self.stopping = threading.Lock(), threading.Event()
         self.reports, self.checks, self.starts = queue.Queue(), queue.Queue(), queue.Queue()
@@ -70,6 +73,7 @@ class Driver:
             while len(self.done) < self.total:
                 self.look()
                 self.stopping.wait(LOOK_S)
+            self.see_the_rest_end()
         finally:
             self.stopping.set()
         for thread in threads:
@@ -103,7 +107,7 @@ class Driver:
                 self.finish(run, [str(error)])
 
     def start(self, calls, run):
-        registered = calls.expect("PUT", "/metadata/workflow", run.program["workflows"])
+        registered = calls.expect("PUT", "/metadata/workflow", generate.definitions_of(run.program))
         assert not registered["bulkErrorResults"], f"{run.name}: {registered}"
         inputs = {**run.program["input"], "stub": self.site.stub_url()}
         run.id = calls.expect("POST", "/workflow", {
@@ -207,17 +211,15 @@ class Driver:
     def look(self):
         """Who is open; who has ended is checked, who waits for people is served, who is late is given up."""
         with self.lock:
-            while self.waiting and len(self.open) < self.in_flight:
+            while self.waiting and len(self.open) < IN_FLIGHT and self.may_start():
                 run = self.waiting.pop()
                 self.open[run.name] = run
                 self.starts.put(run)
             asked = [run for run in self.open.values() if run.id and not run.operations_left]
         calls = Calls(self.site.api_urls, next(self.order))
         asked_at = time.monotonic()
-        query = urllib.parse.quote(f'correlationId = "{CORRELATION}" AND status IN (RUNNING,PAUSED)')
-        found = calls.expect("GET", f"/workflow/search?size={SEARCH_MOST}&query={query}")["results"]
         still = {}
-        for one in found:
+        for one in self.open_executions(calls):
             still.setdefault(one["workflowType"].split("_")[0], []).append(one)
         for run in asked:
             if run.name not in still:
@@ -228,6 +230,26 @@ class Driver:
                 self.give_up(calls, run, still[run.name])
         for run in list(self.open.values()):
             self.serve(calls, run, still.get(run.name, ()))
+
+    @staticmethod
+    def open_executions(calls):
+        """What the search says of every execution of programs that has not ended, children and failure workflows included."""
+        query = urllib.parse.quote(f'correlationId = "{CORRELATION}" AND status IN (RUNNING,PAUSED)')
+        return calls.expect("GET", f"/workflow/search?size={SEARCH_MOST}&query={query}")["results"]
+
+    def see_the_rest_end(self):
+        """What programs started and did not wait for must end too."""
+        calls = Calls(self.site.api_urls)
+        try:
+            waiting.until(lambda: not self.open_executions(calls), self.limit_s, "what programs started ends")
+        except waiting.Late as late:
+            left = [f"{one['workflowType']} {one['workflowId']}" for one in self.open_executions(calls)]
+            self.site_faults.append(f"{late}: {left[:10]}")
+
+    def may_start(self):
+        """Whether it is the next one's turn."""
+        begun = self.total - len(self.waiting)
+        return begun * self.spread_s <= (time.monotonic() - self.began) * self.total
 
     def serve(self, calls, run, executions):
         """What people do for a program without being told: they answer what waits for them, and let go on what was paused."""
@@ -245,7 +267,7 @@ class Driver:
 
     def give_up(self, calls, run, executions):
         """Says what it waits for, and ends it so that it disturbs nobody."""
-        words = [f"did not end within {self.limit_s} s"]
+        words = [f"{LATE} {self.limit_s} s"]
         for one in executions[:4]:
             status, said = calls.call("GET", f"/workflow/{one['workflowId']}/explain")
             sentence = said.get("sentence") if status == 200 else said

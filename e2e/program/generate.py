@@ -17,6 +17,8 @@ SIZES = (3, 5, 8, 12, 18, 30)
 SIZE_WEIGHTS = (20, 25, 25, 18, 9, 3)
 OPERATED_SHARE = 0.25
 OPERATIONS = ("pause", "resume", "terminate", "retry", "restart", "rerun", "rerun-task", "skip", "decide", "reset", "signal")
+# Stands in a program for the definition of the child that the step names, written inside the step.
+INLINE = "inline"
 LEAF, FAILURE = "prog_leaf", "prog_failure"
 CONTAINERS = {"switch": 3, "decision": 1, "loop": 4, "fork": 4, "dynamic-fork": 2, "child": 3, "race": 0.4}
 LEAVES = {"simple": 8, "wait": 3, "signal": 1.2, "human": 0.8, "inline": 4, "lambda": 0.5, "jq": 4, "set": 2, "dynamic": 1,
@@ -34,6 +36,19 @@ def common_workflows():
     told = [{"name": workers.STEADY, "taskReferenceName": "told", "type": "SIMPLE",
              "inputParameters": {"do": {"kind": "complete"}, "n": 1}}]
     return [workflow(LEAF, leaf), workflow(FAILURE, told)]
+
+
+def definitions_of(program):
+    """The definitions of a program as they are registered, with the children that are written inside a step."""
+    by_name = {definition["name"]: definition for definition in program["workflows"]}
+
+    def written(value):
+        if isinstance(value, dict):
+            inner = by_name[value["name"]] if value.get("workflowDefinition") == INLINE else None
+            return {key: written(inner if inner and key == "workflowDefinition" else one) for key, one in value.items()}
+        return [written(one) for one in value] if isinstance(value, list) else value
+
+    return [written(definition) for definition in program["workflows"]]
 
 
 def workflow(name, tasks, **members):
@@ -302,7 +317,7 @@ class Maker:
         self.children[place] = definition
         parameters = {"name": name, "version": 1}
         if self.random.random() < 0.3:
-            parameters["workflowDefinition"] = definition
+            parameters["workflowDefinition"] = INLINE
         step = self.task("SUB_WORKFLOW", subWorkflowParam=parameters, inputParameters={
             "n": self.number(scope), "list": self.random.choice(([], [4], [5, 6], "${workflow.input.list}")),
             "stub": "${workflow.input.stub}"})

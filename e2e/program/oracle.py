@@ -43,6 +43,7 @@ class Node:
     output: object = ANY
     child: object = None
     permissive: bool = False
+    loops: int = 0  # how many are around it
     branch: bool = False  # of a dynamic fork: no definition has it
     dropped: bool = False  # by keepLastN
 
@@ -141,7 +142,7 @@ class Walk:
 
     def node(self, task, mask, path, **members):
         base = task["taskReferenceName"]
-        node = Node("__".join((base, *map(str, path))), base, len(self.nodes), mask, **members)
+        node = Node("__".join((base, *map(str, path))), base, len(self.nodes), mask, loops=len(path), **members)
         self.nodes.append(node)
         self.latest.setdefault(base, []).append(node)
         return node
@@ -352,7 +353,7 @@ class Walk:
             mask, alive = self.iteration(task, mask, (*path, iteration))
             if not alive:
                 return mask, False
-            output[str(iteration)] = {one.base: one.output for one in self.nodes[first:] if not one.branch}
+            output[str(iteration)] = {one.base: one.output for one in self.nodes[first:] if one.loops == len(path) + 1 and not one.branch}
             self.keep_last(task, output, iteration, len(path))
             if not self.goes_on(task, ref, iteration, items):
                 node.before = mask
