@@ -18,6 +18,7 @@ import faults
 import first_run
 import manifests
 import monitoring
+import programs
 import real_clients
 import self_test
 import upgrade
@@ -34,6 +35,7 @@ SUITES = {
     "python": (real_clients.run_python, setting.STORES),
     "javascript": (real_clients.run_javascript, setting.STORES),
     "rust": (real_clients.run_rust, ("postgres",)),
+    "programs": (programs.run, setting.STORES),
     "cluster": (cluster.run, ("postgres",)),
     "monitoring": (monitoring.run, ("postgres",)),
     "faults": (faults.run, ("postgres",)),

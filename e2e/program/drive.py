@@ -33,19 +33,23 @@ class Run:
         self.name = program["workflows"][0]["name"]
         self.id, self.faults, self.disturbed = None, [], False
         self.started, self.last_operation, self.operations_left = None, 0, len(program["operations"])
-        self.waiting_types = {definition["name"] for definition in program["workflows"] if asks_people(definition)}
+        self.waiting_types = {definition["name"] for definition in program["workflows"] if asks_people(definition, self.operated)}
 
     @property
     def operated(self):
         return bool(self.program["operations"])
 
 
-def asks_people(definition):
-    """Whether one of its steps waits for somebody."""
-    return any(task["type"] == "HUMAN" or (task["type"] == "WAIT" and not task.get("inputParameters"))
-               for task in oracle.steps(definition["tasks"])) or any(
-        one["type"] in ("HUMAN", "WAIT") for fork in oracle.steps(definition["tasks"]) if fork["type"] == "FORK_JOIN_DYNAMIC"
-        for one in fork["inputParameters"].get("tasks", ()))
+def asks_people(definition, operated):
+    """Whether one of its steps waits for somebody; where people operate, they may have skipped what ends an hour's wait."""
+    return any(task["type"] == "HUMAN" or (task["type"] == "WAIT" and waits_for_people(task.get("inputParameters"), operated))
+               for task in oracle.steps(definition["tasks"]))
+
+
+def waits_for_people(inputs, operated):
+    """Whether a WAIT with this input is for people to end."""
+    duration, until = (inputs or {}).get("duration"), (inputs or {}).get("until")
+    return (not duration and not until) or (operated and duration == "1 hour")
 
 
 class Driver:
@@ -260,8 +264,9 @@ class Driver:
                 continue
             execution = self.read(calls, one["workflowId"]) or {}
             for task in execution.get("tasks", []):
-                inputs = task.get("inputData") or {}
-                asks = task["taskType"] == "HUMAN" or (task["taskType"] == "WAIT" and not inputs.get("duration") and not inputs.get("until"))
+                people_end_all = run.operated and not run.operations_left
+                asks = task["taskType"] == "HUMAN" or (
+                    task["taskType"] == "WAIT" and waits_for_people(task.get("inputData"), people_end_all))
                 if asks and task["status"] == "IN_PROGRESS":
                     calls.call("POST", f"/tasks/{one['workflowId']}/{task['referenceTaskName']}/COMPLETED", dict(workers.PERSON_SAYS))
 

@@ -31,9 +31,11 @@ class Relay:
 
     def __init__(self, target):
         self.port = processes.free_port()
-        self.child = subprocess.Popen(
-            [sys.executable, PROXY, str(self.port), str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            preexec_fn=processes.die_with_parent)
+        places.LOGS.mkdir(parents=True, exist_ok=True)
+        with open(places.LOGS / "relays.log", "ab") as log:
+            self.child = subprocess.Popen(
+                [sys.executable, PROXY, str(self.port), str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                text=True, preexec_fn=processes.die_with_parent)
         assert self.child.stdout.readline() == "ready\n", "the relay does not start"
 
     def tell(self, command):
