@@ -63,10 +63,12 @@ def judge_round(place, results, programs, stormy, faults=()):
     foretold = [one for one in runs if one.outcome and not one.operated]
     disturbed = sum(one.disturbed for one in foretold)
     if disturbed > DISTURBED_MOST * max(len(foretold), 1):
-        results.fail(f"{place.store} programs, {kind}", f"faults changed {disturbed} of {len(foretold)} programs: too few were tested")
+        words = f"faults changed {disturbed} of {len(foretold)} programs: too few were tested"
+        results.fail(f"{place.store} programs, {kind}", words)
     results.count(len(runs) - len(failed))
-    print(f"ok      {place.store}: {len(runs) - len(failed)} of {len(runs)} programs, {kind}: {len(foretold) - disturbed} as foretold, "
-          f"{storm.counts() if storm else 'no faults'} ({time.monotonic() - began:.1f} s)", flush=True)
+    counts = f"{len(runs) - len(failed)} of {len(runs)} programs, {kind}, {len(foretold) - disturbed} of them foretold"
+    seconds = time.monotonic() - began
+    print(f"ok      {place.store}: {counts}, {storm.counts() if storm else 'no faults'} ({seconds:.1f} s)", flush=True)
 
 
 def play(place, programs, stormy, faults=(), limit_s=None):
@@ -172,7 +174,8 @@ def main():
     parser.add_argument("--from", dest="first", type=int, default=FIRST_SEED, help="the first of many seeds")
     parser.add_argument("--count", type=int, default=PROGRAMS, help="how many seeds")
     parser.add_argument("--stormy", action="store_true", help="with faults")
-    parser.add_argument("--fault", action="append", default=[], help="only this fault, as the closing line of a run names it; may be repeated")
+    parser.add_argument(
+        "--fault", action="append", default=[], help="only this fault, as docs/reliability.md names it; may be repeated")
     parser.add_argument("--shrink", action="store_true", help="look for a smaller program that fails too")
     options = parser.parse_args()
     places.WORK.mkdir(exist_ok=True)

@@ -141,7 +141,8 @@ class Driver:
         lease_s, now = task.get("responseTimeoutSeconds") or self.site.lease_s, time.monotonic()
         before = self.held.get(task["taskId"])
         if before and now < before - LEASE_SLACK_S:
-            self.note(task, f"{task['referenceTaskName']} {task['taskId']} handed out again {before - now:.2f} s before its lease ended")
+            name = f"{task['referenceTaskName']} {task['taskId']}"
+            self.note(task, f"{name} handed out again {before - now:.2f} s before its lease ended")
         self.held[task["taskId"]] = sent + lease_s
         status, output, after_s = workers.answer(task["inputData"], task.get("retryCount", 0), task.get("pollCount", 1))
         if status is None:
@@ -268,7 +269,8 @@ class Driver:
                 asks = task["taskType"] == "HUMAN" or (
                     task["taskType"] == "WAIT" and waits_for_people(task.get("inputData"), people_end_all))
                 if asks and task["status"] == "IN_PROGRESS":
-                    calls.call("POST", f"/tasks/{one['workflowId']}/{task['referenceTaskName']}/COMPLETED", dict(workers.PERSON_SAYS))
+                    path = f"/tasks/{one['workflowId']}/{task['referenceTaskName']}/COMPLETED"
+                    calls.call("POST", path, dict(workers.PERSON_SAYS))
 
     def give_up(self, calls, run, executions):
         """Says what it waits for, and ends it so that it disturbs nobody."""

@@ -85,7 +85,8 @@ class Maker:
 
     def operations(self):
         moments = sorted(round(self.random.uniform(0, 4), 2) for _ in range(self.random.randrange(1, 6)))
-        return [{"after_s": moment, "do": self.random.choice(OPERATIONS), "pick": self.random.randrange(1000)} for moment in moments]
+        return [{"after_s": moment, "do": self.random.choice(OPERATIONS), "pick": self.random.randrange(1000)}
+                for moment in moments]
 
     def workflow(self, name, scope):
         scope.numbers = ["${workflow.input.n}", "${workflow.input.none}"]
@@ -212,7 +213,8 @@ class Maker:
     def make_switch(self, scope):
         if self.random.random() < 0.5:
             source = self.random.choice(list(scripts.CASES))
-            members, names = {"evaluatorType": self.random.choice(("javascript", "graaljs")), "expression": source}, scripts.CASES_OF[source]
+            members = {"evaluatorType": self.random.choice(("javascript", "graaljs")), "expression": source}
+            names = scripts.CASES_OF[source]
             inputs = {"n": self.number(scope)}
         else:
             members, names = {"evaluatorType": "value-param", "expression": "case"}, ("0", "1", "2", "null")
@@ -226,7 +228,10 @@ class Maker:
             "DECISION", caseValueParam="case", inputParameters={"case": self.number(scope)}, **self.cases(scope, names)))
 
     def cases(self, scope, names):
-        """Some of the cases, and perhaps what is done in any other. What a branch wrote may be read later: null if it did not run."""
+        """Some of the cases, and perhaps what is done in any other.
+
+        What a branch wrote may be read later: it is null if the branch did not run.
+        """
         chosen = self.random.sample(names, self.random.randrange(1, min(3, len(names)) + 1))
         found = {"decisionCases": {}, "defaultCase": []}
         written = []

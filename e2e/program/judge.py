@@ -45,8 +45,9 @@ def against(read, execution, outcome, ending, stormy):
     output = {key: value for key, value in (execution.get("output") or {}).items() if key != OF_FAILURE}
     if not equal(ending.output, output):
         yield f"output: expected {ending.output}, got {output}"
-    if len(outcome.endings) == 1 and ending.status == "COMPLETED" and not equal(outcome.variables, execution.get("variables") or {}):
-        yield f"variables: expected {outcome.variables}, got {execution.get('variables')}"
+    variables = execution.get("variables") or {}
+    if len(outcome.endings) == 1 and ending.status == "COMPLETED" and not equal(outcome.variables, variables):
+        yield f"variables: expected {outcome.variables}, got {variables}"
 
 
 def against_task(read, tasks, node, certain, stormy):
@@ -150,9 +151,9 @@ def faults_of(execution, operated):
 
 def faults_of_join(join, latest, operated):
     """A JOIN that went on before one of its branches had ended."""
-    suffix = join["referenceTaskName"].partition("__")[1:]
+    iteration = "".join(join["referenceTaskName"].partition("__")[1:])  # of the loop that both are in
     for ref in (join.get("inputData") or {}).get("joinOn") or []:
-        task = latest.get(ref) or latest.get(ref + "".join(("__", join["referenceTaskName"].partition("__")[2])) if suffix[0] else ref)
+        task = latest.get(ref) or latest.get(ref + iteration)
         if task is None:
             continue
         if task["status"] in OPEN_TASK:

@@ -102,8 +102,8 @@ class Walk:
         if not alive:
             raise AssertionError(f"{self.definition['name']}: would never end")
         status = "FAILED" if self.permissive_failure else "COMPLETED"
-        everything = (1 << len(self.nodes)) - 1
-        return Outcome(self.nodes, [Ending(status, everything, self.output_at(None, None))], self.variables, self.definition["name"])
+        ending = Ending(status, (1 << len(self.nodes)) - 1, self.output_at(None, None))
+        return Outcome(self.nodes, [ending], self.variables, self.definition["name"])
 
     def output_at(self, fatal, own):
         """The execution's output, where it ended with this node (None: with all of them)."""
@@ -202,7 +202,8 @@ class Walk:
 
     def do_lambda(self, task, mask, path):
         inputs = self.resolve(task["inputParameters"])
-        return self.script(task, mask, path, inputs, lambda: {"result": scripts.LAMBDA[inputs["scriptExpression"]](inputs)}, "FAILED")
+        body = scripts.LAMBDA[inputs["scriptExpression"]]
+        return self.script(task, mask, path, inputs, lambda: {"result": body(inputs)}, "FAILED")
 
     def do_json_jq_transform(self, task, mask, path):
         inputs = self.resolve(task["inputParameters"])
@@ -353,7 +354,8 @@ class Walk:
             mask, alive = self.iteration(task, mask, (*path, iteration))
             if not alive:
                 return mask, False
-            output[str(iteration)] = {one.base: one.output for one in self.nodes[first:] if one.loops == len(path) + 1 and not one.branch}
+            output[str(iteration)] = {one.base: one.output for one in self.nodes[first:]
+                                      if one.loops == len(path) + 1 and not one.branch}
             self.keep_last(task, output, iteration, len(path))
             if not self.goes_on(task, ref, iteration, items):
                 node.before = mask
@@ -459,9 +461,14 @@ def steps(tasks):
     """Every step of a list, those within others included."""
     for task in tasks:
         yield task
-        inner = [*task.get("decisionCases", {}).values(), task.get("defaultCase", []), *task.get("forkTasks", []), task.get("loopOver", [])]
-        for part in inner:
+        for part in parts(task):
             yield from steps(part)
+
+
+def parts(task):
+    """The lists of steps that a step holds."""
+    return [*task.get("decisionCases", {}).values(), task.get("defaultCase", []), *task.get("forkTasks", []),
+            task.get("loopOver", [])]
 
 
 def references(tasks):

@@ -31,7 +31,7 @@ def cuts(program):
                 del candidate["workflows"][number][member]
                 yield candidate
         for place in range(count(definition["tasks"])):
-            for replace in (take_out, put_inside_in_place):
+            for replace in (take_out, put_inside_in_place, take_a_branch_out):
                 candidate = copy.deepcopy(program)
                 if replace(candidate["workflows"][number]["tasks"], place):
                     yield candidate
@@ -45,7 +45,7 @@ def lists(tasks):
     """Every list of steps, outer ones first."""
     yield tasks
     for task in tasks:
-        for part in (*task.get("decisionCases", {}).values(), task.get("defaultCase", []), *task.get("forkTasks", []), task.get("loopOver", [])):
+        for part in oracle.parts(task):
             yield from lists(part)
 
 
@@ -59,6 +59,18 @@ def take_out(tasks, place):
     if part[position]["type"] == "JOIN":
         return False
     del part[position:position + (2 if part[position]["type"].startswith("FORK") else 1)]
+    return True
+
+
+def take_a_branch_out(tasks, place):
+    """Takes the last branch of a dynamic fork out."""
+    part, position = places(tasks)[place]
+    inputs = part[position].get("inputParameters", {}) if part[position]["type"] == "FORK_JOIN_DYNAMIC" else {}
+    branches = inputs.get("tasks") or inputs.get("forkTaskInputs")
+    if not branches:
+        return False
+    taken = branches.pop()
+    inputs.get("inputs", {}).pop(taken.get("taskReferenceName"), None)
     return True
 
 
@@ -85,7 +97,8 @@ def tidy(program):
     program["workflows"] = [definition for definition in program["workflows"] if definition["name"] in used]
     for definition in program["workflows"]:
         refs = set(oracle.references(definition["tasks"]))
-        writes = {name for task in oracle.steps(definition["tasks"]) if task["type"] == "SET_VARIABLE" for name in task["inputParameters"]}
+        writes = {name for task in oracle.steps(definition["tasks"]) if task["type"] == "SET_VARIABLE"
+                  for name in task["inputParameters"]}
         for member in ("tasks", "outputParameters"):
             if member in definition:
                 definition[member] = mended(definition[member], refs, writes)
@@ -119,7 +132,8 @@ def mended(value, refs, writes):
 
     def mend(token):
         path = token[1].split(".")
-        known = path[0] in refs or path[:2] == ["workflow", "input"] or (path[:2] == ["workflow", "variables"] and path[2] in writes)
+        variable = path[:2] == ["workflow", "variables"] and path[2] in writes
+        known = path[0] in refs or path[:2] == ["workflow", "input"] or variable
         return token[0] if known else NOTHING
 
     return oracle.TOKEN.sub(mend, value)

@@ -100,7 +100,8 @@ class Site:
         query = (places.ROOT / "crates" / DEAD_WAITS[self.store] / "src" / "sql" / "dead_waits.sql").read_text()
         if self.postgres:
             return self.postgres.sql(self.url, f"prepare dead_waits as {query};\nexecute dead_waits({DEAD_WAITS_MOST})").split()
-        with contextlib.closing(sqlite3.connect(f"file:{self.url.removeprefix('sqlite:')}?mode=ro", uri=True, timeout=10)) as database:
+        file = f"file:{self.url.removeprefix('sqlite:')}?mode=ro"
+        with contextlib.closing(sqlite3.connect(file, uri=True, timeout=10)) as database:
             return [bytes(row[0]).hex() for row in database.execute(query, (DEAD_WAITS_MOST,))]
 
     def close(self):
