@@ -14,7 +14,7 @@ from .calls import Calls, Unanswered
 IN_FLIGHT = 300
 POLL_COUNT, POLL_MS = 100, 400
 REPORTERS, PEOPLE, STARTERS, CHECKERS = 6, 2, 3, 3
-LOOK_S = 0.4
+OBSERVE_S = 0.4
 SEARCH_MOST = 5000
 CORRELATION = "programs"
 # Rounding of the lease's times on both sides.
@@ -69,14 +69,14 @@ class Driver:
         """Until every program has ended or was given up; the runs, each with its faults."""
         loops = [lambda name=name: self.poll(name) for name in workers.QUEUES]
         loops += [self.report_all] * REPORTERS + [self.act_all] * PEOPLE + [self.start_all] * STARTERS
-        loops += [self.check_all] * CHECKERS + [self.look_for_dead_waits]
+        loops += [self.check_all] * CHECKERS + [self.watch_for_dead_waits]
         threads = [threading.Thread(target=self.guarded, args=(loop,), daemon=True) for loop in loops]
         for thread in threads:
             thread.start()
         try:
             while len(self.done) < self.total:
-                self.look()
-                self.stopping.wait(LOOK_S)
+                self.observe()
+                self.stopping.wait(OBSERVE_S)
             self.see_the_rest_end()
         finally:
             self.stopping.set()
@@ -211,9 +211,9 @@ class Driver:
         child = self.read(calls, children[pick % len(children)]) if children and pick % 4 == 0 else None
         return child or execution
 
-    # Looking.
+    # Observing.
 
-    def look(self):
+    def observe(self):
         """Who is open; who has ended is checked, who waits for people is served, who is late is given up."""
         with self.lock:
             while self.waiting and len(self.open) < IN_FLIGHT and self.may_start():
@@ -283,7 +283,7 @@ class Driver:
             calls.call("DELETE", f"/workflow/{one['workflowId']}?reason=late")
         self.finish(run, ["\n".join(words)])
 
-    def look_for_dead_waits(self):
+    def watch_for_dead_waits(self):
         """While programs run, every open one must own a reason to move again."""
         while not self.stopping.wait(DEAD_WAIT_S):
             with self.site.down:
