@@ -1,6 +1,6 @@
 """What happened, held against what was foretold, and against what must hold of every execution.
 
-Both give a list of sentences, empty when all is well. `Disturbed` says that a fault of the run (a lease that ended) changed
+Both give a list of sentences, empty when nothing is wrong. `Disturbed` says that a fault of the run (a lease that ended) changed
 the course of a program in a way that the engine is allowed: then only the invariants count.
 """
 from .oracle import ANY, GOOD
