@@ -21,7 +21,7 @@ import tempfile
 from harness import places
 
 FOLDER = places.E2E / "quirks"
-SCENARIOS = places.SHARED / "conformance" / "scenarios"
+SCENARIOS = places.E2E / "conformance" / "scenarios"
 
 
 def path_of(name):

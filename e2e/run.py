@@ -10,6 +10,7 @@ import shutil
 import sys
 
 import backup
+import citus
 import cluster
 import conformance
 import docs
@@ -17,6 +18,7 @@ import faults
 import first_run
 import manifests
 import monitoring
+import programs
 import real_clients
 import self_test
 import upgrade
@@ -33,11 +35,13 @@ SUITES = {
     "python": (real_clients.run_python, setting.STORES),
     "javascript": (real_clients.run_javascript, setting.STORES),
     "rust": (real_clients.run_rust, ("postgres",)),
+    "programs": (programs.run, setting.STORES),
     "cluster": (cluster.run, ("postgres",)),
     "monitoring": (monitoring.run, ("postgres",)),
     "faults": (faults.run, ("postgres",)),
     "backup": (backup.run, ("postgres",)),
     "upgrade": (upgrade.run, ("postgres",)),
+    "citus": (citus.run, ("postgres",)),
 }
 
 

@@ -11,6 +11,7 @@ import conformance
 import docs
 import quirks
 from harness import places, postgres, waiting
+from program import planted
 
 END_SECONDS = 5
 REPLAY_SAYS = """switch--default: 2 differences
@@ -74,6 +75,10 @@ def run(_, results):
         check_tidy()
     with results.case("self: the documentation's suite finds what is planted"):
         check_docs()
+    with results.case("self: the judge of random programs finds what is planted"):
+        planted.check()
+    with results.case("self: random programs shrink"):
+        planted.check_shrinking()
     with results.case("self: a throw-away PostgreSQL survives a power cut"):
         check_postgres()
 

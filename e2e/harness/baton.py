@@ -12,10 +12,10 @@ class Baton:
 
     role = "server"
 
-    def __init__(self, name, database_url, port=None, arguments=(), binary=None):
+    def __init__(self, name, database_url, port=None, arguments=(), binary=None, environment=None):
         self.name, self.database_url, self.arguments = name, database_url, tuple(arguments)
         self.binary = binary or places.baton()
-        self.port = port
+        self.port, self.environment = port, environment
         self.start()
 
     def start(self):
@@ -23,7 +23,7 @@ class Baton:
         fixed = self.port is not None
         for attempt in range(START_ATTEMPTS):
             self.port = self.port if fixed else processes.free_port()
-            self.process = processes.Process(self.name, self.command())
+            self.process = processes.Process(self.name, self.command(), self.environment)
             try:
                 waiting.until(self.healthy_or_gone, START_SECONDS, f"{self.name} answers")
                 return

@@ -1,4 +1,4 @@
-"""Where things lie: the repository, the shared recordings, the work folder, the binary under test."""
+"""The folders: the repository, what is shared beside it, the work folder; and the binary under test."""
 import os
 import pathlib
 import subprocess

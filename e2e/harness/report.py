@@ -5,10 +5,10 @@ import traceback
 
 
 class Report:
-    """What passed and what failed."""
+    """What passed, what failed and what was skipped."""
 
     def __init__(self):
-        self.passed, self.failed = 0, []
+        self.passed, self.failed, self.skipped = 0, [], []
 
     def ok(self, name, note=""):
         self.passed += 1
@@ -18,8 +18,9 @@ class Report:
         """Cases that passed and need no line of their own."""
         self.passed += number
 
-    def skip(self, name, reason):
-        """What cannot be tried on this machine; it counts as nothing."""
+    def skip(self, name, reason, cases=1):
+        """What cannot be tried on this machine, and of how many cases it consists."""
+        self.skipped.append((name, reason, cases))
         print(f"skipped {name}  ({reason})", flush=True)
 
     def fail(self, name, reason):
@@ -47,8 +48,11 @@ class Report:
             self.ok(name, f"({time.monotonic() - began:.1f} s)")
 
     def close(self):
-        """The closing lines; true when all passed."""
+        """The closing lines: what failed, what was skipped and why, and the counts; true when nothing failed."""
         for name in self.failed:
             print(f"failed: {name}")
-        print(f"{self.passed} passed, {len(self.failed)} failed", flush=True)
+        if self.skipped:
+            print("skipped: " + "; ".join(f"{name} ({reason})" for name, reason, _ in self.skipped))
+        skipped = sum(cases for _, _, cases in self.skipped)
+        print(f"{self.passed} passed, {len(self.failed)} failed, {skipped} skipped", flush=True)
         return not self.failed
