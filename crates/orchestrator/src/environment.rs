@@ -2,16 +2,17 @@
 //! its own, so that a seed decides all of them.
 use crate::engine::Evaluate;
 use baton_common::Payload;
-use baton_expression::script::{Script, ScriptError};
+use baton_expression::script::{Script, ScriptError, ShareKey};
 use futures::future::BoxFuture;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Evaluates a script without blocking the thread that asks.
+/// Evaluates a script without blocking the thread that asks. The share says for whom: a flood of
+/// scripts of one must not hold up those of others.
 pub type RunScript =
-    Arc<dyn Fn(Script) -> BoxFuture<'static, Result<Payload, ScriptError>> + Send + Sync>;
+    Arc<dyn Fn(ShareKey, Script) -> BoxFuture<'static, Result<Payload, ScriptError>> + Send + Sync>;
 
 /// Where an engine's loop runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +48,16 @@ impl fmt::Debug for Environment {
 impl Environment {
     /// This machine. `evaluate` runs on a pool of blocking threads.
     pub fn machine(evaluate: Evaluate) -> Self {
+        Self::on_machine(Arc::new(move |_, script| Box::pin(on_a_thread(evaluate.clone(), script))))
+    }
+
+    /// This machine, with another way to run scripts.
+    pub fn on_machine(run_script: RunScript) -> Self {
         let (random, count) = (RandomState::new(), AtomicU64::new(0));
         Self {
             monotonic_ms: Arc::new(monotonic_ms),
             entropy: Arc::new(move || random.hash_one(count.fetch_add(1, Ordering::Relaxed))),
-            run_script: Arc::new(move |script| Box::pin(on_a_thread(evaluate.clone(), script))),
+            run_script,
             threads: Threads::Own,
         }
     }

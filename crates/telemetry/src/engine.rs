@@ -93,6 +93,12 @@ pub struct EngineMetrics {
     pub cache_misses: Counter,
     /// 1 if the database answered when it was last asked, else 0.
     pub database_up: Gauge,
+    /// Executions whose last decision left a rest for the next slice.
+    pub executions_continuing: Gauge,
+    /// Executions that are left alone for a while because they cannot be decided.
+    pub executions_set_aside: Gauge,
+    /// Starts by message that wait for a batch with room.
+    pub starts_waiting: Gauge,
 }
 
 impl Default for EngineMetrics {
@@ -122,6 +128,9 @@ impl Default for EngineMetrics {
             cache_hits: Counter::default(),
             cache_misses: Counter::default(),
             database_up: Gauge::default(),
+            executions_continuing: Gauge::default(),
+            executions_set_aside: Gauge::default(),
+            starts_waiting: Gauge::default(),
         }
     }
 }
@@ -243,6 +252,21 @@ impl EngineMetrics {
             "baton_scripts_evaluated_total",
             "Scripts evaluated by an engine, by language and outcome",
             &self.scripts,
+        );
+        catalog.add(
+            "baton_executions_continuing",
+            "Executions whose last decision left a rest for the next slice",
+            &self.executions_continuing,
+        );
+        catalog.add(
+            "baton_executions_set_aside",
+            "Executions that are left alone because they cannot be read or decided",
+            &self.executions_set_aside,
+        );
+        catalog.add(
+            "baton_child_starts_waiting",
+            "Starts that executions ask for and that wait for a batch with room",
+            &self.starts_waiting,
         );
         catalog.add_labeled(
             "baton_script_duration_seconds",

@@ -46,6 +46,12 @@ impl Aside {
         None
     }
 
+    /// Forgets those whose time is over.
+    pub(super) fn forget_old(&mut self) {
+        let now = Instant::now();
+        self.0.retain(|_, (until, _)| *until > now);
+    }
+
     /// How many are set aside.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -12,7 +12,7 @@ use baton_decider::command::{Command, Letter, News, Rejection};
 use baton_decider::decide::agenda::SliceLimits;
 use baton_decider::decide::{Context, Decider, Decision, Evaluations, Outcome, decide_knowing};
 use baton_decider::state::Execution;
-use baton_expression::script::ScriptError;
+use baton_expression::script::{ScriptError, ShareKey};
 use baton_store::{Message, MessageId, ReadyKey, Version};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -433,12 +433,13 @@ impl Engine {
     pub(super) fn evaluate(&self, waiting: Waiting, reply: ReplyTo, message: Option<MessageId>) {
         let Waiting { target, decider, base, frozen, origin, .. } = waiting;
         let (run_script, handle) = (self.parts.run_script.clone(), self.handle.clone());
+        let share = ShareKey::of_execution(target.uuid().as_u128());
         let scripts = decider.wanted().to_vec();
         tokio::spawn(async move {
             let mut evaluations = decider.evaluations().clone();
             let runs = scripts
                 .into_iter()
-                .map(|script| (script.clone(), tokio::spawn(run_script(script))));
+                .map(|script| (script.clone(), tokio::spawn(run_script(share, script))));
             for (script, run) in runs.collect::<Vec<_>>() {
                 // A decision must never wait for a result that does not come.
                 let lost = |error: tokio::task::JoinError| {

@@ -433,6 +433,14 @@ impl Engine {
         }
     }
 
+    fn measure_waiting(&self) {
+        let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
+        let metrics = &self.parts.metrics;
+        metrics.executions_continuing.set(count(self.slices.len()));
+        metrics.executions_set_aside.set(count(self.aside.len()));
+        metrics.starts_waiting.set(count(self.background.len()));
+    }
+
     /// Starts by message to decide together with that many other jobs.
     fn background_beside(&mut self, others: usize) -> impl Iterator<Item = Job> {
         let most = if others > 0 { BACKGROUND_BESIDE_MAX } else { OWN_JOBS_MAX };
@@ -456,7 +464,9 @@ impl Engine {
             Work::Rung(queues) => self.dispatcher.suspect(&queues),
             Work::Tick => {
                 self.dispatcher.suspect_all();
+                self.aside.forget_old();
                 self.meter.look_at(&self.dispatcher);
+                self.measure_waiting();
             }
             Work::WakeUps(wake_ups) => {
                 for (id, at) in wake_ups {

@@ -1,6 +1,6 @@
 //! What the engine tells about itself.
 use super::Orchestrator;
-use crate::engine::Evaluate;
+use crate::environment::RunScript;
 use baton_common::Timestamp;
 use baton_expression::script::Language;
 use baton_store::QueueSize;
@@ -102,19 +102,23 @@ impl Orchestrator {
 }
 
 /// The same evaluation, counted and timed.
-pub(super) fn measured(evaluate: Evaluate, metrics: &EngineMetrics) -> Evaluate {
+pub(super) fn measured(run_script: RunScript, metrics: &EngineMetrics) -> RunScript {
     let javascript = metrics.scripts("javascript");
     let jq = metrics.scripts("jq");
-    Arc::new(move |script| {
+    Arc::new(move |share, script| {
         let (outcomes, duration): &([Counter; 2], Histogram) = match script.language {
             Language::JavaScript => &javascript,
             Language::Jq => &jq,
         };
-        let began = Instant::now();
-        let result = evaluate(script);
-        duration.observe(began.elapsed());
-        outcomes[usize::from(result.is_ok())].inc();
-        result
+        let (outcomes, duration) = (outcomes.clone(), duration.clone());
+        let run = run_script(share, script);
+        Box::pin(async move {
+            let began = Instant::now();
+            let result = run.await;
+            duration.observe(began.elapsed());
+            outcomes[usize::from(result.is_ok())].inc();
+            result
+        })
     })
 }
 

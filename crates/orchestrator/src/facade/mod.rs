@@ -13,7 +13,7 @@ use crate::admission::Admission;
 use crate::background;
 use crate::clock::Clock;
 use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
-use crate::environment::Environment;
+use crate::environment::{Environment, RunScript};
 use crate::error::OrchestratorError;
 use crate::handed_out::HandedOut;
 use crate::health::Pulse;
@@ -130,20 +130,20 @@ impl Orchestrator {
     /// # Errors
     /// [`OrchestratorError::Unavailable`] when the database cannot be reached.
     pub async fn start(store: Arc<dyn Store>, evaluate: Evaluate) -> Answer<Self> {
-        Self::start_traced(store, evaluate, Tracer::off()).await
+        Self::start_traced(store, Environment::machine(evaluate).run_script, Tracer::off()).await
     }
 
-    /// As [`Self::start`], and tells of spans.
+    /// Starts an engine on this machine, and tells of spans.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_traced(
         store: Arc<dyn Store>,
-        evaluate: Evaluate,
+        run_script: RunScript,
         tracer: Tracer,
     ) -> Answer<Self> {
         let metrics = EngineMetrics::default();
-        let environment = Environment::machine(metrics::measured(evaluate, &metrics));
+        let environment = Environment::on_machine(metrics::measured(run_script, &metrics));
         Self::start_measured(store, environment, tracer, metrics).await
     }
 

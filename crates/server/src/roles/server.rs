@@ -4,29 +4,37 @@ use crate::config::{Config, Database, EngineConfig};
 use crate::failure::{Exit, Failure};
 use crate::spans::Export;
 use baton_api_gateway::{ConnectionLimits, GatewayOptions, router, serve_within};
+use baton_common::Payload;
 use baton_executor::Executor;
 use baton_executor::http::{Endpoint, HostPort};
-use baton_expression::script::{EvaluatorPool, ScriptLimits};
-use baton_orchestrator::{Evaluate, Orchestrator};
+use baton_expression::script::{
+    EvaluatorPool, PoolEvent, PoolLimits, Replaced, Script, ScriptError, ScriptLimits, ShareKey,
+};
+use baton_orchestrator::{Orchestrator, RunScript};
 use baton_store::Store;
 use baton_store_postgres::{PostgresConfig, PostgresStore, hosts_of};
 use baton_store_sqlite::{Durability, Options, SqliteStore};
-use baton_telemetry::{Telemetry, WorkerMetrics};
+use baton_telemetry::{EvaluatorMetrics, Telemetry, WorkerMetrics};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long a script waits before it asks again whether a full pool has room.
+const POOL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until the process is asked to stop.
 pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let telemetry = Telemetry::default();
     let store = open_store(&config.engine, &telemetry).await?;
     let (tracer, export) = Export::start(&config.traces)?;
-    let orchestrator = Orchestrator::start_traced(store, evaluator(&config.engine)?, tracer)
+    let run_script = evaluator(&config.engine, &telemetry)?;
+    let orchestrator = Orchestrator::start_traced(store, run_script, tracer)
         .await
         .map_err(|error| unavailable(&error.to_string()))?;
     telemetry.add(orchestrator.metrics());
@@ -110,12 +118,61 @@ fn unavailable(cause: &str) -> Failure {
 }
 
 /// Scripts run in children of this very program.
-fn evaluator(config: &EngineConfig) -> Result<Evaluate, Failure> {
+fn evaluator(config: &EngineConfig, telemetry: &Telemetry) -> Result<RunScript, Failure> {
     let program = std::env::current_exe()?;
     let arguments = vec!["__evaluate".to_owned()];
-    let limits = ScriptLimits::default();
-    let pool = EvaluatorPool::new(program, arguments, config.evaluators, limits);
-    Ok(Arc::new(move |script| pool.evaluate(script)))
+    let limits = PoolLimits::of_processes(config.evaluators);
+    let metrics = EvaluatorMetrics::default();
+    telemetry.add(&metrics);
+    let observe = observer(metrics);
+    let scripts = ScriptLimits::default();
+    let pool = EvaluatorPool::observed(program, arguments, limits, scripts, observe);
+    let pool = Arc::new(pool);
+    Ok(Arc::new(move |share, script| Box::pin(run_in(pool.clone(), share, script))))
+}
+
+/// Runs a script when it is its share's turn. A full pool makes it wait, never fail.
+async fn run_in(
+    pool: Arc<EvaluatorPool>,
+    share: ShareKey,
+    script: Script,
+) -> Result<Payload, ScriptError> {
+    loop {
+        let (sender, receiver) = oneshot::channel();
+        let done = move |result| drop(sender.send(result));
+        if pool.submit(share, script.clone(), done).is_ok() {
+            let ended = |_| Err(ScriptError::EngineLost { message: "the pool has ended".into() });
+            return receiver.await.unwrap_or_else(ended);
+        }
+        tokio::time::sleep(POOL_PAUSE).await;
+    }
+}
+
+/// Records what happens in a pool of evaluators.
+fn observer(metrics: EvaluatorMetrics) -> impl Fn(PoolEvent) + Send + Sync + 'static {
+    let replaced = ["memory", "evaluations", "timed_out", "lost"];
+    let [memory, evaluations, timed_out, lost] = replaced.map(|reason| metrics.replaced(reason));
+    move |event| match event {
+        PoolEvent::Queued => {
+            metrics.waiting.inc();
+        }
+        PoolEvent::Began { waited } => {
+            metrics.waiting.dec();
+            metrics.wait.observe(waited);
+        }
+        PoolEvent::Refused => {
+            metrics.refused.inc();
+        }
+        PoolEvent::Replaced(why) => {
+            let counter = match why {
+                Replaced::Memory => &memory,
+                Replaced::Evaluations => &evaluations,
+                Replaced::TimedOut => &timed_out,
+                Replaced::Lost => &lost,
+            };
+            counter.inc();
+        }
+    }
 }
 
 /// What HTTP tasks must not call: this very process and its database.
