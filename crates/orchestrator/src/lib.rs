@@ -13,6 +13,7 @@ mod handed_out;
 mod journal;
 mod library;
 mod polls;
+mod snapshots;
 mod trace;
 mod view;
 mod watchers;

@@ -66,6 +66,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshots::Since;
     use baton_common::{Payload, WorkflowDef};
     use baton_decider::plan::Plan;
     use baton_decider::state::{Execution, StartFacts};
@@ -99,6 +100,7 @@ mod tests {
             version: 1,
             row_wake_at: None,
             plan: PlanHash([0; 32]),
+            since: Since::default(),
         }
     }
 

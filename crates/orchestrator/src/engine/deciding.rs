@@ -357,7 +357,7 @@ impl Engine {
 
     /// Turns a message into a birth or a command.
     fn read_message(&self, batch: &mut Deciding, message: &Message, index: usize) -> Step {
-        let news = match journal::decode_news(&message.body) {
+        let news = match journal::decode_news(message) {
             Ok(news) => news,
             Err(error) => return Step::Answered(Err(error.into())),
         };

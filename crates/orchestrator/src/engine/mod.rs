@@ -25,6 +25,7 @@ use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::error::OrchestratorError;
 use crate::library::Definitions;
+use crate::snapshots::{Since, Snapshots};
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -187,6 +188,7 @@ pub(crate) struct EngineParts {
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) tracer: Tracer,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// A state in memory, as of a version.
@@ -197,6 +199,8 @@ pub(crate) struct Cached {
     /// The wake-up time that the row has.
     pub(crate) row_wake_at: Option<Timestamp>,
     pub(crate) plan: PlanHash,
+    /// What its journal holds after its newest snapshot.
+    pub(crate) since: Since,
 }
 
 /// The engine's loop and all it owns.

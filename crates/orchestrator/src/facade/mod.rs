@@ -18,12 +18,13 @@ use crate::handed_out::HandedOut;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
+use crate::snapshots::Snapshots;
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
 use baton_decider::state::Execution;
-use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Scope, Store};
+use baton_store::{ExecutionRow, JournalHistory, LoadRequest, LoadedExecution, Scope, Store};
 use baton_telemetry::EngineMetrics;
 use metrics::LastSample;
 use std::hash::{BuildHasher, RandomState};
@@ -157,6 +158,7 @@ impl Orchestrator {
             watchers: watchers.clone(),
             tracer: tracer.clone(),
             admission: admission.clone(),
+            snapshots: Snapshots::spawn(store.clone(), JournalHistory::Keep),
         })
         .await?;
         let inner = Arc::new(Inner {
@@ -218,7 +220,7 @@ impl Orchestrator {
     pub(crate) async fn state(&self, id: ExecutionId) -> Answer<Execution> {
         let request = LoadRequest { id, journal_after: Some(FROM_THE_START) };
         let loaded = self.loaded(request).await?;
-        Ok(journal::fold(&loaded, &self.inner.definitions).await?)
+        Ok(journal::fold(&loaded, &self.inner.definitions).await?.0)
     }
 
     async fn loaded(&self, request: LoadRequest) -> Answer<LoadedExecution> {
