@@ -6,7 +6,11 @@ use baton_decider::state::Execution;
 
 /// The bytes of a commit's changes. `after` is the state with all of them applied, and `before` the one
 /// without, if there was any: changes before a restart may be about steps that are gone after it.
-pub fn encode_changes(changes: &[Change], before: Option<&Execution>, after: &Execution) -> Vec<u8> {
+pub fn encode_changes(
+    changes: &[Change],
+    before: Option<&Execution>,
+    after: &Execution,
+) -> Vec<u8> {
     let is_restart = |change: &Change| matches!(change, Change::ExecutionRestarted(_));
     let restart = changes.iter().rposition(is_restart).unwrap_or(0);
     let mut writer = Writer::new(v1::VERSION);
@@ -76,6 +80,7 @@ impl<'a> Entry<'a> {
     /// What a new execution begins with.
     pub(crate) fn start(&self) -> Result<baton_decider::state::StartFacts, FormatError> {
         let start = self.changes.first().and_then(v1::change::Change::start);
-        start.unwrap_or_else(|| Err(FormatError::corrupt("the journal does not begin with a start")))
+        start
+            .unwrap_or_else(|| Err(FormatError::corrupt("the journal does not begin with a start")))
     }
 }

@@ -15,12 +15,20 @@ impl Writer {
     pub(crate) fn new(version: u32) -> Self {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
         bytes.push(b'[');
-        bytes.extend_from_slice(version.to_string().as_bytes());
-        Self(bytes)
+        Self(bytes).with(&version)
     }
 
     pub(crate) fn push<T: Serialize>(&mut self, part: &T) {
         self.0.push(b',');
+        self.write(part);
+    }
+
+    fn with<T: Serialize>(mut self, part: &T) -> Self {
+        self.write(part);
+        self
+    }
+
+    fn write<T: Serialize>(&mut self, part: &T) {
         if let Err(error) = serde_json::to_writer(&mut self.0, part) {
             unreachable!("records have text keys only, and memory takes all bytes: {error}");
         }
@@ -140,7 +148,8 @@ mod tests {
         for newer in ["[2]", "[2,", "[17,{\"unheard\":1}]", "[4294967295,\u{7}]"] {
             assert!(matches!(open(newer.as_bytes()), Err(FormatError::Newer { .. })), "{newer}");
         }
-        for corrupt in ["", "[", "[]", "1", "[1", "[01,]", "[0,1]", "[+1,2]", "[ 1]", "[-1]", "{}"] {
+        for corrupt in ["", "[", "[]", "1", "[1", "[01,]", "[0,1]", "[+1,2]", "[ 1]", "[-1]", "{}"]
+        {
             assert!(matches!(open(corrupt.as_bytes()), Err(FormatError::Corrupt(_))), "{corrupt}");
         }
         assert!(matches!(open(b"[1,\xff]"), Err(FormatError::Corrupt(_))));

@@ -30,7 +30,9 @@ pub const NEWEST: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     /// A newer build wrote it. Leave it as it is: that build can read it.
-    #[error("a newer version of Baton wrote it (format {version}; this build reads up to {NEWEST})")]
+    #[error(
+        "a newer version of Baton wrote it (format {version}; this build reads up to {NEWEST})"
+    )]
     Newer {
         /// The version it names. Not above [`NEWEST`] when it uses a member that only a newer build
         /// understands.

@@ -75,7 +75,8 @@ pub(crate) fn touches_overview(change: &Change) -> bool {
 pub(crate) fn decode_news(message: &Message) -> Result<News, StoreError> {
     let id = &message.id;
     let unreadable = |error| {
-        let name = format!("message {} of version {} of execution {}", id.number, id.version, id.from);
+        let name =
+            format!("message {} of version {} of execution {}", id.number, id.version, id.from);
         StoreError::Corrupt(format!("{name}: {error}"))
     };
     baton_format::decode_message(&message.body).map_err(unreadable)

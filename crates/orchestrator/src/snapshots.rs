@@ -63,7 +63,12 @@ impl Snapshots {
 
     /// Has this committed state written when its journal has grown long; answers what the journal then
     /// holds after its newest snapshot.
-    pub(crate) fn offer(&self, execution: &Arc<Execution>, version: Version, since: Since) -> Since {
+    pub(crate) fn offer(
+        &self,
+        execution: &Arc<Execution>,
+        version: Version,
+        since: Since,
+    ) -> Since {
         if !since.is_due(execution) {
             return since;
         }

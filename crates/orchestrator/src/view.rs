@@ -3,9 +3,9 @@ use crate::journal;
 use crate::library::Frozen;
 use baton_common::api;
 use baton_common::{Payload, TaskStatus, Timestamp};
-use baton_format::Overview;
 use baton_decider::json;
 use baton_decider::state::{Execution, Task};
+use baton_format::Overview;
 use baton_store::ExecutionRow;
 use std::sync::Arc;
 

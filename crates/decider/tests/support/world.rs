@@ -2,10 +2,10 @@
 use super::command::{self, Words};
 use super::definition::definition;
 use super::file::Block;
-use super::journal::Journal;
 use super::invariants::{
     Statuses, check_explained, check_joins, check_nothing_is_left_out, check_order,
 };
+use super::journal::Journal;
 use super::line;
 use super::seen::Seen;
 use baton_common::{ExecutionId, TaskDef, Timestamp, WorkflowDef};

@@ -1,7 +1,7 @@
 //! Changes. A new kind is one variant, one arm in [`Change::of`] and one in [`Change::read`].
 use super::start::Start;
 use super::task::{Delivery, Progress, Task, output_of, read_output};
-use super::{Json, Text, omit, payload, shared, some_text, text};
+use super::{Json, Text, omit, payload, present, shared, some_text, text};
 use crate::FormatError;
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use baton_decider::change;
@@ -67,7 +67,12 @@ pub(crate) enum Change<'a> {
     Advanced {
         seq: u32,
         iteration: u32,
-        #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            borrow,
+            default,
+            deserialize_with = "present",
+            skip_serializing_if = "Option::is_none"
+        )]
         item: Option<Json<'a>>,
         #[serde(default, skip_serializing_if = "omit::zero")]
         forget_until: u32,
@@ -104,7 +109,12 @@ pub(crate) enum Change<'a> {
 pub(crate) struct Report<'a> {
     seq: u32,
     status: TaskStatus,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     output: Option<Json<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Text<'a>>,
@@ -128,7 +138,12 @@ pub(crate) struct Report<'a> {
 pub(crate) struct End<'a> {
     seq: u32,
     status: TaskStatus,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     output: Option<Json<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Text<'a>>,
@@ -144,9 +159,19 @@ pub(crate) struct Reopening<'a> {
     status: TaskStatus,
     #[serde(default, skip_serializing_if = "Delivery::is_none")]
     delivery: Delivery,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     input: Option<Json<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     output: Option<Json<'a>>,
     #[serde(borrow, rename = "loop", default, skip_serializing_if = "Option::is_none")]
     progress: Option<Progress<'a>>,
@@ -176,7 +201,12 @@ pub(crate) struct ExecutionEnd<'a> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Restart<'a> {
     at: Timestamp,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     variables: Option<Json<'a>>,
     #[serde(default, skip_serializing_if = "omit::no")]
     is_new_start: bool,
@@ -211,9 +241,7 @@ impl<'a> Change<'a> {
             From::TaskInputSet { seq, input } => Self::InputSet { seq: *seq, input: raw(input) },
             From::TaskEnded(end) => Self::Ended(End::of(end)),
             From::TaskForgiven { seq } => Self::Forgiven { seq: *seq },
-            From::TaskOverdue { seq, deadline } => {
-                Self::Overdue { seq: *seq, deadline: *deadline }
-            }
+            From::TaskOverdue { seq, deadline } => Self::Overdue { seq: *seq, deadline: *deadline },
             From::TaskReopened(reopening) => Self::Reopened(Reopening::of(reopening)),
             From::ChildHeard { seq, version } => Self::ChildHeard { seq: *seq, version: *version },
             From::TasksRemoved { seqs } => Self::Removed { seqs: seqs.clone() },
@@ -269,9 +297,7 @@ impl<'a> Change<'a> {
             Self::StepsDefined { steps } => {
                 To::StepsDefined { steps: steps.into_iter().map(payload).collect() }
             }
-            Self::VariablesSet { variables } => {
-                To::VariablesSet { variables: payload(variables) }
-            }
+            Self::VariablesSet { variables } => To::VariablesSet { variables: payload(variables) },
             Self::ExecutionPaused { at } => To::ExecutionPaused { at },
             Self::ExecutionResumed { at } => To::ExecutionResumed { at },
             Self::ExecutionEnded(end) => To::ExecutionEnded(Box::new(end.read())),
@@ -299,9 +325,7 @@ impl<'a> Change<'a> {
     }
 
     /// The facts of a start; `None` for any other change.
-    pub(crate) fn start(
-        &self,
-    ) -> Option<Result<baton_decider::state::StartFacts, FormatError>> {
+    pub(crate) fn start(&self) -> Option<Result<baton_decider::state::StartFacts, FormatError>> {
         if let Self::ExecutionStarted(start) = self { Some(start.read()) } else { None }
     }
 }

@@ -1,6 +1,6 @@
 //! Messages between executions. A new kind is one variant of [`Body`] and one arm in each direction.
 use super::start::{Parent, map_of, read_map};
-use super::{Json, Text, no_namespace, omit, payload, some_json, some_text, text};
+use super::{Json, Text, no_namespace, omit, payload, present, some_json, some_text, text};
 use crate::{FormatError, envelope};
 use baton_common::{ExecutionId, TaskId, Trace, WorkflowStatus};
 use baton_decider::command::{self, News};
@@ -65,9 +65,19 @@ struct ChildStart<'a> {
     name: Text<'a>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<i32>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     definition: Option<Json<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     input: Option<Json<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     correlation_id: Option<Text<'a>>,

@@ -12,6 +12,7 @@ mod task;
 
 use crate::FormatError;
 use baton_common::Payload;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -36,6 +37,11 @@ fn shared(text: Text<'_>) -> Arc<str> {
 
 fn payload(json: Json<'_>) -> Payload {
     json.to_owned().into()
+}
+
+/// A member that is there is a value, even if that is `null`.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(json: D) -> Result<Option<Json<'a>>, D::Error> {
+    <&RawValue>::deserialize(json).map(Some)
 }
 
 /// A payload, unless it is `{}`.

@@ -1,6 +1,6 @@
 //! Overviews.
 use super::start::{map_of, read_map};
-use super::{Json, Text, json_or_empty, omit, shared, some_json, some_text, text};
+use super::{Json, Text, json_or_empty, omit, present, shared, some_json, some_text, text};
 use baton_common::Timestamp;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,19 @@ use std::sync::Arc;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Overview<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     variables: Option<Json<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     output: Option<Json<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Text<'a>>,

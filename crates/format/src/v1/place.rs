@@ -37,7 +37,8 @@ impl<'a> Place<'a> {
             Some(path) => plan.find_path(path),
             None => implied(plan, self.plan, base),
         });
-        let missing = || FormatError::corrupt("a task is at a step that its definition does not have");
+        let missing =
+            || FormatError::corrupt("a task is at a step that its definition does not have");
         Ok(NodeKey { plan: self.plan, node: node.ok_or_else(missing)? })
     }
 }

@@ -3,9 +3,11 @@
 //! are in the execution's row.
 use super::start::Start;
 use super::task::Task;
-use super::{Json, Text, json_or_empty, omit, payload, shared, some_json, some_text, text};
-use crate::envelope::{self, Parts, Writer};
+use super::{
+    Json, Text, json_or_empty, omit, payload, present, shared, some_json, some_text, text,
+};
 use crate::FormatError;
+use crate::envelope::{self, Parts, Writer};
 use baton_common::{Payload, Timestamp, WorkflowStatus};
 use baton_decider::change::Change;
 use baton_decider::plan::Plan;
@@ -19,9 +21,19 @@ struct Head<'a> {
     #[serde(borrow)]
     start: Start<'a>,
     status: WorkflowStatus,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     variables: Option<Json<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     output: Option<Json<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Text<'a>>,

@@ -1,5 +1,5 @@
 //! What is known of an execution from its start on.
-use super::{Json, Text, no_namespace, omit, payload, shared, some_json, some_text, text};
+use super::{Json, Text, no_namespace, omit, payload, present, shared, some_json, some_text, text};
 use crate::FormatError;
 use baton_common::{ExecutionId, TaskId, Timestamp, Trace};
 use baton_decider::state;
@@ -26,7 +26,12 @@ pub(crate) struct Start<'a> {
     task_to_domain: IndexMap<Text<'a>, Text<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<Parent>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     variables: Option<Json<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event: Option<Text<'a>>,

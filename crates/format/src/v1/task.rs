@@ -1,6 +1,8 @@
 //! Tasks.
 use super::place::Place;
-use super::{Json, Text, json_or_empty, omit, payload, shared, some_json, some_text, text};
+use super::{
+    Json, Text, json_or_empty, omit, payload, present, shared, some_json, some_text, text,
+};
 use crate::FormatError;
 use baton_common::{ExecutionId, TaskStatus, Timestamp};
 use baton_decider::state::{self, Execution, LoopProgress};
@@ -28,9 +30,19 @@ pub(crate) struct Task<'a> {
     runs: Option<Place<'a>>,
     #[serde(default = "scheduled", skip_serializing_if = "is_scheduled")]
     status: TaskStatus,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     input: Option<Json<'a>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     output: Option<Json<'a>>,
     #[serde(borrow, rename = "loop", default, skip_serializing_if = "Option::is_none")]
     progress: Option<Progress<'a>>,
@@ -136,7 +148,12 @@ pub(crate) struct Progress<'a> {
     /// Outputs by iteration.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     iterations: Vec<(u32, Json<'a>)>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     item: Option<Json<'a>>,
 }
 
