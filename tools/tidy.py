@@ -19,11 +19,12 @@ EDGES = {
     "baton-common": set(),
     "baton-expression": {"baton-common"},
     "baton-decider": {"baton-expression", "baton-common"},
+    "baton-format": {"baton-decider", "baton-common"},
     "baton-store": {"baton-common"},
     "baton-telemetry": {"baton-common"},
     "baton-store-postgres": {"baton-store", "baton-telemetry", "baton-common"},
     "baton-store-sqlite": {"baton-store", "baton-telemetry", "baton-common"},
-    "baton-orchestrator": {"baton-decider", "baton-expression", "baton-store", "baton-telemetry", "baton-common"},
+    "baton-orchestrator": {"baton-decider", "baton-format", "baton-expression", "baton-store", "baton-telemetry", "baton-common"},
     "baton-api-gateway": {"baton-orchestrator", "baton-telemetry", "baton-common"},
     "baton-client": {"baton-common"},
     "baton-executor": {"baton-client", "baton-telemetry", "baton-common"},
@@ -38,6 +39,7 @@ EDGES = {
 TEST_EDGES = {
     "baton-api-gateway": {"baton-store"},
     "baton-client": {"baton-api-gateway", "baton-orchestrator", "baton-store"},
+    "baton-decider": {"baton-format"},
     "baton-executor": {"baton-api-gateway", "baton-orchestrator", "baton-store"},
     "baton-orchestrator": {"baton-store-sqlite"},
 }
@@ -47,6 +49,7 @@ IMPURE_CRATES = {"tokio", "async-std", "mio", "hyper", "reqwest", "tracing", "lo
 UNREACHABLE = {
     "baton-common": SQL_CRATES | IMPURE_CRATES,
     "baton-decider": SQL_CRATES | {"tokio", "mio", "hyper", "reqwest", "tracing"},
+    "baton-format": SQL_CRATES | {"tokio", "mio", "hyper", "reqwest", "tracing"},
     "baton-expression": SQL_CRATES | {"tokio", "mio", "hyper", "reqwest"},
     "baton-store": SQL_CRATES,
     "baton-telemetry": SQL_CRATES | IMPURE_CRATES,
@@ -56,7 +59,7 @@ UNREACHABLE = {
     "baton-client": SQL_CRATES,
 }
 # Crates whose own sources know no clock, no input or output, no randomness.
-PURE_CRATES = ("common", "decider", "telemetry")
+PURE_CRATES = ("common", "decider", "format", "telemetry")
 IMPURE_WORDS = re.compile(
     r"SystemTime::now|Instant::now|Uuid::new_v4|Uuid::now_v7|std::(fs|net|process|thread)\b|\basync fn\b|\btracing::|\bprintln!")
 READS_ENVIRONMENT = re.compile(r"\benv::(var|vars|var_os)\b")

@@ -1,12 +1,11 @@
-//! Facts that a decision returns. They are applied to the state in order, kept in the journal in this
-//! very form, and folded again when an execution is loaded: their JSON is a promise to our own past.
+//! Facts that a decision returns. They are applied to the state in order and kept in the journal, in
+//! the form that the crate `baton-format` gives them.
 use crate::state::{Branch, Delivery, Output, StartFacts, Step, Task};
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One fact about one execution.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// The execution began.
     ExecutionStarted(Box<StartFacts>),
@@ -74,7 +73,6 @@ pub enum Change {
         /// Its number among those of the pair, from 1.
         number: u32,
         /// Whether something from outside had a part in the child.
-        #[serde(default)]
         saw_outside: bool,
     },
     /// These tasks are forgotten.
@@ -98,10 +96,8 @@ pub enum Change {
         /// The iteration that begins.
         iteration: u32,
         /// Its item, for loops over a list.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         item: Option<Payload>,
         /// Iterations up to this one are dropped from the output.
-        #[serde(default)]
         forget_until: u32,
     },
     /// Steps that only this execution has; the n-th is plan n.
@@ -207,34 +203,27 @@ impl Change {
 }
 
 /// A report that leaves the task open.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TaskReport {
     /// The task.
     pub seq: u32,
     /// Its state now.
     pub status: TaskStatus,
     /// New output, when given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Payload>,
     /// Why, when given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Arc<str>>,
     /// Who reported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<Arc<str>>,
     /// Seconds to leave it alone.
-    #[serde(default)]
     pub callback_after_seconds: i64,
     /// Where it goes.
     pub delivery: Delivery,
     /// Whether an outside call must complete it now.
-    #[serde(default)]
     pub is_external: bool,
     /// The child it has started and waits for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ExecutionId>,
     /// When a WAIT that begins is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<Timestamp>,
     /// When.
     pub at: Timestamp,
@@ -260,27 +249,24 @@ impl TaskReport {
 }
 
 /// A task's end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TaskEnd {
     /// The task.
     pub seq: u32,
     /// How it ended.
     pub status: TaskStatus,
     /// New output; `None` keeps what it has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Payload>,
     /// Why, if there is a reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Arc<str>>,
     /// Who ended it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<Arc<str>>,
     /// When.
     pub at: Timestamp,
 }
 
 /// A task made anew in place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TaskReopening {
     /// The task.
     pub seq: u32,
@@ -289,59 +275,49 @@ pub struct TaskReopening {
     /// Where it goes.
     pub delivery: Delivery,
     /// New input, when given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Payload>,
     /// New output.
-    #[serde(default)]
     pub output: Output,
     /// Attempts before.
     pub retry_count: u32,
     /// A WAIT's new time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<Timestamp>,
     /// The child it waits for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ExecutionId>,
     /// When.
     pub at: Timestamp,
 }
 
 /// An execution's end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ExecutionEnd {
     /// How.
     pub status: WorkflowStatus,
     /// What it answers.
     pub output: Payload,
     /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Arc<str>>,
     /// The task at fault.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_task: Option<u32>,
     /// When.
     pub at: Timestamp,
 }
 
 /// A new beginning under the same id.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Restart {
     /// When.
     pub at: Timestamp,
     /// New variables; `None` keeps them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variables: Option<Payload>,
     /// Whether its start time is now too.
     pub is_new_start: bool,
     /// New correlation id, when given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
     /// New definition version, when it changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow_version: Option<i32>,
     /// The newest task number so far: numbers are never used again.
     pub last_seq: u32,
     /// Steps that failed before.
-    #[serde(default)]
     pub failed_references: Vec<(u32, Arc<str>)>,
 }

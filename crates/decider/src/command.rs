@@ -2,7 +2,6 @@
 use crate::state::{Lineage, Parent};
 use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A request to one execution.
@@ -110,7 +109,7 @@ pub struct Rerun {
 }
 
 /// What one execution tells another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum News {
     /// Be born; whoever waits for your end is named in it.
     Start(Box<ChildStart>),
@@ -137,10 +136,8 @@ pub enum News {
         /// Its output.
         output: Payload,
         /// Why.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
         /// Whether a worker, a timer or a person had a part in it.
-        #[serde(default)]
         saw_outside: bool,
     },
     /// Your child could not be born.
@@ -172,38 +169,29 @@ pub enum News {
 }
 
 /// An execution that another one asks for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChildStart {
     /// Name of its definition.
     pub name: String,
     /// Version; the highest for `None`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<i32>,
     /// The definition itself, instead of a registered one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<Payload>,
     /// Its input.
     pub input: Payload,
     /// Correlation id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
     /// Domains by task type.
-    #[serde(default)]
     pub task_to_domain: IndexMap<String, String>,
     /// 0 to 99.
-    #[serde(default)]
     pub priority: u8,
     /// Who waits for it; nobody for START_WORKFLOW and failure workflows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
     /// Key that allows only one start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// The trace it is to belong to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
     /// The starts since something last came from outside.
-    #[serde(default, skip_serializing_if = "Lineage::is_empty")]
     pub lineage: Lineage,
 }
 

@@ -8,7 +8,7 @@ use baton_common::{Payload, TaskDef, WorkflowDef, WorkflowTask};
 use baton_expression::plain::Program;
 use baton_expression::template::Template;
 use indexmap::IndexMap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A node's place in its plan.
@@ -102,6 +102,9 @@ pub struct Switch {
 pub struct Node {
     /// The step's name in the definition.
     pub reference: Arc<str>,
+    /// The step's place in the definition: the loops around it and its name, as in `loop/step`. One
+    /// for each node, and the same whatever order the compiler works in.
+    pub path: Arc<str>,
     /// The task definition's name.
     pub name: Arc<str>,
     /// The type that executions show: the name for SIMPLE, `FORK` for forks.
@@ -174,6 +177,9 @@ pub struct Plan {
     /// The execution's output, compiled; `None` when the definition has none.
     pub output: Option<Template>,
     by_reference: HashMap<Arc<str>, NodeId>,
+    by_path: HashMap<Arc<str>, NodeId>,
+    /// Names that several steps have, which validation forbids in registered definitions.
+    shared_references: HashSet<Arc<str>>,
 }
 
 impl Plan {
@@ -201,6 +207,16 @@ impl Plan {
     /// The node of a step.
     pub fn find(&self, reference: &str) -> Option<NodeId> {
         self.by_reference.get(reference).copied()
+    }
+
+    /// The node of a step, when only one step has this name.
+    pub fn find_only(&self, reference: &str) -> Option<NodeId> {
+        self.find(reference).filter(|_| !self.shared_references.contains(reference))
+    }
+
+    /// The node with this [`Node::path`].
+    pub fn find_path(&self, path: &str) -> Option<NodeId> {
+        self.by_path.get(path).copied()
     }
 }
 
@@ -248,6 +264,17 @@ fn stand_in(name: String, is_simple: bool) -> TaskDef {
 struct Compiler {
     nodes: Vec<Option<Node>>,
     by_reference: HashMap<Arc<str>, NodeId>,
+    by_path: HashMap<Arc<str>, NodeId>,
+    shared_references: HashSet<Arc<str>>,
+    /// The path of the loop whose body is compiled; `None` outside loops.
+    inside: Option<Arc<str>>,
+}
+
+/// A node that is still to be compiled.
+struct Place {
+    id: NodeId,
+    reference: Arc<str>,
+    path: Arc<str>,
 }
 
 impl Compiler {
@@ -259,30 +286,50 @@ impl Compiler {
             first: None,
             output: None,
             by_reference: self.by_reference,
+            by_path: self.by_path,
+            shared_references: self.shared_references,
         }
     }
 
     /// Compiles steps that follow each other; answers the first.
     fn sequence(&mut self, tasks: &[WorkflowTask], after: Next, in_loop: bool) -> Option<NodeId> {
-        let ids: Vec<NodeId> = tasks.iter().map(|task| self.reserve(task)).collect();
+        let places: Vec<Place> = tasks.iter().map(|task| self.reserve(task)).collect();
         for (index, task) in tasks.iter().enumerate() {
-            let next = ids.get(index + 1).map_or(after, |id| Next::Node(*id));
-            let node = self.node(task, next, in_loop);
-            self.nodes[ids[index] as usize] = Some(node);
+            let next = places.get(index + 1).map_or(after, |place| Next::Node(place.id));
+            let place = &places[index];
+            let node = self.node(task, place, next, in_loop);
+            self.nodes[place.id as usize] = Some(node);
         }
-        ids.first().copied()
+        places.first().map(|place| place.id)
     }
 
-    fn reserve(&mut self, task: &WorkflowTask) -> NodeId {
+    fn reserve(&mut self, task: &WorkflowTask) -> Place {
         let id = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         self.nodes.push(None);
-        let reference = Arc::from(task.task_reference_name.as_deref().unwrap_or_default());
-        self.by_reference.insert(reference, id);
-        id
+        let reference: Arc<str> = task.task_reference_name.as_deref().unwrap_or_default().into();
+        if self.by_reference.insert(reference.clone(), id).is_some() {
+            self.shared_references.insert(reference.clone());
+        }
+        let path = self.path_of(&reference);
+        self.by_path.insert(path.clone(), id);
+        Place { id, reference, path }
     }
 
-    fn node(&mut self, task: &WorkflowTask, next: Next, in_loop: bool) -> Node {
-        let kind = self.kind(task, next, in_loop);
+    /// A path that no other step has: those that would share one are numbered.
+    fn path_of(&self, reference: &Arc<str>) -> Arc<str> {
+        let path = match &self.inside {
+            Some(around) => format!("{around}/{reference}").into(),
+            None => reference.clone(),
+        };
+        if !self.by_path.contains_key(&path) {
+            return path;
+        }
+        let numbered = (2_u32..).map(|number| Arc::from(format!("{path}#{number}")));
+        numbered.into_iter().find(|path| !self.by_path.contains_key(path)).unwrap_or(path)
+    }
+
+    fn node(&mut self, task: &WorkflowTask, place: &Place, next: Next, in_loop: bool) -> Node {
+        let kind = self.kind(task, place, next, in_loop);
         let name: Arc<str> = task.name.as_deref().unwrap_or_default().into();
         let task_type = match task.task_type.as_str() {
             "SIMPLE" | "DYNAMIC" | "USER_DEFINED" => name.clone(),
@@ -295,7 +342,8 @@ impl Compiler {
             .unwrap_or_else(|| stand_in(name.to_string(), task.task_type == "SIMPLE"));
         let (input, input_template) = input_templates(task, &task_def, &kind);
         Node {
-            reference: task.task_reference_name.as_deref().unwrap_or_default().into(),
+            reference: place.reference.clone(),
+            path: place.path.clone(),
             name,
             task_type,
             kind,
@@ -309,7 +357,7 @@ impl Compiler {
         }
     }
 
-    fn kind(&mut self, task: &WorkflowTask, next: Next, in_loop: bool) -> Kind {
+    fn kind(&mut self, task: &WorkflowTask, place: &Place, next: Next, in_loop: bool) -> Kind {
         let join = match next {
             Next::Node(id) => Some(id),
             Next::LoopEnd | Next::End => None,
@@ -334,7 +382,9 @@ impl Compiler {
             EngineType::ExclusiveJoin => Kind::ExclusiveJoin,
             EngineType::DoWhile => {
                 let before = self.nodes.len();
+                let outer = self.inside.replace(place.path.clone());
                 let first = self.sequence(&task.loop_over, Next::LoopEnd, true);
+                self.inside = outer;
                 let body = self.nodes[before..].iter().flatten();
                 let body = body.map(|node| node.reference.clone()).collect();
                 let condition = task.loop_condition.as_deref().and_then(Program::parse);
@@ -405,4 +455,44 @@ fn input_templates(
     }
     let merged: Payload = crate::json::put_absent(&task.input_parameters, &task_def.input_template);
     (Template::compile(&merged), Some(Template::compile(&task_def.input_template)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn plan() -> Plan {
+        let step = |name: &str| json!({"name": name, "taskReferenceName": name, "type": "SIMPLE"});
+        let inner = json!({"name": "in", "taskReferenceName": "in", "type": "DO_WHILE",
+            "loopCondition": "false", "loopOver": [step("a"), step("deep")]});
+        let outer = json!({"name": "out", "taskReferenceName": "out", "type": "DO_WHILE",
+            "loopCondition": "false", "loopOver": [inner, step("b")]});
+        let switch = json!({"name": "s", "taskReferenceName": "s", "type": "SWITCH",
+            "decisionCases": {"x": [step("c")]}, "defaultCase": [step("a")]});
+        let tasks = json!({"name": "w", "tasks": [step("a"), outer, switch, step("out/b")]});
+        Plan::compile(serde_json::from_value(tasks).unwrap())
+    }
+
+    #[test]
+    fn each_node_has_a_path_of_its_own_and_is_found_by_it() {
+        let plan = plan();
+        let mut paths: Vec<&str> = plan.nodes.iter().map(|node| &*node.path).collect();
+        for (node, id) in plan.nodes.iter().zip(0..) {
+            assert_eq!(plan.find_path(&node.path), Some(id));
+        }
+        paths.sort_unstable();
+        let expected =
+            ["a", "a#2", "c", "out", "out/b", "out/b#2", "out/in", "out/in/a", "out/in/deep", "s"];
+        assert_eq!(paths, expected);
+        assert_eq!(plan.find_path("deep"), None);
+    }
+
+    #[test]
+    fn a_name_that_several_steps_have_names_none_of_them() {
+        let plan = plan();
+        assert_eq!(plan.find_only("a"), None);
+        assert_eq!(plan.find_only("deep"), plan.find_path("out/in/deep"));
+        assert_eq!(plan.find_only("none"), None);
+    }
 }

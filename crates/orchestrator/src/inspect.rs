@@ -1,28 +1,9 @@
 //! What the bytes of a store mean, for tools that check a store from outside.
 use crate::journal;
-use baton_decider::change::Change;
-use baton_decider::command::News;
 use baton_decider::plan::Plan;
 use baton_decider::state::Execution;
 use baton_store::{LoadedExecution, ReadyKey, StoreError};
-use bytes::Bytes;
 use std::sync::Arc;
-
-/// The changes of one commit.
-///
-/// # Errors
-/// [`StoreError::Corrupt`].
-pub fn changes(entry: &Bytes) -> Result<Vec<Change>, StoreError> {
-    journal::decode_changes(entry)
-}
-
-/// What a message says.
-///
-/// # Errors
-/// [`StoreError::Corrupt`].
-pub fn message(body: &Bytes) -> Result<News, StoreError> {
-    journal::decode_message(body).map(|(_, news)| news)
-}
 
 /// The state of an execution that was loaded whole; `plan` is the one its row names.
 ///

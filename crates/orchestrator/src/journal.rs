@@ -1,76 +1,47 @@
-//! How an execution is kept: its journal entries are JSON lists of changes, its state their fold.
+//! How an execution is kept: records of `baton-format` in the journal, in messages and in its row.
 use crate::library::Definitions;
-use baton_common::{Payload, Timestamp, WorkflowStatus};
+use crate::snapshots::Since;
+use baton_common::WorkflowStatus;
 use baton_decider::change::Change;
-use baton_decider::command::{Letter, News};
+use baton_decider::command::News;
 use baton_decider::plan::Plan;
 use baton_decider::state::Execution;
-use baton_store::{ExecutionRow, LoadedExecution, StoreError, Version};
+use baton_format::{FormatError, Overview, Unreadable};
+use baton_store::{ExecutionRow, LoadedExecution, Message, StoreError, Version};
 use bytes::Bytes;
-use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
+use indexmap::IndexSet;
 use std::sync::Arc;
 
-/// Execution-level facts, for readers that want no tasks.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Overview {
-    pub(crate) variables: Payload,
-    pub(crate) output: Payload,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<Arc<str>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) failed_references: Vec<Arc<str>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) failed_names: Vec<Arc<str>>,
-    #[serde(default)]
-    pub(crate) priority: u8,
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub(crate) task_to_domain: IndexMap<String, String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) last_retried_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) created_by: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) event: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) idempotency_key: Option<String>,
+/// What readers want to know who want no tasks.
+pub(crate) fn overview_of(execution: &Execution) -> Overview {
+    let (mut references, mut names) = (IndexSet::new(), IndexSet::new());
+    for (seq, reference) in &execution.failed_references {
+        references.insert(reference.clone());
+        let task = execution.task(*seq);
+        names.extend(task.map(|task| execution.node_of(task).name.clone()));
+    }
+    let facts = &execution.facts;
+    Overview {
+        variables: execution.variables.clone(),
+        output: execution.output.clone(),
+        reason: execution.reason.clone(),
+        failed_references: references.into_iter().collect(),
+        failed_names: names.into_iter().collect(),
+        priority: facts.priority,
+        task_to_domain: facts.task_to_domain.clone(),
+        last_retried_at: execution.last_retried_at,
+        created_by: facts.created_by.clone(),
+        event: facts.event.clone(),
+        idempotency_key: facts.idempotency_key.clone(),
+    }
 }
 
-impl Overview {
-    pub(crate) fn of(execution: &Execution) -> Self {
-        let mut failed_references: Vec<Arc<str>> = Vec::new();
-        let mut failed_names: Vec<Arc<str>> = Vec::new();
-        for (seq, reference) in &execution.failed_references {
-            if !failed_references.contains(reference) {
-                failed_references.push(reference.clone());
-            }
-            if let Some(task) = execution.task(*seq) {
-                let name = execution.node_of(task).name.clone();
-                if !failed_names.contains(&name) {
-                    failed_names.push(name);
-                }
-            }
-        }
-        let facts = &execution.facts;
-        Self {
-            variables: execution.variables.clone(),
-            output: execution.output.clone(),
-            reason: execution.reason.clone(),
-            failed_references,
-            failed_names,
-            priority: facts.priority,
-            task_to_domain: facts.task_to_domain.clone(),
-            last_retried_at: execution.last_retried_at,
-            created_by: facts.created_by.clone(),
-            event: facts.event.clone(),
-            idempotency_key: facts.idempotency_key.clone(),
-        }
-    }
-
-    pub(crate) fn read(row: &ExecutionRow) -> Result<Self, StoreError> {
-        serde_json::from_slice(&row.overview).map_err(|error| corrupt(row, &fault_in_json(&error)))
-    }
+/// The overview in a row.
+pub(crate) fn read_overview(row: &ExecutionRow) -> Result<Overview, StoreError> {
+    let unreadable = |error: FormatError| {
+        corrupt(row, &format!("version {}: its overview: {error}", row.version))
+    };
+    baton_format::decode_overview(&row.overview).map_err(unreadable)
 }
 
 /// Whether a change alters what the overview says.
@@ -106,80 +77,67 @@ pub(crate) fn touches_overview(change: &Change) -> bool {
     }
 }
 
-/// The bytes of a commit's changes.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Bytes {
-    serde_json::to_vec(value).unwrap_or_default().into()
-}
-
-/// The changes in a commit's journal entry.
-pub(crate) fn decode_changes(body: &Bytes) -> Result<Vec<Change>, StoreError> {
-    let corrupt = |error| StoreError::Corrupt(format!("an entry: {}", fault_in_json(&error)));
-    serde_json::from_slice(body).map_err(corrupt)
-}
-
-/// The bytes of a message.
-pub(crate) fn encode_message(letter: &Letter) -> Bytes {
-    encode(&(letter.number, &letter.news))
-}
-
 /// A message's number among those of its pair, and what it says.
-pub(crate) fn decode_message(body: &Bytes) -> Result<(u32, News), StoreError> {
-    let corrupt = |error| StoreError::Corrupt(format!("a message: {}", fault_in_json(&error)));
-    serde_json::from_slice(body).map_err(corrupt)
+pub(crate) fn decode_message(message: &Message) -> Result<(u32, News), StoreError> {
+    let id = &message.id;
+    let unreadable = |error| {
+        let name =
+            format!("message {} of version {} of execution {}", id.number, id.version, id.from);
+        StoreError::Corrupt(format!("{name}: {error}"))
+    };
+    baton_format::decode_message(&message.body).map_err(unreadable)
 }
 
-/// The state that a stored execution is in.
+/// Whether what was loaded tells the whole state, without anything that was known before.
+pub(crate) fn is_whole(loaded: &LoadedExecution) -> bool {
+    loaded.snapshot.is_some() || loaded.journal.first().is_some_and(|(version, _)| *version == 1)
+}
+
+/// The state that a stored execution is in, and how much of its journal was read for it.
 pub(crate) async fn fold(
     loaded: &LoadedExecution,
     definitions: &Definitions,
-) -> Result<Execution, StoreError> {
+) -> Result<(Execution, Since), StoreError> {
     let frozen = definitions.by_hash(loaded.row.index.plan).await?;
-    fold_on(loaded, frozen.plan.clone())
+    let (execution, changes) = replay(loaded, frozen.plan.clone())?;
+    Ok((execution, since(loaded, changes)))
 }
 
 /// As [`fold`], where the plan is at hand.
 pub(crate) fn fold_on(loaded: &LoadedExecution, plan: Arc<Plan>) -> Result<Execution, StoreError> {
-    let row = &loaded.row;
-    let mut changes = Vec::new();
-    for (_, body) in &loaded.journal {
-        let entry: Vec<Change> =
-            serde_json::from_slice(body).map_err(|error| corrupt(row, &fault_in_json(&error)))?;
-        changes.extend(entry);
-    }
-    let mut changes = changes.into_iter();
-    let Some(Change::ExecutionStarted(facts)) = changes.next() else {
-        return Err(corrupt(row, &"its journal does not begin with its start"));
-    };
-    let mut execution = Execution::new(plan, *facts, row.input.clone());
-    let changes: Vec<Change> = changes.collect();
-    // What came before the last restart belonged to a plan that may no longer be this one.
-    let is_restart = |change: &Change| matches!(change, Change::ExecutionRestarted(_));
-    let from = changes.iter().rposition(is_restart).unwrap_or(0);
-    for change in &changes[from..] {
-        execution.apply(change);
-    }
-    execution.created_at = row.index.created_at;
-    check(row, &execution)?;
-    Ok(execution)
+    replay(loaded, plan).map(|(execution, _)| execution)
 }
 
-/// Adds later journal entries to a state; false when it must be folded anew instead, because a
-/// restart is among them.
+/// The state, and how many changes were read for it.
+fn replay(loaded: &LoadedExecution, plan: Arc<Plan>) -> Result<(Execution, usize), StoreError> {
+    let (row, input) = (&loaded.row, loaded.row.input.clone());
+    let snapshot = loaded.snapshot.as_ref();
+    let snapshot = snapshot.map(|snapshot| (snapshot.version, snapshot.body.as_ref()));
+    let (mut execution, changes) =
+        baton_format::replay(plan, input, snapshot, &entries(&loaded.journal))
+            .map_err(|error| unreadable(row, &error))?;
+    execution.created_at = row.index.created_at;
+    check(row, &execution)?;
+    Ok((execution, changes))
+}
+
+/// Adds later journal entries to a state and tells how much that was; `None` when it must be folded
+/// anew instead, because a restart is among them.
 pub(crate) fn catch_up(
     execution: &mut Execution,
     loaded: &LoadedExecution,
-) -> Result<bool, StoreError> {
-    for (_, body) in &loaded.journal {
-        let entry: Vec<Change> = serde_json::from_slice(body)
-            .map_err(|error| corrupt(&loaded.row, &fault_in_json(&error)))?;
-        for change in &entry {
-            if matches!(change, Change::ExecutionRestarted(_)) {
-                return Ok(false);
-            }
-            execution.apply(change);
-        }
-    }
-    Ok(true)
+) -> Result<Option<Since>, StoreError> {
+    let changes = baton_format::catch_up(execution, &entries(&loaded.journal))
+        .map_err(|error| unreadable(&loaded.row, &error))?;
+    Ok(changes.map(|changes| since(loaded, changes)))
+}
+
+fn entries(journal: &[(Version, Bytes)]) -> Vec<(Version, &[u8])> {
+    journal.iter().map(|(version, body)| (*version, body.as_ref())).collect()
+}
+
+fn since(loaded: &LoadedExecution, changes: usize) -> Since {
+    Since { changes, bytes: loaded.journal.iter().map(|(_, body)| body.len()).sum() }
 }
 
 fn check(row: &ExecutionRow, execution: &Execution) -> Result<(), StoreError> {
@@ -187,7 +145,13 @@ fn check(row: &ExecutionRow, execution: &Execution) -> Result<(), StoreError> {
         return Ok(());
     }
     let (stored, folded): (WorkflowStatus, _) = (row.status, execution.status);
-    Err(corrupt(row, &format!("its row says {stored}, its journal {folded}")))
+    let version = row.version;
+    let what = format!("version {version}: its row says {stored}, its journal {folded}");
+    Err(corrupt(row, &what))
+}
+
+fn unreadable(row: &ExecutionRow, error: &Unreadable) -> StoreError {
+    corrupt(row, error)
 }
 
 fn corrupt(row: &ExecutionRow, what: &dyn std::fmt::Display) -> StoreError {

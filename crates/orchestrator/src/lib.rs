@@ -16,6 +16,7 @@ pub mod inspect;
 mod journal;
 mod library;
 mod polls;
+mod snapshots;
 mod trace;
 mod view;
 mod watchers;

@@ -1,10 +1,11 @@
 //! Executions and tasks as the API shows them.
-use crate::journal::Overview;
+use crate::journal;
 use crate::library::Frozen;
 use baton_common::api;
 use baton_common::{Payload, TaskStatus, Timestamp};
 use baton_decider::json;
 use baton_decider::state::{Execution, Task};
+use baton_format::Overview;
 use baton_store::ExecutionRow;
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ fn step_json(execution: &Execution, task: &Task) -> Payload {
 
 /// An execution from its whole state.
 pub(crate) fn workflow(execution: &Execution) -> api::Workflow {
-    let overview = Overview::of(execution);
+    let overview = journal::overview_of(execution);
     let tasks = execution.tasks.values().map(|each| task(execution, each)).collect();
     let facts = &execution.facts;
     api::Workflow {

@@ -57,6 +57,17 @@ create table journal (
 );
 alter table journal alter column body set storage external;
 
+-- The newest state of executions with long journals; a load reads it in place of the entries up to its
+-- version. Apart from the execution's row, so that no commit waits for a snapshot or carries it along.
+create table snapshot (
+    shard smallint not null,
+    execution_id uuid not null,
+    version bigint not null check (version > 0),
+    body bytea not null,
+    primary key (shard, execution_id)
+);
+alter table snapshot alter column body set storage external;
+
 -- The key is the order in which tasks are handed out, so it is also the only index; it ends with
 -- the shard, since tasks of one moment are ordered by their id.
 create table ready (

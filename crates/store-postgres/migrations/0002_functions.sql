@@ -265,6 +265,44 @@ begin
 end
 $$;
 
+-- Keeps a snapshot in place of an older one, and deletes the oldest p_dropped_max of the journal entries
+-- that it replaces. False, with nothing written: the execution is gone or has not come to p_version, or
+-- has a newer snapshot. The row's lock holds off a removal, which would leave the snapshot behind, and
+-- no commit, which changes no key.
+create function baton_put_snapshot(
+    p_shard smallint, p_id uuid, p_version bigint, p_body bytea, p_dropped_max bigint
+) returns boolean
+language plpgsql
+as $$
+begin
+    perform from execution e
+    where e.shard = p_shard and e.id = p_id and e.version >= p_version
+    for key share;
+    if not found then
+        return false;
+    end if;
+    insert into snapshot as s (shard, execution_id, version, body)
+    values (p_shard, p_id, p_version, p_body)
+    on conflict (shard, execution_id)
+    do update set version = excluded.version, body = excluded.body
+    where s.version < excluded.version;
+    if not found then
+        return false;
+    end if;
+    if p_dropped_max > 0 then
+        delete from journal j
+        where j.shard = p_shard and j.execution_id = p_id and j.version in (
+            select o.version
+            from journal o
+            where o.shard = p_shard and o.execution_id = p_id and o.version <= p_version
+            order by o.version
+            limit p_dropped_max
+        );
+    end if;
+    return true;
+end
+$$;
+
 -- Deletes executions with all that belongs to them, in the order in which baton_commit locks.
 -- Not delegated: what is deleted may lie in many shards, and so may messages to it.
 create function baton_remove(p_shard smallint[], p_id uuid[]) returns void
@@ -273,6 +311,7 @@ as $$
 begin
     delete from execution where shard = any (p_shard) and id = any (p_id);
     delete from journal where shard = any (p_shard) and execution_id = any (p_id);
+    delete from snapshot where shard = any (p_shard) and execution_id = any (p_id);
     delete from idempotency where execution_id = any (p_id);
     -- No index leads here by execution, nor to a message by its receiver: these rows are few, and
     -- such an index would cost each task or message two writes.

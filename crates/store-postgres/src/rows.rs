@@ -2,8 +2,8 @@
 use crate::text::value;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use baton_store::{
-    ExecutionIndex, ExecutionRow, LoadRequest, LoadedExecution, PlanHash, ReadyKey, StoreError,
-    Waits,
+    ExecutionIndex, ExecutionRow, LoadRequest, LoadedExecution, PlanHash, ReadyKey, Snapshot,
+    StoreError, Waits,
 };
 use bytes::Bytes;
 use tokio_postgres::Row;
@@ -84,32 +84,37 @@ pub(crate) fn loaded_executions(
     let mut loaded: Vec<Option<LoadedExecution>> = Vec::new();
     loaded.resize_with(requests.len(), || None);
     let mut entries: Vec<Vec<(i64, Bytes)>> = vec![Vec::new(); requests.len()];
+    let mut snapshots: Vec<Option<Snapshot>> = vec![None; requests.len()];
     for row in rows {
         let n: i64 = get(row, "n")?;
         let place = usize::try_from(n).map_err(|_| StoreError::Corrupt("n".into()))?;
         if get::<Option<i16>>(row, "status")?.is_some() {
-            loaded[place] = Some(LoadedExecution { row: execution_row(row)?, journal: Vec::new() });
+            let (snapshot, journal) = (None, Vec::new());
+            loaded[place] = Some(LoadedExecution { row: execution_row(row)?, snapshot, journal });
+        } else if get(row, "is_snapshot")? {
+            let body = Bytes::copy_from_slice(get(row, "body")?);
+            snapshots[place] = Some(Snapshot { version: get(row, "version")?, body });
         } else {
             entries[place].push((get(row, "version")?, Bytes::copy_from_slice(get(row, "body")?)));
         }
     }
-    for ((request, loaded), mut journal) in requests.iter().zip(&mut loaded).zip(entries) {
+    let kept = snapshots.into_iter().zip(entries);
+    for ((request, loaded), (snapshot, mut journal)) in requests.iter().zip(&mut loaded).zip(kept) {
         let Some(loaded) = loaded else { continue };
         journal.sort_unstable_by_key(|(version, _)| *version);
-        check_journal(request, loaded.row.version, &journal)?;
+        loaded.snapshot = snapshot;
         loaded.journal = journal;
+        check_journal(request, loaded)?;
     }
     Ok(loaded)
 }
 
-/// A journal has one entry for each version.
-fn check_journal(
-    request: &LoadRequest,
-    newest: i64,
-    journal: &[(i64, Bytes)],
-) -> Result<(), StoreError> {
+/// A journal has one entry for each version after the snapshot.
+fn check_journal(request: &LoadRequest, loaded: &LoadedExecution) -> Result<(), StoreError> {
     let Some(after) = request.journal_after else { return Ok(()) };
-    if (after.max(0) + 1..=newest).eq(journal.iter().map(|(version, _)| *version)) {
+    let after = loaded.snapshot.as_ref().map_or(after.max(0), |snapshot| snapshot.version);
+    let versions = loaded.journal.iter().map(|(version, _)| *version);
+    if (after + 1..=loaded.row.version).eq(versions) {
         Ok(())
     } else {
         Err(StoreError::Corrupt(format!("the journal of {} has gaps", request.id)))

@@ -15,9 +15,10 @@ use crate::text::text;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
-    CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest, LoadedExecution, Message,
-    MessageId, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope, SearchPage,
-    SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
+    CommitLane, DefinitionChanges, DefinitionWrite, HISTORY_DROPPED_MAX, JournalHistory,
+    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord, QueueDemand, QueueSize,
+    ReadyKey, Revision, Scope, SearchPage, SearchQuery, Snapshot, SnapshotWrite, Store, StoreError,
+    TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
@@ -150,6 +151,21 @@ impl Store for PostgresStore {
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
         let rows = self.load_rows(requests).await?;
         loaded_executions(requests, &rows)
+    }
+
+    async fn put_snapshot(&self, write: &SnapshotWrite) -> Result<bool, StoreError> {
+        let SnapshotWrite { id, snapshot: Snapshot { version, body }, history } = write;
+        let dropped_max = match history {
+            JournalHistory::Keep => 0,
+            JournalHistory::Drop => i64::from(HISTORY_DROPPED_MAX),
+        };
+        let sql = include_str!("sql/put_snapshot.sql");
+        let body = &body[..];
+        let rows = self
+            .engine
+            .query(sql, &[&shard(*id), &id.uuid(), version, &body, &dropped_max])
+            .await?;
+        rows.first().map_or(Ok(false), |row| get(row, "is_put"))
     }
 
     async fn reserve_ready(

@@ -50,6 +50,14 @@ create table journal (
     unique (execution, version)
 ) strict;
 
+-- The newest state of executions with long journals; a load reads it in place of the entries up to
+-- its version.
+create table execution_snapshot (
+    execution integer primary key,
+    version integer not null check (version > 0),
+    body blob not null
+) strict;
+
 -- The key is the order of dispatch. Reservations are kept in memory: they end with the process.
 create table ready (
     queue text not null,

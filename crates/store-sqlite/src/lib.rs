@@ -29,7 +29,7 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
+    SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::StoreMetrics;
 use connections::{Bounds, Readers};
@@ -198,6 +198,13 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
         let requests = requests.to_vec();
         self.read(move |connection| read::load(connection, &requests)).await
+    }
+
+    async fn put_snapshot(&self, write: &SnapshotWrite) -> Result<bool, StoreError> {
+        let write = write.clone();
+        self.open.metrics.round_trips.inc();
+        let put = move |connection: &Connection| write::snapshot(connection, &write);
+        self.open.writer.write(move |connection| put(connection).map_err(store_error)).await
     }
 
     async fn reserve_ready(

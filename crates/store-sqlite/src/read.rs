@@ -6,8 +6,8 @@ use crate::rows::{
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     DefinitionChanges, LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollQuery,
-    PollRecord, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, TaskLog, Version,
-    WaitFacts, WaitQuery,
+    PollRecord, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, Snapshot, TaskLog,
+    Version, WaitFacts, WaitQuery,
 };
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
@@ -60,8 +60,19 @@ fn load_one(connection: &Connection, request: &LoadRequest) -> Result<Option<Loa
     let mut statement = connection.prepare_cached(include_str!("sql/load_execution.sql"))?;
     let found = statement.query_row(params![execution_bytes(request.id)], execution).optional()?;
     let Some((serial, row)) = found else { return Ok(None) };
-    let journal = request.journal_after.map(|after| journal(connection, serial, after));
-    Ok(Some(LoadedExecution { row, journal: journal.transpose()?.unwrap_or_default() }))
+    let Some(after) = request.journal_after else {
+        return Ok(Some(LoadedExecution { row, snapshot: None, journal: Vec::new() }));
+    };
+    let snapshot = snapshot(connection, serial, after)?;
+    let after = snapshot.as_ref().map_or(after, |snapshot| snapshot.version);
+    let journal = journal(connection, serial, after)?;
+    Ok(Some(LoadedExecution { row, snapshot, journal }))
+}
+
+fn snapshot(connection: &Connection, serial: i64, after: Version) -> Result<Option<Snapshot>> {
+    let mut statement = connection.prepare_cached(include_str!("sql/load_snapshot.sql"))?;
+    let read = |row: &Row<'_>| Ok(Snapshot { version: row.get(0)?, body: bytes(row, 1)? });
+    statement.query_row(params![serial, after], read).optional()
 }
 
 fn journal(connection: &Connection, serial: i64, after: Version) -> Result<Vec<(Version, Bytes)>> {

@@ -2,7 +2,10 @@
 use crate::errors::store_error;
 use crate::rows::{execution_bytes, task_bytes};
 use baton_common::ExecutionId;
-use baton_store::{DefinitionWrite, PollRecord, Revision, StoreError, TaskLog};
+use baton_store::{
+    DefinitionWrite, HISTORY_DROPPED_MAX, JournalHistory, PollRecord, Revision, Snapshot,
+    SnapshotWrite, StoreError, TaskLog,
+};
 use rusqlite::{Connection, Params, Result, params};
 
 /// Runs a statement and counts the rows it changed.
@@ -85,9 +88,22 @@ pub(crate) fn polls(connection: &Connection, polls: &[PollRecord]) -> Result<()>
     Ok(())
 }
 
+pub(crate) fn snapshot(connection: &Connection, write: &SnapshotWrite) -> Result<bool> {
+    let SnapshotWrite { id, snapshot: Snapshot { version, body }, history } = write;
+    let id = execution_bytes(*id);
+    let put = include_str!("sql/put_snapshot.sql");
+    let is_put = execute(connection, put, params![id, version, &body[..]])? > 0;
+    if is_put && *history == JournalHistory::Drop {
+        let drop = include_str!("sql/put_snapshot_drop.sql");
+        execute(connection, drop, params![id, version, HISTORY_DROPPED_MAX])?;
+    }
+    Ok(is_put)
+}
+
 /// In the order in which each statement still finds what it needs.
-const REMOVALS: [&str; 9] = [
+const REMOVALS: [&str; 10] = [
     include_str!("sql/remove_journal.sql"),
+    include_str!("sql/remove_snapshot.sql"),
     include_str!("sql/remove_input.sql"),
     include_str!("sql/remove_overview.sql"),
     include_str!("sql/remove_execution.sql"),

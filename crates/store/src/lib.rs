@@ -52,6 +52,15 @@ pub trait Store: Send + Sync + 'static {
         requests: &[LoadRequest],
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError>;
 
+    /// Keeps a snapshot in place of an older one of the same execution. It is no commit: no version
+    /// changes, and commits of the execution neither wait for it nor conflict with it. False, with
+    /// nothing written, when the execution is not there, has not come to this version, or has a
+    /// snapshot of it or a newer one. Dies inside: all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; nothing is known then.
+    async fn put_snapshot(&self, write: &SnapshotWrite) -> Result<bool, StoreError>;
+
     /// Names ready tasks of the demanded queues, most urgent first (priority descending, then ready
     /// time, then id), and hides them from other callers for `reserve_ms`. Where the store's scope is
     /// a shard, the most urgent of a few shards, which take turns. A hint, not a lease: the

@@ -186,7 +186,8 @@ pub struct Message {
 pub struct LoadRequest {
     /// Which execution.
     pub id: ExecutionId,
-    /// Journal entries after this version; `None` = none of them.
+    /// Journal entries after this version, with the newest snapshot in place of those that it
+    /// replaces; `None` = none of them.
     pub journal_after: Option<Version>,
 }
 
@@ -195,9 +196,46 @@ pub struct LoadRequest {
 pub struct LoadedExecution {
     /// Its row.
     pub row: ExecutionRow,
-    /// The journal entries asked for, by ascending version.
+    /// Its newest snapshot, when journal entries were asked for and it is newer than the version
+    /// asked for.
+    pub snapshot: Option<Snapshot>,
+    /// The journal entries asked for that are newer than the snapshot, by ascending version.
     pub journal: Vec<(Version, Bytes)>,
 }
+
+/// The whole state of an execution as of one version, in place of the journal entries up to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The version.
+    pub version: Version,
+    /// The state, opaque.
+    pub body: Bytes,
+}
+
+/// A snapshot to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotWrite {
+    /// Which execution.
+    pub id: ExecutionId,
+    /// Its state.
+    pub snapshot: Snapshot,
+    /// What becomes of the journal entries that it replaces.
+    pub history: JournalHistory,
+}
+
+/// Whether journal entries that no load reads any more are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JournalHistory {
+    /// They stay, as the execution's history.
+    #[default]
+    Keep,
+    /// They are deleted, the oldest first, at most [`HISTORY_DROPPED_MAX`] with each snapshot.
+    Drop,
+}
+
+/// Most journal entries deleted with one snapshot: ten times what one replaces, so that a database
+/// which kept its history catches up, in transactions of some ten milliseconds.
+pub const HISTORY_DROPPED_MAX: u32 = 10_000;
 
 /// What an explanation needs to know at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Each reason by itself, and a walk over all of them.
 use super::*;
 use crate::plan::Plan;
-use crate::state::StartFacts;
+use crate::state::{Delivery, NodeKey, Output, StartFacts};
 use baton_common::TaskStatus;
 use baton_common::api::Awaited;
 use serde_json::{Value, json};
@@ -51,9 +51,22 @@ fn execution_with(extra: &Value) -> Execution {
     definition.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     let plan = Plan::compile(serde_json::from_value(definition).unwrap());
     let id = ExecutionId::new(noon(0), 7);
-    let facts = json!({"id": id, "workflow_name": "w", "workflow_version": 1, "variables": {},
-        "at": NOON});
-    let facts: StartFacts = serde_json::from_value(facts).unwrap();
+    let facts = StartFacts {
+        id,
+        workflow_name: "w".into(),
+        workflow_version: 1,
+        correlation_id: None,
+        priority: 0,
+        task_to_domain: indexmap::IndexMap::new(),
+        parent: None,
+        variables: baton_common::Payload::empty_object(),
+        event: None,
+        created_by: None,
+        idempotency_key: None,
+        trace: None,
+        lineage: crate::state::Lineage::default(),
+        at: noon(0),
+    };
     Execution::new(Arc::new(plan), facts, baton_common::Payload::empty_object())
 }
 
@@ -64,11 +77,79 @@ fn execution() -> Execution {
 /// A task of a type, number `seq`, in progress since noon; `members` say what else it is.
 fn task(execution: &Execution, seq: u32, task_type: &str, members: &Value) -> Task {
     let node = execution.plan.find(task_type).unwrap();
-    let mut task = json!({"seq": seq, "ref": task_type, "place": {"node": node},
-        "status": "IN_PROGRESS", "scheduled_at": NOON, "first_scheduled_at": NOON,
-        "started_at": NOON, "updated_at": NOON});
-    task.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-    serde_json::from_value(task).unwrap()
+    let members: Members = serde_json::from_value(members.clone()).unwrap();
+    Task {
+        seq,
+        reference: members.reference.unwrap_or_else(|| task_type.into()),
+        base: members.base,
+        place: NodeKey { plan: 0, node },
+        runs: None,
+        status: members.status.unwrap_or(TaskStatus::InProgress),
+        input: baton_common::Payload::empty_object(),
+        output: Output::default(),
+        retry_count: members.retry_count,
+        retried_task: members.retried_task,
+        retried: false,
+        iteration: members.iteration,
+        loop_task: members.loop_task,
+        scheduled_at: noon(0),
+        first_scheduled_at: noon(0),
+        started_at: Some(noon(0)),
+        ended_at: members.ended_at,
+        updated_at: members.updated_at.unwrap_or(noon(0)),
+        start_delay_seconds: members.start_delay_seconds,
+        callback_after_seconds: members.callback_after_seconds,
+        poll_count: members.poll_count,
+        worker: members.worker,
+        domain: members.domain,
+        reason: members.reason,
+        child: members.child,
+        sent: 0,
+        heard: 0,
+        delivery: members.delivery.as_ref().map(delivery).unwrap_or_default(),
+        wait_until: members.wait_until,
+        join_on: members.join_on,
+        is_external: members.is_external,
+        alerted: 0,
+        was_ended: false,
+    }
+}
+
+/// What a task is besides.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Members {
+    #[serde(rename = "ref")]
+    reference: Option<Arc<str>>,
+    base: Option<Arc<str>>,
+    status: Option<TaskStatus>,
+    retry_count: u32,
+    retried_task: Option<u32>,
+    iteration: u32,
+    loop_task: Option<u32>,
+    ended_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    start_delay_seconds: i64,
+    callback_after_seconds: i64,
+    poll_count: u32,
+    worker: Option<Arc<str>>,
+    domain: Option<Arc<str>>,
+    reason: Option<Arc<str>>,
+    child: Option<ExecutionId>,
+    delivery: Option<Value>,
+    wait_until: Option<Timestamp>,
+    join_on: Option<Arc<[Arc<str>]>>,
+    is_external: bool,
+}
+
+fn delivery(value: &Value) -> Delivery {
+    let at = |name: &str| value.get(name).and_then(Value::as_i64).map(Timestamp::from_millis);
+    match (at("Delayed"), at("Ready")) {
+        (Some(at), _) => Delivery::Delayed(at),
+        (None, Some(at)) => Delivery::Ready(at),
+        (None, None) if value == "Leased" => Delivery::Leased,
+        (None, None) => Delivery::None,
+    }
 }
 
 fn add(execution: &mut Execution, task_type: &str, members: &Value) -> u32 {
@@ -309,8 +390,8 @@ fn what_ended_during_a_pause_waits_for_the_resumption() {
     let mut execution = execution();
     let seq = add(&mut execution, "SIMPLE", &json!({"delivery": "Leased"}));
     execution.apply(&Change::ExecutionPaused { at: noon(3) });
-    let end = json!({"seq": seq, "status": "COMPLETED", "at": NOON + 4_000});
-    let end: TaskEnd = serde_json::from_value(end).unwrap();
+    let status = TaskStatus::Completed;
+    let end = TaskEnd { seq, status, output: None, reason: None, worker: None, at: noon(4) };
     execution.apply(&Change::TaskEnded(Box::new(end)));
     let paused = explain(&execution, Scope::Open, noon(10), &Known::default());
     assert_eq!(paused.standing, Standing::Held { since: noon(3) });

@@ -270,8 +270,8 @@ impl Execution {
         self.rebuild();
     }
 
-    /// Makes all indexes anew from the tasks.
-    pub(super) fn rebuild(&mut self) {
+    /// Makes all indexes anew from the tasks, whose nodes must be there.
+    pub fn rebuild(&mut self) {
         self.by_reference.clear();
         self.by_looped_base.clear();
         self.open.clear();

@@ -4,11 +4,10 @@ use crate::plan::{Node, Plan};
 use crate::state::{Delivery, Expansion, Lineage, NodeKey, Step, Task};
 use baton_common::{ExecutionId, Payload, SpanId, TaskId, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Who started an execution as a child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parent {
     /// The SUB_WORKFLOW task.
     pub task: TaskId,
@@ -17,7 +16,7 @@ pub struct Parent {
 }
 
 /// What is known of an execution from its birth on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StartFacts {
     /// Its id.
     pub id: ExecutionId,
@@ -26,33 +25,24 @@ pub struct StartFacts {
     /// Version of its definition.
     pub workflow_version: i32,
     /// The caller's own id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
     /// 0 to 99.
-    #[serde(default)]
     pub priority: u8,
     /// Domains by task type, `*` for any.
-    #[serde(default)]
     pub task_to_domain: IndexMap<String, String>,
     /// Who started it as a child.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
     /// First variables.
     pub variables: Payload,
     /// The event that started it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     /// Who started it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
     /// The caller's key that allows only one start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// The trace it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
     /// The starts since something last came from outside.
-    #[serde(default, skip_serializing_if = "Lineage::is_empty")]
     pub lineage: Lineage,
     /// When.
     pub at: Timestamp,
@@ -99,7 +89,7 @@ pub struct Execution {
     /// Steps that failed, by reference name, in order.
     pub failed_references: imbl::OrdSet<(u32, Arc<str>)>,
     /// Those of them that failed before the last restart.
-    pub(crate) inherited_failures: imbl::OrdSet<(u32, Arc<str>)>,
+    pub inherited_failures: imbl::OrdSet<(u32, Arc<str>)>,
     /// Every task by number.
     pub tasks: imbl::OrdMap<u32, Arc<Task>>,
     /// The newest task number given out; numbers are never used again.
@@ -119,7 +109,7 @@ pub struct Execution {
     /// Steps that the last slice left to the next one, in order.
     pub agenda: imbl::Vector<Step>,
     /// Dynamic forks whose branches are not all there yet.
-    pub(crate) expansions: imbl::OrdMap<u32, Arc<Expansion>>,
+    pub expansions: imbl::OrdMap<u32, Arc<Expansion>>,
     pub(crate) by_reference: imbl::HashMap<Arc<str>, u32>,
     /// The newest task of each step inside a loop, by the step's own name.
     pub(crate) by_looped_base: imbl::HashMap<Arc<str>, u32>,
@@ -223,16 +213,20 @@ impl Execution {
         self.open.iter().filter_map(|seq| self.tasks.get(seq))
     }
 
+    /// The plan that a key's node is in; `None` when no steps of that number were defined.
+    pub fn plan_of(&self, key: NodeKey) -> Option<&Arc<Plan>> {
+        match key.plan.checked_sub(1) {
+            None => Some(&self.plan),
+            Some(index) => self.step_plans.get(index as usize),
+        }
+    }
+
     /// The node that a key names.
     ///
     /// # Panics
     /// Never for keys of this execution's own tasks.
     pub fn node(&self, key: NodeKey) -> &Node {
-        let plan = match key.plan.checked_sub(1) {
-            None => Some(&self.plan),
-            Some(index) => self.step_plans.get(index as usize),
-        };
-        match plan.and_then(|plan| plan.node(key.node)) {
+        match self.plan_of(key).and_then(|plan| plan.node(key.node)) {
             Some(node) => node,
             None => unreachable!("a task names only nodes that were defined before it"),
         }

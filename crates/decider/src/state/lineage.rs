@@ -5,7 +5,6 @@
 //! no timer, no person, no caller) counts, and the count has a limit. An execution that waited for
 //! the outside before it starts another one passes on a count of zero: it may live for ever.
 use baton_common::limits::{GENERATIONS_MAX, LINEAGE_WIDTH_BITS_MAX};
-use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ const SIBLINGS_COST: u32 = 16;
 const SHOWN_MAX: usize = 3;
 
 /// The starts since something last came from outside.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lineage {
     /// How many in a row; siblings of the same definition count for more than one.
     pub generation: u32,

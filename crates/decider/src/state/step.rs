@@ -1,11 +1,10 @@
 //! What an execution still has to do, where a decision left it to the next one.
 use crate::state::NodeKey;
 use baton_common::{Payload, WorkflowTask};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A step of a decision. Each may be taken twice without harm: what it would do again is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Create the task of a node, inside a loop or not.
     Schedule {
@@ -36,7 +35,7 @@ impl Step {
 }
 
 /// One branch of a dynamic fork, as its input describes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Branch {
     /// Its reference name.
     pub reference: Arc<str>,

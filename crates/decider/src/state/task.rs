@@ -2,21 +2,19 @@
 use crate::json::{self, Object};
 use crate::plan::NodeId;
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Names a node: of the execution's plan (`plan` 0), or of a step defined while it ran.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeKey {
     /// 0 = the execution's own plan; n = its n-th later definition.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub plan: u32,
     /// The node there.
     pub node: NodeId,
 }
 
 /// Where an open task is, seen from the queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delivery {
     /// No worker is asked for it.
     #[default]
@@ -30,20 +28,18 @@ pub enum Delivery {
 }
 
 /// How far a DO_WHILE has come.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoopProgress {
     /// The iteration under way, from 1; 0 = none.
     pub iteration: u32,
     /// The outputs of each iteration's steps, by base reference name.
-    #[serde(default)]
     pub iterations: imbl::OrdMap<u32, Payload>,
     /// The item under way, for loops over a list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<Payload>,
 }
 
 /// What a task has put out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// One JSON object.
     Plain(Payload),
@@ -68,13 +64,6 @@ impl Output {
                 let last = iterations.get_max().map_or(0, |(_, output)| output.len_bytes());
                 iterations.len() * last
             }
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Plain(payload) => payload.get() == "{}",
-            Self::Loop(_) => false,
         }
     }
 }
@@ -116,101 +105,73 @@ impl LoopProgress {
 
 /// One attempt at one step of an execution. What a task shows but does not hold (type, settings)
 /// comes from its node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     /// Number in its execution, from 1; its id is made of it.
     pub seq: u32,
     /// The step's name, with `__n` for each loop around it.
-    #[serde(rename = "ref")]
     pub reference: Arc<str>,
     /// The step's name without the loops around it, where there are any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Arc<str>>,
     /// The step's place in the flow.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub place: NodeKey,
     /// What runs there, where that is decided at run time (DYNAMIC).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<NodeKey>,
     /// State.
     pub status: TaskStatus,
     /// Resolved input.
-    #[serde(default, skip_serializing_if = "is_empty_payload")]
     pub input: Payload,
     /// Output.
-    #[serde(default, skip_serializing_if = "Output::is_empty")]
     pub output: Output,
     /// Attempts before this one.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub retry_count: u32,
     /// The attempt that this one repeats.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retried_task: Option<u32>,
     /// Whether a later attempt repeats this one.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub retried: bool,
     /// The iteration it belongs to, 0 outside loops.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub iteration: u32,
     /// The DO_WHILE task around it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loop_task: Option<u32>,
     /// When it was scheduled.
     pub scheduled_at: Timestamp,
     /// When the first attempt was scheduled.
     pub first_scheduled_at: Timestamp,
     /// When a worker first got it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
     /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// When anything of it last changed; response timeouts count from here.
     pub updated_at: Timestamp,
     /// Seconds it was held back at first.
-    #[serde(default, skip_serializing_if = "is_zero_i64")]
     pub start_delay_seconds: i64,
     /// Seconds its worker asked to be left alone.
-    #[serde(default, skip_serializing_if = "is_zero_i64")]
     pub callback_after_seconds: i64,
     /// How often it was handed out.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub poll_count: u32,
     /// Who has or had it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<Arc<str>>,
     /// Sub-queue it is handed out from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<Arc<str>>,
     /// Why it did not end well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Arc<str>>,
     /// The execution it started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ExecutionId>,
     /// Messages sent to the child, its start included.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub sent: u32,
     /// Messages received from the child.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub heard: u32,
     /// Where it is, seen from the queue.
-    #[serde(default, skip_serializing_if = "is_default")]
     pub delivery: Delivery,
     /// When a WAIT is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<Timestamp>,
     /// The steps a JOIN waits for, by full reference name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join_on: Option<Arc<[Arc<str>]>>,
     /// Whether the action has begun and an outside call must complete it.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub is_external: bool,
     /// Deadlines that passed with policy ALERT_ONLY, so that they do not pass again.
-    #[serde(default, skip_serializing_if = "is_zero_u8")]
     pub alerted: u8,
     /// Whether it has ended before and was made anew in place.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub was_ended: bool,
 }
 
@@ -244,29 +205,4 @@ impl Task {
     pub fn suffix(&self) -> &str {
         &self.reference[self.base_reference().len()..]
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-mod omit {
-    pub(super) fn is_zero(value: &u32) -> bool {
-        *value == 0
-    }
-    pub(super) fn is_zero_u8(value: &u8) -> bool {
-        *value == 0
-    }
-    pub(super) fn is_zero_i64(value: &i64) -> bool {
-        *value == 0
-    }
-    pub(super) fn is_false(value: &bool) -> bool {
-        !*value
-    }
-}
-use omit::{is_false, is_zero, is_zero_i64, is_zero_u8};
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-fn is_empty_payload(value: &Payload) -> bool {
-    value.get() == "{}"
 }

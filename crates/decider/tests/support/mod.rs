@@ -7,6 +7,7 @@ mod command;
 mod definition;
 mod file;
 mod invariants;
+mod journal;
 mod line;
 mod manual;
 mod random;

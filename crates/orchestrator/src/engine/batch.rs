@@ -6,6 +6,7 @@ use super::write::{ready_key, touched, write_of};
 use super::{Cached, Engine, Handed};
 use crate::error::OrchestratorError;
 use crate::library::Frozen;
+use crate::snapshots::Since;
 use crate::view;
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
@@ -351,7 +352,9 @@ impl Engine {
             sent.push(message.clone());
         }
         let (execution, version) = (draft.after.clone(), write.expected_version + 1);
-        prepared.cached.push(Cached { execution, version, row_wake_at, plan });
+        let more = Since { changes: draft.changes.len(), bytes: write.journal.len() };
+        let since = draft.before.as_ref().map_or(more, |cached| cached.since.plus(more));
+        prepared.cached.push(Cached { execution, version, row_wake_at, plan, since });
         prepared.batch.writes.push(write);
     }
 
@@ -425,10 +428,12 @@ impl Engine {
         self.answer(jobs, deciding.answers, deciding.waiting);
     }
 
-    fn remember(&mut self, cached: Cached) {
+    fn remember(&mut self, mut cached: Cached) {
         if cached.execution.status.is_terminal() {
             return;
         }
+        let Cached { execution, version, since, .. } = &cached;
+        cached.since = self.parts.snapshots.offer(execution, *version, *since);
         if cached.execution.has_agenda() {
             self.slices.push(cached.execution.id());
         } else if let Some(at) = cached.row_wake_at {

@@ -66,8 +66,8 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshots::Since;
     use baton_common::{Payload, WorkflowDef};
-    use baton_decider::change::Change;
     use baton_decider::plan::Plan;
     use baton_decider::state::{Execution, StartFacts};
     use baton_store::PlanHash;
@@ -75,9 +75,22 @@ mod tests {
 
     fn cached(n: u64) -> Cached {
         let id = ExecutionId::new(Timestamp::from_millis(1_795_000_000_000), n << 12);
-        let facts = serde_json::json!({ "id": id, "workflow_name": "w", "workflow_version": 1,
-            "variables": {}, "at": 0 });
-        let facts: StartFacts = serde_json::from_value(facts).unwrap();
+        let facts = StartFacts {
+            id,
+            workflow_name: "w".into(),
+            workflow_version: 1,
+            correlation_id: None,
+            priority: 0,
+            task_to_domain: indexmap::IndexMap::new(),
+            parent: None,
+            variables: Payload::empty_object(),
+            event: None,
+            created_by: None,
+            idempotency_key: None,
+            trace: None,
+            lineage: baton_decider::state::Lineage::default(),
+            at: Timestamp::default(),
+        };
         let step = serde_json::json!({ "name": "t", "taskReferenceName": "t", "type": "SIMPLE" });
         let definition: WorkflowDef =
             serde_json::from_value(serde_json::json!({ "name": "w", "tasks": [step] })).unwrap();
@@ -88,6 +101,7 @@ mod tests {
             version: 1,
             row_wake_at: None,
             plan: PlanHash([0; 32]),
+            since: Since::default(),
         }
     }
 
@@ -98,11 +112,12 @@ mod tests {
     /// One with a task that put out as many bytes.
     fn heavy(n: u64, bytes: usize) -> Cached {
         let mut heavy = cached(n);
-        let task = serde_json::json!({ "seq": 1, "ref": "t", "status": "COMPLETED",
-            "output": { "Plain": { "text": "x".repeat(bytes) } },
-            "scheduled_at": 0, "first_scheduled_at": 0, "updated_at": 0 });
-        let task = Arc::new(serde_json::from_value(task).unwrap());
-        Arc::make_mut(&mut heavy.execution).apply(&Change::TaskScheduled(task));
+        let record = format!(
+            r#"[1,{{"scheduled":{{"seq":1,"ref":"t","status":"COMPLETED","at":0,"output":"{}"}}}}]"#,
+            "x".repeat(bytes)
+        );
+        let task = baton_format::Entry::parse(record.as_bytes()).unwrap();
+        task.apply(Arc::make_mut(&mut heavy.execution)).unwrap();
         heavy
     }
 

@@ -404,7 +404,7 @@ impl Engine {
 
     /// Turns a message into a birth or a command.
     fn read_message(&self, batch: &mut Deciding, message: &Message, index: usize) -> Step {
-        let (number, news) = match journal::decode_message(&message.body) {
+        let (number, news) = match journal::decode_message(message) {
             Ok(message) => message,
             Err(error) => return Step::Answered(Err(error.into())),
         };

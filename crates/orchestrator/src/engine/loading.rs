@@ -112,28 +112,34 @@ impl Engine {
     ) -> Result<Cached, StoreError> {
         let row = &loaded.row;
         let (version, row_wake_at, plan) = (row.version, row.wake_at, row.index.plan);
+        if journal::is_whole(&loaded) {
+            return self.folded(&loaded).await;
+        }
         if let Some(mut cached) = old.filter(|cached| cached.plan == plan) {
             let execution = Arc::make_mut(&mut cached.execution);
-            if journal::catch_up(execution, &loaded)? {
+            if let Some(more) = journal::catch_up(execution, &loaded)? {
                 // A rerun's new input is in the row, not in the journal.
                 execution.input = loaded.row.input;
-                return Ok(Cached { version, row_wake_at, ..cached });
+                let since = cached.since.plus(more);
+                return Ok(Cached { version, row_wake_at, since, ..cached });
             }
-        } else if loaded.journal.first().is_some_and(|(version, _)| *version == 1) {
-            let execution = Arc::new(journal::fold(&loaded, &self.parts.definitions).await?);
-            return Ok(Cached { execution, version, row_wake_at, plan });
         }
         let id = row.id;
         let request = LoadRequest { id, journal_after: Some(FROM_THE_START) };
         let whole = self.parts.store.load(&[request]).await?.into_iter().next().flatten();
         let whole = whole.ok_or_else(|| StoreError::NotFound(id.to_string()))?;
-        let execution = journal::fold(&whole, &self.parts.definitions).await?;
-        let row = whole.row;
+        self.folded(&whole).await
+    }
+
+    async fn folded(&self, whole: &LoadedExecution) -> Result<Cached, StoreError> {
+        let (execution, since) = journal::fold(whole, &self.parts.definitions).await?;
+        let row = &whole.row;
         Ok(Cached {
             execution: Arc::new(execution),
             version: row.version,
             row_wake_at: row.wake_at,
             plan: row.index.plan,
+            since,
         })
     }
 }

@@ -29,6 +29,7 @@ use crate::environment::{RunScript, Threads};
 use crate::error::OrchestratorError;
 use crate::health::Pulse;
 use crate::library::Definitions;
+use crate::snapshots::{Since, Snapshots};
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use aside::Aside;
@@ -250,6 +251,7 @@ pub(crate) struct EngineParts {
     pub(crate) tracer: Tracer,
     pub(crate) admission: Arc<Admission>,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// A state in memory, as of a version.
@@ -260,6 +262,8 @@ pub(crate) struct Cached {
     /// The wake-up time that the row has.
     pub(crate) row_wake_at: Option<Timestamp>,
     pub(crate) plan: PlanHash,
+    /// What its journal holds after its newest snapshot.
+    pub(crate) since: Since,
 }
 
 /// The engine's loop and all it owns.

@@ -1,9 +1,10 @@
 //! What a draft writes: one row, one journal entry, and what changed in queues and outbox.
 use super::deciding::Draft;
-use crate::journal::{self, Overview};
+use crate::journal;
 use baton_common::Timestamp;
 use baton_decider::change::Change;
 use baton_decider::state::Execution;
+use baton_format::{encode_changes, encode_message, encode_overview};
 use baton_store::{ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey, Waits};
 use std::collections::BTreeSet;
 
@@ -12,6 +13,7 @@ pub(super) fn write_of(draft: &Draft, plan: PlanHash) -> (ExecutionWrite, Option
     let after = &draft.after;
     let version = draft.version();
     let before = draft.before.as_ref();
+    let state_before = before.map(|cached| &*cached.execution);
     let (ready_added, ready_removed) = ready_moves(draft);
     let wake_at = row_wake_at(draft);
     let is_birth = before.is_none();
@@ -27,8 +29,8 @@ pub(super) fn write_of(draft: &Draft, plan: PlanHash) -> (ExecutionWrite, Option
         ended_at: after.ended_at,
         index: needs_index.then(|| index_of(after, plan)),
         input: draft.new_input.then(|| after.input.clone()),
-        overview: needs_overview.then(|| journal::encode(&Overview::of(after))),
-        journal: journal::encode(&draft.changes),
+        overview: needs_overview.then(|| encode_overview(&journal::overview_of(after)).into()),
+        journal: encode_changes(&draft.changes, state_before, after).into(),
         idempotency_key: draft.idempotency_key.clone().filter(|_| is_birth),
         ready_added,
         ready_removed,
@@ -70,7 +72,7 @@ fn messages_of(draft: &Draft, version: i64) -> Vec<Message> {
     let message = |(letter, number): (&baton_decider::command::Letter, i32)| Message {
         id: MessageId { from, version, number },
         to: letter.to,
-        body: journal::encode_message(letter),
+        body: encode_message(letter.number, &letter.news).into(),
     };
     letters.map(message).collect()
 }

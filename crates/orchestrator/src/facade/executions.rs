@@ -2,7 +2,7 @@
 use super::{Answer, Orchestrator, execution_id, no_workflow};
 use crate::engine::{Birth, Definition, What, Work};
 use crate::error::OrchestratorError;
-use crate::journal::Overview;
+use crate::journal;
 use crate::view;
 use baton_common::api::{
     IdempotencyStrategy, RerunWorkflowRequest, SearchResult, StartWorkflowRequest, Task, Workflow,
@@ -150,7 +150,7 @@ impl Orchestrator {
     /// An execution without its tasks, from its row.
     pub(crate) async fn summary_of(&self, row: &ExecutionRow) -> Answer<Workflow> {
         let frozen = self.inner.definitions.by_hash(row.index.plan).await?;
-        Ok(view::summary_workflow(row, Overview::read(row)?, &frozen))
+        Ok(view::summary_workflow(row, journal::read_overview(row)?, &frozen))
     }
 
     /// The execution's status.
@@ -164,7 +164,7 @@ impl Orchestrator {
         include_variables: bool,
     ) -> Answer<WorkflowStatusView> {
         let row = self.row(execution_id(id)?).await?;
-        let overview = Overview::read(&row)?;
+        let overview = journal::read_overview(&row)?;
         Ok(WorkflowStatusView {
             workflow_id: row.id,
             correlation_id: row.index.correlation_id.as_deref().map(Arc::from),

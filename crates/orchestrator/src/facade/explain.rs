@@ -151,19 +151,21 @@ impl Orchestrator {
     /// The state as of what was read: folded anew, or the old one with what came later.
     async fn seen(&self, loaded: LoadedExecution, old: Option<Seen>) -> Answer<Seen> {
         let (version, plan) = (loaded.row.version, loaded.row.index.plan);
-        let Some(old) = old else {
-            let execution = journal::fold(&loaded, &self.inner.definitions).await?;
-            return Ok(Seen { execution, version, plan, known: Known::default() });
-        };
-        let mut execution = old.execution.clone();
-        if old.plan == plan && journal::catch_up(&mut execution, &loaded)? {
-            return Ok(Seen { execution, version, ..old });
+        let known = old.as_ref().map(|old| old.known.clone()).unwrap_or_default();
+        if journal::is_whole(&loaded) {
+            let (execution, _) = journal::fold(&loaded, &self.inner.definitions).await?;
+            return Ok(Seen { execution, version, plan, known });
+        }
+        if let Some(mut old) = old.filter(|old| old.plan == plan)
+            && journal::catch_up(&mut old.execution, &loaded)?.is_some()
+        {
+            return Ok(Seen { version, ..old });
         }
         // It was restarted between two reads: it is read again whole, a moment later.
         let whole = self.loaded(from_the_start(loaded.row.id)).await?;
-        let execution = journal::fold(&whole, &self.inner.definitions).await?;
+        let (execution, _) = journal::fold(&whole, &self.inner.definitions).await?;
         let (version, plan) = (whole.row.version, whole.row.index.plan);
-        Ok(Seen { execution, version, plan, known: old.known })
+        Ok(Seen { execution, version, plan, known })
     }
 
     /// Notes what was read of queues and workers.

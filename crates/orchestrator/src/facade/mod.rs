@@ -20,12 +20,13 @@ use crate::health::Pulse;
 use crate::journal::{self, FROM_THE_START};
 use crate::library::Definitions;
 use crate::polls::Polls;
+use crate::snapshots::Snapshots;
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
 use baton_decider::state::Execution;
-use baton_store::{ExecutionRow, LoadRequest, LoadedExecution, Scope, Store};
+use baton_store::{ExecutionRow, JournalHistory, LoadRequest, LoadedExecution, Scope, Store};
 use baton_telemetry::EngineMetrics;
 use metrics::LastSample;
 use std::sync::Arc;
@@ -180,6 +181,7 @@ impl Orchestrator {
             tracer: tracer.clone(),
             admission: admission.clone(),
             pulse: pulse.clone(),
+            snapshots: Snapshots::spawn(store.clone(), JournalHistory::Keep),
         })
         .await?;
         let inner = Arc::new(Inner {
@@ -240,7 +242,7 @@ impl Orchestrator {
     pub(crate) async fn state(&self, id: ExecutionId) -> Answer<Execution> {
         let request = LoadRequest { id, journal_after: Some(FROM_THE_START) };
         let loaded = self.loaded(request).await?;
-        Ok(journal::fold(&loaded, &self.inner.definitions).await?)
+        Ok(journal::fold(&loaded, &self.inner.definitions).await?.0)
     }
 
     async fn loaded(&self, request: LoadRequest) -> Answer<LoadedExecution> {

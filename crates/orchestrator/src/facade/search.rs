@@ -1,7 +1,7 @@
 //! Finding executions.
 use super::query;
 use super::{Answer, Orchestrator, SearchRequest};
-use crate::journal::Overview;
+use crate::journal;
 use crate::view;
 use baton_common::api::{IsoTimestamp, SearchResult, Workflow, WorkflowSummary};
 use baton_common::{Timestamp, WorkflowStatus};
@@ -101,7 +101,7 @@ impl Orchestrator {
 }
 
 fn summary(row: &ExecutionRow) -> Answer<WorkflowSummary> {
-    let overview = Overview::read(row)?;
+    let overview = journal::read_overview(row)?;
     let (input, output) = (row.input.get().to_owned(), overview.output.get().to_owned());
     let names: Vec<&str> = overview.failed_references.iter().map(|name| &**name).collect();
     let size = |text: &str| i64::try_from(text.chars().count()).unwrap_or(i64::MAX);

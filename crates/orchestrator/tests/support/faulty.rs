@@ -5,7 +5,8 @@ use baton_store::memory::MemoryStore;
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
+    Scope, SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, TaskLog, WaitFacts,
+    WaitQuery,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -101,6 +102,12 @@ impl Store for Faulty {
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
         self.hit()?;
         self.inner.load(requests).await
+    }
+
+    /// Not a call that the sweep counts: it is made beside the engine.
+    async fn put_snapshot(&self, write: &SnapshotWrite) -> Result<bool, StoreError> {
+        self.is_there()?;
+        self.inner.put_snapshot(write).await
     }
 
     async fn reserve_ready(

@@ -6,7 +6,9 @@ do $$
 declare
     name text;
 begin
-    foreach name in array array['execution', 'journal', 'ready', 'message', 'idempotency', 'task_log']
+    foreach name in array array[
+        'execution', 'journal', 'snapshot', 'ready', 'message', 'idempotency', 'task_log'
+    ]
     loop
         if not exists (select from pg_dist_partition where logicalrelid = name::regclass) then
             perform case name

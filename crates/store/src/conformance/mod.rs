@@ -15,6 +15,7 @@ mod random;
 mod ready;
 mod removal;
 mod search;
+mod snapshots;
 mod traces;
 mod waits;
 
@@ -50,6 +51,11 @@ pub const CASES: &[Case] = cases! {
         every_status_is_kept, the_journal_is_read_after_a_version,
         loads_answer_in_the_order_asked, a_plan_is_kept_with_its_batch, an_empty_batch_commits,
         a_large_batch_commits_whole;
+    snapshots: a_snapshot_stands_for_the_entries_before_it,
+        only_who_is_behind_it_gets_a_snapshot, a_newer_snapshot_takes_the_place_of_an_older_one,
+        a_snapshot_of_no_committed_version_is_refused, a_snapshot_disturbs_no_commit,
+        history_is_kept_or_dropped, a_snapshot_goes_with_its_execution,
+        an_explanation_reads_snapshots_too, a_large_snapshot_comes_back_whole;
     fences: a_stale_version_writes_nothing, a_second_birth_is_a_conflict,
         an_update_of_nobody_is_a_conflict, every_conflict_is_named_at_once,
         the_rest_commits_after_a_conflict, an_idempotency_key_is_taken_once_per_workflow,

@@ -6,7 +6,8 @@ mod state;
 use crate::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
+    Scope, SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, TaskLog, WaitFacts,
+    WaitQuery,
 };
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -79,6 +80,10 @@ impl Store for MemoryStore {
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
         let state = self.state();
         Ok(requests.iter().map(|request| state.load(request)).collect())
+    }
+
+    async fn put_snapshot(&self, write: &SnapshotWrite) -> Result<bool, StoreError> {
+        Ok(self.state().put_snapshot(write))
     }
 
     async fn reserve_ready(

@@ -2,9 +2,9 @@
 use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
-    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollQuery, PollRecord, QueueDemand,
-    QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, StoreError, TaskLog, Version,
-    WaitFacts, WaitQuery, Waits,
+    HISTORY_DROPPED_MAX, JournalHistory, LoadRequest, LoadedExecution, Message, MessageId,
+    PlanHash, PollQuery, PollRecord, QueueDemand, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace,
+    Revision, Snapshot, SnapshotWrite, StoreError, TaskLog, Version, WaitFacts, WaitQuery, Waits,
 };
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
@@ -35,6 +35,7 @@ pub(super) struct State {
 struct Execution {
     row: ExecutionRow,
     journal: BTreeMap<Version, Bytes>,
+    snapshot: Option<Snapshot>,
 }
 
 impl Execution {
@@ -52,7 +53,8 @@ impl Execution {
             input: write.input.clone()?,
             overview: write.overview.clone()?,
         };
-        Some(Self { row, journal: BTreeMap::from([(1, write.journal.clone())]) })
+        let journal = BTreeMap::from([(1, write.journal.clone())]);
+        Some(Self { row, journal, snapshot: None })
     }
 
     fn change(&mut self, write: &ExecutionWrite, at: Timestamp) {
@@ -164,11 +166,31 @@ impl State {
 
     pub(super) fn load(&self, request: &LoadRequest) -> Option<LoadedExecution> {
         let held = self.executions.get(&request.id)?;
-        let journal = request.journal_after.map_or_else(Vec::new, |after| {
-            let later = held.journal.iter().filter(|(version, _)| **version > after);
-            later.map(|(version, entry)| (*version, entry.clone())).collect()
-        });
-        Some(LoadedExecution { row: held.row.clone(), journal })
+        let row = held.row.clone();
+        let Some(after) = request.journal_after else {
+            return Some(LoadedExecution { row, snapshot: None, journal: Vec::new() });
+        };
+        let snapshot = held.snapshot.clone().filter(|snapshot| snapshot.version > after);
+        let after = snapshot.as_ref().map_or(after, |snapshot| snapshot.version);
+        let later = held.journal.iter().filter(|(version, _)| **version > after);
+        let journal = later.map(|(version, entry)| (*version, entry.clone())).collect();
+        Some(LoadedExecution { row, snapshot, journal })
+    }
+
+    pub(super) fn put_snapshot(&mut self, write: &SnapshotWrite) -> bool {
+        let version = write.snapshot.version;
+        let Some(held) = self.executions.get_mut(&write.id) else { return false };
+        let is_known = held.snapshot.as_ref().is_some_and(|snapshot| snapshot.version >= version);
+        if is_known || held.row.version < version {
+            return false;
+        }
+        held.snapshot = Some(write.snapshot.clone());
+        if write.history == JournalHistory::Drop {
+            let replaced = held.journal.keys().copied().filter(|entry| *entry <= version);
+            let replaced: Vec<_> = replaced.take(HISTORY_DROPPED_MAX as usize).collect();
+            replaced.iter().for_each(|entry| drop(held.journal.remove(entry)));
+        }
+        true
     }
 
     pub(super) fn reserve(

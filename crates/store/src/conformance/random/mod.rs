@@ -102,6 +102,7 @@ impl Pair<'_> {
             Operation::Polls(task_type) => {
                 same!(self, sorted_polls, load_waits(&WaitQuery::of_polls(task_type.as_deref())))
             }
+            Operation::PutSnapshot(write) => same!(self, |is_put| is_put, put_snapshot(write)),
             Operation::Remove(ids) => same!(self, |()| (), remove(ids)),
         }
     }

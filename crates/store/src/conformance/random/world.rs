@@ -2,9 +2,9 @@
 use super::super::bench::{batch, birth, id, json, noon, update};
 use super::dice::Dice;
 use crate::{
-    Batch, DefinitionWrite, ExecutionIndex, ExecutionWrite, LoadRequest, Message, MessageId,
-    ParentFilter, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchQuery, SortField,
-    SortOrder, TaskLog, Version, Waits,
+    Batch, DefinitionWrite, ExecutionIndex, ExecutionWrite, JournalHistory, LoadRequest, Message,
+    MessageId, ParentFilter, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchQuery,
+    Snapshot, SnapshotWrite, SortField, SortOrder, TaskLog, Version, Waits,
 };
 use baton_common::{ExecutionId, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
@@ -34,6 +34,7 @@ pub(super) enum Operation {
     TaskLogs(TaskId, u32),
     RecordPolls(Vec<PollRecord>),
     Polls(Option<String>),
+    PutSnapshot(SnapshotWrite),
     Remove(Vec<ExecutionId>),
 }
 
@@ -65,7 +66,7 @@ impl World {
 
     pub(super) fn next_operation(&mut self) -> Operation {
         self.now += 1;
-        match self.dice.below(25) {
+        match self.dice.below(27) {
             0..=9 => Operation::Commit(self.batch()),
             10 | 11 => Operation::Load(self.requests()),
             12 | 13 => self.reserve(),
@@ -78,7 +79,8 @@ impl World {
             21 => Operation::TaskLogs(self.task(), u32::try_from(self.dice.small(9)).unwrap()),
             22 => self.poll(),
             23 => Operation::ReadDefinitions(self.definitions - self.dice.small(4)),
-            _ => Operation::Remove(self.removed()),
+            24 => Operation::Remove(self.removed()),
+            _ => Operation::PutSnapshot(self.snapshot()),
         }
     }
 
@@ -103,6 +105,7 @@ impl World {
             | Operation::AppendLogs(_)
             | Operation::TaskLogs(..)
             | Operation::RecordPolls(_)
+            | Operation::PutSnapshot(_)
             | Operation::Polls(_) => {}
         }
     }
@@ -315,6 +318,16 @@ impl World {
             at: noon(self.now),
         };
         Operation::RecordPolls(vec![poll])
+    }
+
+    /// Of the version that it has, of an earlier one, or rarely of one to come.
+    fn snapshot(&mut self) -> SnapshotWrite {
+        let n = self.someone();
+        let newest = self.alive.get(&n).copied().unwrap_or(1);
+        let version = (newest + self.dice.pick(&[0, 0, -1, -2, 1])).max(1);
+        let body = Bytes::from(format!("{version} {}", self.now));
+        let history = self.dice.pick(&[JournalHistory::Keep, JournalHistory::Drop]);
+        SnapshotWrite { id: id(n), snapshot: Snapshot { version, body }, history }
     }
 
     fn removed(&mut self) -> Vec<ExecutionId> {

@@ -1,0 +1,99 @@
+//! Writing snapshots of executions whose journal has grown long, beside the engine's thread.
+//!
+//! The engine hands over a state that it has just committed, which is shared and costs nothing to keep;
+//! it is encoded and written here, as of the version that it had. A snapshot that is lost or late does
+//! no harm: loads read more of the journal.
+use baton_decider::state::Execution;
+use baton_format::encode_snapshot;
+use baton_store::{JournalHistory, Snapshot, SnapshotWrite, Store, Version};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Changes after the last snapshot that make another one worth its while: a load applies as many in a
+/// few milliseconds.
+const CHANGES_MIN: usize = 1_000;
+/// Bytes of journal after the last snapshot that do so as well: what a load reads beside its row in
+/// about as much time.
+const BYTES_MIN: usize = 256 * 1024;
+/// The largest snapshot that is written, bytes: a quarter of what PostgreSQL takes as one value. A
+/// larger state is read from its journal.
+const SNAPSHOT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// States that may wait to be written. One that finds no room is offered again at its next commit.
+const WAITING_MAX: usize = 64;
+
+/// What an execution's journal holds after its newest snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Since {
+    pub(crate) changes: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Since {
+    #[must_use]
+    pub(crate) fn plus(self, more: Self) -> Self {
+        Self { changes: self.changes + more.changes, bytes: self.bytes + more.bytes }
+    }
+
+    /// Whether the state should be written. Its journal has then grown by more than the state's own
+    /// size, so that snapshots are never more than half of what is written.
+    fn is_due(self, execution: &Execution) -> bool {
+        let is_long = self.changes >= CHANGES_MIN || self.bytes >= BYTES_MIN;
+        // The input is in the row.
+        is_long && self.bytes + execution.input.len_bytes() >= execution.weight_bytes()
+    }
+}
+
+/// A state and its version.
+struct Due {
+    execution: Arc<Execution>,
+    version: Version,
+}
+
+/// Where the engine leaves what is to be written.
+#[derive(Clone)]
+pub(crate) struct Snapshots(mpsc::Sender<Due>);
+
+impl Snapshots {
+    /// Starts the writer; it ends with the last handle.
+    pub(crate) fn spawn(store: Arc<dyn Store>, history: JournalHistory) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(write_all(receiver, store, history));
+        Self(sender)
+    }
+
+    /// Has this committed state written when its journal has grown long; answers what the journal then
+    /// holds after its newest snapshot.
+    pub(crate) fn offer(
+        &self,
+        execution: &Arc<Execution>,
+        version: Version,
+        since: Since,
+    ) -> Since {
+        if !since.is_due(execution) {
+            return since;
+        }
+        let due = Due { execution: execution.clone(), version };
+        if self.0.try_send(due).is_ok() { Since::default() } else { since }
+    }
+}
+
+async fn write_all(
+    mut receiver: mpsc::Receiver<Due>,
+    store: Arc<dyn Store>,
+    history: JournalHistory,
+) {
+    while let Some(Due { execution, version }) = receiver.recv().await {
+        let id = execution.id();
+        // One at a time: a large state may take a second.
+        let encode = tokio::task::spawn_blocking(move || encode_snapshot(&execution));
+        let Ok(body) = encode.await else { continue };
+        if body.len() > SNAPSHOT_BYTES_MAX {
+            tracing::warn!(workflow.id = %id, bytes = body.len(), "a state is too large for a snapshot");
+            continue;
+        }
+        let snapshot = Snapshot { version, body: body.into() };
+        if let Err(error) = store.put_snapshot(&SnapshotWrite { id, snapshot, history }).await {
+            tracing::warn!(workflow.id = %id, %error, "a snapshot could not be written");
+        }
+    }
+}
