@@ -164,9 +164,9 @@ fn a_newer_record_is_no_damaged_one() {
             }
         }
     }
-    let message = br#"[1,{"namespace":"eu","body":{"parentRetried":{}}}]"#;
+    let message = br#"[1,{"namespace":"eu","number":1,"body":{"parentRetried":{}}}]"#;
     assert_eq!(decode_message(message), Err(FormatError::Newer { version: 1 }));
-    let message = br#"[1,{"body":{"parentRetried":{"loudly":true}}}]"#;
+    let message = br#"[1,{"number":1,"body":{"parentRetried":{"loudly":true}}}]"#;
     assert!(matches!(decode_message(message), Err(FormatError::Corrupt(_))));
     let start = br#"[1,{"executionStarted":{"id":"019a","namespace":"eu"}}]"#;
     assert!(matches!(Entry::parse(start), Err(FormatError::Corrupt(_))));
