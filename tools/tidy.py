@@ -29,6 +29,9 @@ EDGES = {
     "baton-client": {"baton-common"},
     "baton-executor": {"baton-client", "baton-telemetry", "baton-common"},
     "baton-test-support": set(),
+    "baton-simulator": {
+        "baton-orchestrator", "baton-decider", "baton-store", "baton-expression", "baton-common",
+    },
     "baton-bench": {"baton-store-postgres", "baton-store-sqlite", "baton-store", "baton-common"},
     "baton-server": {
         "baton-common", "baton-expression", "baton-decider", "baton-store", "baton-store-postgres", "baton-store-sqlite",

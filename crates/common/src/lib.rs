@@ -5,6 +5,7 @@ pub mod definition;
 pub mod ids;
 pub mod limits;
 pub mod payload;
+pub mod planted;
 pub mod status;
 pub mod strict;
 pub mod text;

@@ -1,0 +1,323 @@
+//! Follows every commit and checks what must be true after it.
+use crate::rules::{Breach, Circumstances, judge};
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
+use baton_decider::change::Change;
+use baton_decider::plan::{Kind, Plan};
+use baton_decider::state::Execution;
+use baton_orchestrator::inspect;
+use baton_store::{Batch, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which.
+    pub rule: &'static str,
+    /// What was seen.
+    pub text: String,
+    /// When, ms since the run began.
+    pub at_ms: u64,
+}
+
+/// An execution as its commits tell it.
+pub struct Seen {
+    /// The fold of its changes.
+    pub execution: Execution,
+    /// How often it went on after an end, or began anew.
+    pub reopenings: u32,
+    ready: BTreeSet<ReadyKey>,
+}
+
+/// All that was committed so far.
+#[derive(Default)]
+pub struct Checker {
+    /// Executions by id.
+    pub executions: BTreeMap<ExecutionId, Seen>,
+    /// Their ids in the order in which they came.
+    pub order: Vec<ExecutionId>,
+    /// Those that were removed.
+    pub removed: BTreeSet<ExecutionId>,
+    /// Plans by their hash.
+    pub plans: BTreeMap<PlanHash, Arc<Plan>>,
+    /// The first invariant that was broken.
+    pub broken: Option<Broken>,
+    /// Whether people repeat and pass over steps in this run.
+    pub has_operations: bool,
+    /// The failure workflows of each execution.
+    pub handlers: BTreeMap<String, Vec<ExecutionId>>,
+    /// Commits so far.
+    pub commits: u64,
+    messages: BTreeMap<MessageId, Message>,
+    children: BTreeMap<TaskId, ExecutionId>,
+    keys: BTreeMap<(String, String), ExecutionId>,
+    handed: BTreeSet<(TaskId, i32)>,
+}
+
+impl Checker {
+    /// Follows a commit.
+    pub fn committed(
+        &mut self,
+        batch: &Batch,
+        now: Timestamp,
+        dead: &[ExecutionId],
+    ) -> Result<(), Breach> {
+        self.commits += 1;
+        for (hash, plan) in &batch.plans {
+            self.learn(*hash, plan)?;
+        }
+        for message in &batch.delivered {
+            self.messages.remove(message);
+        }
+        for write in &batch.writes {
+            self.follow(write, now)?;
+        }
+        if let Some(dead) = dead.first() {
+            return Err(("I9 no dead wait", format!("{dead} waits for nothing")));
+        }
+        for write in &batch.writes {
+            self.family(write.id)?;
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, hash: PlanHash, plan: &Payload) -> Result<(), Breach> {
+        if !self.plans.contains_key(&hash) {
+            let definition = serde_json::from_str(plan.get());
+            let definition = definition.map_err(|error| ("I15 decodable", error.to_string()))?;
+            self.plans.insert(hash, Arc::new(Plan::compile(definition)));
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, write: &ExecutionWrite, now: Timestamp) -> Result<(), Breach> {
+        let changes =
+            inspect::changes(&write.journal).map_err(|error| ("I15 decodable", error.to_string()))?;
+        for message in &write.sent {
+            self.messages.insert(message.id, message.clone());
+        }
+        let mut seen = match self.executions.remove(&write.id) {
+            Some(seen) => seen,
+            None => self.first(write, &changes)?,
+        };
+        if let Some(input) = &write.input {
+            seen.execution.input = input.clone();
+        }
+        let known = Circumstances { now, has_operations: self.has_operations };
+        let mut result = Ok(());
+        for change in &changes {
+            if result.is_ok() {
+                result = judge(&seen.execution, change, known);
+            }
+            self.apply(&mut seen, write, change);
+        }
+        let row = result.and_then(|()| row_faults(&mut seen, write));
+        self.executions.insert(write.id, seen);
+        row
+    }
+
+    fn apply(&self, seen: &mut Seen, write: &ExecutionWrite, change: &Change) {
+        match change {
+            Change::ExecutionStarted(_) => {}
+            Change::ExecutionRestarted(_) => {
+                seen.reopenings += 1;
+                if let Some(plan) = write.index.as_ref().and_then(|index| self.plans.get(&index.plan))
+                {
+                    seen.execution.plan = plan.clone();
+                }
+                seen.execution.apply(change);
+            }
+            Change::ExecutionReopened { .. } => {
+                seen.reopenings += 1;
+                seen.execution.apply(change);
+            }
+            other => seen.execution.apply(other),
+        }
+    }
+
+    fn first(&mut self, write: &ExecutionWrite, changes: &[Change]) -> Result<Seen, Breach> {
+        let id = write.id;
+        let fault = |text: &str| ("I1 a start is whole", format!("{id}: {text}"));
+        let Some(Change::ExecutionStarted(facts)) = changes.first() else {
+            return Err(fault("does not begin with its start"));
+        };
+        let plan = write.index.as_ref().and_then(|index| self.plans.get(&index.plan));
+        let plan = plan.ok_or_else(|| fault("has no plan"))?.clone();
+        let input = write.input.clone().ok_or_else(|| fault("has no input"))?;
+        if let Some(parent) = facts.parent
+            && let Some(other) = self.children.insert(parent.task, id)
+            && !self.has_operations
+        {
+            return Err(("I8 one child", format!("{} has {other} and {id}", parent.task)));
+        }
+        if let Some(key) = write.idempotency_key.clone()
+            && let Some(other) = self.keys.insert((facts.workflow_name.to_string(), key), id)
+        {
+            return Err(("I2 one key", format!("{other} and {id} have one key")));
+        }
+        self.note_handler(id, &input)?;
+        self.order.push(id);
+        let execution = Execution::new(plan, (**facts).clone(), input);
+        Ok(Seen { execution, reopenings: 0, ready: BTreeSet::new() })
+    }
+
+    fn note_handler(&mut self, id: ExecutionId, input: &Payload) -> Result<(), Breach> {
+        let input: serde_json::Value = serde_json::from_str(input.get()).unwrap_or_default();
+        if input.get("failedWorkflow").is_none() {
+            return Ok(());
+        }
+        let failed = input["workflowId"].as_str().unwrap_or_default().to_owned();
+        let handlers = self.handlers.entry(failed.clone()).or_default();
+        handlers.push(id);
+        if handlers.len() > 1 && !self.has_operations {
+            return Err(("I8 one child", format!("two failure workflows of {failed}")));
+        }
+        Ok(())
+    }
+
+    /// Whether an execution and those around it know of each other.
+    fn family(&self, id: ExecutionId) -> Result<(), Breach> {
+        let Some(seen) = self.executions.get(&id) else { return Ok(()) };
+        for task in seen.execution.open_tasks() {
+            let Some(child) = task.child else { continue };
+            let kind = &seen.execution.node_of(task).kind;
+            if matches!(kind, Kind::SubWorkflow) && !self.removed.contains(&child) {
+                self.parent_waits(id.task(task.seq), child)?;
+            }
+        }
+        match seen.execution.facts.parent {
+            Some(parent) => self.child_is_waited_for(parent.task, id),
+            None => Ok(()),
+        }
+    }
+
+    fn parent_waits(&self, task: TaskId, child: ExecutionId) -> Result<(), Breach> {
+        let parent = task.execution();
+        let Some(seen) = self.executions.get(&child) else {
+            return Err(("I8 one child", format!("{task} waits for {child}, which is not there")));
+        };
+        let told = || self.is_under_way(child, parent) || self.is_under_way(parent, child);
+        if seen.execution.status.is_terminal() && !told() {
+            return Err(("I9 no dead wait", format!("{task} waits for {child}, which has ended")));
+        }
+        Ok(())
+    }
+
+    fn child_is_waited_for(&self, task: TaskId, child: ExecutionId) -> Result<(), Breach> {
+        let parent = task.execution();
+        let (Some(above), Some(seen)) = (self.executions.get(&parent), self.executions.get(&child))
+        else {
+            return Ok(());
+        };
+        let Some(waiting) = above.execution.task(task.seq()) else { return Ok(()) };
+        let is_open = !waiting.status.is_terminal() && waiting.child == Some(child);
+        let told = || self.is_under_way(parent, child) || self.is_under_way(child, parent);
+        if seen.execution.status.is_terminal() {
+            return if is_open && !told() {
+                Err(("I9 no dead wait", format!("{task} waits for {child}, which has ended")))
+            } else {
+                Ok(())
+            };
+        }
+        if waiting.status.is_terminal() && !self.has_operations && !told() {
+            return Err(("I14 nothing new", format!("{child} goes on without its parent {task}")));
+        }
+        Ok(())
+    }
+
+    fn is_under_way(&self, from: ExecutionId, to: ExecutionId) -> bool {
+        self.messages.values().any(|message| message.id.from == from && message.to == to)
+    }
+
+    /// Executions were removed.
+    pub fn removed(&mut self, ids: &[ExecutionId]) {
+        for id in ids {
+            self.executions.remove(id);
+            self.removed.insert(*id);
+            self.messages.retain(|name, message| name.from != *id && message.to != *id);
+            self.keys.retain(|_, holder| holder != id);
+        }
+    }
+
+    /// A client was told that its start succeeded.
+    pub fn started(&self, id: ExecutionId) -> Result<(), Breach> {
+        if self.executions.contains_key(&id) || self.removed.contains(&id) {
+            return Ok(());
+        }
+        Err(("I1 a start is whole", format!("{id} was acknowledged and is not there")))
+    }
+
+    /// A worker got a task.
+    pub fn handed(&mut self, task: TaskId, poll_count: i32) -> Result<(), Breach> {
+        if !self.handed.insert((task, poll_count)) {
+            return Err(("I3 one lease", format!("{task} handed out twice by one lease")));
+        }
+        let Some(seen) = self.executions.get(&task.execution()) else { return Ok(()) };
+        let known = seen.execution.task(task.seq()).map_or(0, |task| task.poll_count);
+        let is_leased = seen.reopenings > 0 || i64::from(known) >= i64::from(poll_count);
+        if is_leased { Ok(()) } else { Err(("I3 one lease", format!("{task} without a lease"))) }
+    }
+
+    /// A worker was told that its result is kept.
+    pub fn acknowledged(&self, task: TaskId, result: &Payload) -> Result<(), Breach> {
+        let Some(seen) = self.executions.get(&task.execution()) else { return Ok(()) };
+        let Some(kept) = seen.execution.task(task.seq()) else { return Ok(()) };
+        if seen.reopenings > 0 || seen.execution.status.is_terminal() {
+            return Ok(());
+        }
+        if !kept.status.is_terminal() {
+            return Err(("I4 results are kept", format!("{task} is {}", kept.status)));
+        }
+        let is_own = kept.status == baton_common::TaskStatus::Completed && kept.poll_count == 1;
+        if is_own && kept.output.json() != *result {
+            return Err(("I4 results are kept", format!("{task} has another result")));
+        }
+        Ok(())
+    }
+
+    /// Executions that have not ended.
+    pub fn open(&self) -> impl Iterator<Item = &Seen> {
+        self.executions.values().filter(|seen| !seen.execution.status.is_terminal())
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_quiet(&self) -> bool {
+        self.messages.is_empty() && self.open().next().is_none()
+    }
+}
+
+/// The row, the queue and the state must say the same.
+fn row_faults(seen: &mut Seen, write: &ExecutionWrite) -> Result<(), Breach> {
+    let state = &seen.execution;
+    let id = write.id;
+    let is_begun = state.last_seq > 0;
+    if let Some(fault) = state.faults().into_iter().find(|_| is_begun) {
+        return Err(("I11 fold is state", format!("{id}: {fault}")));
+    }
+    if write.status != state.status || write.ended_at.is_some() != state.status.is_terminal() {
+        return Err(("I11 fold is state", format!("{id}: row {}, state {}", write.status, state.status)));
+    }
+    let is_late = |wanted: Timestamp| write.wake_at.is_none_or(|at| at > wanted);
+    if state.wake_at().is_some_and(is_late) {
+        let wanted = state.wake_at();
+        return Err(("I9 no dead wait", format!("{id}: wakes at {:?}, not {wanted:?}", write.wake_at)));
+    }
+    for key in &write.ready_removed {
+        seen.ready.remove(key);
+    }
+    seen.ready.extend(write.ready_added.iter().cloned());
+    let is_open = !matches!(
+        state.status,
+        WorkflowStatus::Completed
+            | WorkflowStatus::Failed
+            | WorkflowStatus::TimedOut
+            | WorkflowStatus::Terminated
+    );
+    let keys = state.open_tasks().filter_map(|task| inspect::ready_key(state, task.seq));
+    let wanted: BTreeSet<ReadyKey> = keys.filter(|_| is_open).collect();
+    if wanted != seen.ready {
+        let text = format!("{id}: queue {:?}, state {wanted:?}", seen.ready);
+        return Err(("I11 queue is state", text));
+    }
+    Ok(())
+}

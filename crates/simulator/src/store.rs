@@ -1,0 +1,248 @@
+//! The store in memory as one process reaches it: late, at times not at all, at times without an
+//! answer.
+use crate::case::Fault;
+use crate::shared::Process;
+use async_trait::async_trait;
+use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use baton_store::{
+    Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
+    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
+    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast;
+
+/// A process's way to the store.
+#[derive(Clone)]
+pub(crate) struct SimStore(pub(crate) Process);
+
+fn lost(what: &str) -> StoreError {
+    StoreError::Unavailable(format!("{what} failed, as the seed wants it"))
+}
+
+impl SimStore {
+    /// The way to the database: it takes time, and the process may stand still or die on it.
+    async fn reach(&self, what: &str) {
+        let Process { shared, gate, .. } = &self.0;
+        if !shared.may_call() {
+            std::future::pending::<()>().await;
+        }
+        self.0.may_die(Fault::DieBefore, 4);
+        gate.pass().await;
+        let slow = shared.strikes(Fault::Slow, 30);
+        shared.pause(0, if slow { 900 } else { 3 }).await;
+        gate.pass().await;
+        shared.note(|| format!("p{} {what}", self.0.number));
+    }
+
+    /// The way back.
+    async fn come_back(&self) {
+        let Process { shared, gate, .. } = &self.0;
+        self.0.may_die(Fault::DieAfter, 4);
+        gate.pass().await;
+        shared.pause(0, 2).await;
+        gate.pass().await;
+    }
+
+    async fn read(&self, what: &str) -> Result<(), StoreError> {
+        self.reach(what).await;
+        let fails = self.0.shared.strikes(Fault::ReadFails, 20);
+        if fails { Err(lost(what)) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl CommitLane for SimStore {
+    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        let shared = self.0.shared.clone();
+        self.reach("commits").await;
+        shared.note(|| describe(batch));
+        if shared.strikes(Fault::CommitFails, 30) {
+            self.come_back().await;
+            return Err(lost("a commit").into());
+        }
+        let result = shared.memory.clone().commit(batch).await;
+        shared.note(|| format!("p{} committed {result:?}", self.0.number));
+        if result.is_ok() {
+            let now = shared.now();
+            let dead = shared.memory.dead_waits(1).await?;
+            let broken = shared.check().committed(batch, now, &dead);
+            if let Err((rule, text)) = broken {
+                shared.fail(rule, text);
+            }
+            shared.progress.notify_waiters();
+        }
+        self.come_back().await;
+        if result.is_ok() && shared.strikes(Fault::CommitUnknown, 30) {
+            return Err(lost("the answer to a commit").into());
+        }
+        result
+    }
+}
+
+fn describe(batch: &Batch) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for write in &batch.writes {
+        let journal = String::from_utf8_lossy(&write.journal);
+        let _ = write!(text, "\n    {}@{} {journal}", write.id, write.expected_version);
+        for sent in &write.sent {
+            let _ = write!(text, "\n      to {}: {}", sent.to, String::from_utf8_lossy(&sent.body));
+        }
+    }
+    format!("  batch delivers {:?}{text}", batch.delivered)
+}
+
+#[async_trait]
+impl Store for SimStore {
+    async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn scope(&self) -> Scope {
+        self.0.shared.memory.scope()
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.read("asks for the time").await?;
+        let now = self.0.shared.now();
+        self.come_back().await;
+        Ok(now)
+    }
+
+    async fn load(
+        &self,
+        requests: &[LoadRequest],
+    ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
+        self.read("loads").await?;
+        self.0.shared.note(|| format!("  {:?}", requests));
+        let mut loaded = self.0.shared.memory.load(requests).await?;
+        if self.0.shared.strikes(Fault::Corrupt, 20)
+            && let Some(one) = loaded.iter_mut().flatten().next()
+            && let Some((_, entry)) = one.journal.first_mut()
+        {
+            *entry = Bytes::from_static(b"[{\"FromAnotherVersion\":1}]");
+        }
+        self.come_back().await;
+        Ok(loaded)
+    }
+
+    async fn reserve_ready(
+        &self,
+        demands: &[QueueDemand],
+        reserve_ms: u32,
+    ) -> Result<Vec<ReadyKey>, StoreError> {
+        self.read("reserves").await?;
+        let keys = self.0.shared.memory.reserve_ready(demands, reserve_ms).await?;
+        self.come_back().await;
+        Ok(keys)
+    }
+
+    async fn due_wake_ups(
+        &self,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError> {
+        self.read("asks for wake-ups").await?;
+        let mut due = self.0.shared.memory.due_wake_ups(until, limit).await?;
+        due.retain(|_| !self.0.shared.strikes(Fault::WakeUpsHidden, 300));
+        self.come_back().await;
+        Ok(due)
+    }
+
+    async fn undelivered(
+        &self,
+        sent_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        self.read("asks for messages").await?;
+        let shared = &self.0.shared;
+        let early = shared.strikes(Fault::MessagesTwice, 400);
+        let before = if early { shared.now() } else { sent_before };
+        let mut messages = shared.memory.undelivered(before, limit).await?;
+        if messages.len() > 1 && shared.strikes(Fault::MessagesReordered, 500) {
+            messages.reverse();
+        }
+        self.come_back().await;
+        Ok(messages)
+    }
+
+    async fn write_definitions(&self, writes: &[DefinitionWrite]) -> Result<Revision, StoreError> {
+        self.reach("writes definitions").await;
+        let revision = self.0.shared.memory.write_definitions(writes).await?;
+        self.come_back().await;
+        Ok(revision)
+    }
+
+    async fn read_definitions(&self, since: Revision) -> Result<DefinitionChanges, StoreError> {
+        self.read("reads definitions").await?;
+        let changes = self.0.shared.memory.read_definitions(since).await?;
+        self.come_back().await;
+        Ok(changes)
+    }
+
+    async fn load_plan(&self, hash: PlanHash) -> Result<Payload, StoreError> {
+        self.read("loads a plan").await?;
+        self.0.shared.memory.load_plan(hash).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.read("searches").await?;
+        self.0.shared.memory.search(query).await
+    }
+
+    async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
+        self.read("counts queues").await?;
+        self.0.shared.memory.queue_sizes().await
+    }
+
+    async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {
+        self.0.shared.memory.append_task_logs(lines).await
+    }
+
+    async fn task_logs(&self, task: TaskId, limit: u32) -> Result<Vec<TaskLog>, StoreError> {
+        self.0.shared.memory.task_logs(task, limit).await
+    }
+
+    async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError> {
+        self.0.shared.memory.record_polls(polls).await
+    }
+
+    async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError> {
+        self.read("explains").await?;
+        self.0.shared.memory.load_waits(query).await
+    }
+
+    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
+        self.reach("removes").await;
+        self.0.shared.memory.remove(ids).await?;
+        self.0.shared.check().removed(ids);
+        self.come_back().await;
+        Ok(())
+    }
+
+    async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+        self.0.shared.memory.dead_waits(limit).await
+    }
+
+    async fn ring(&self, queues: &[String]) {
+        let (shared, from) = (self.0.shared.clone(), self.0.number);
+        self.0.gate.pass().await;
+        if shared.strikes(Fault::NotifyLost, 400) {
+            return;
+        }
+        let again = shared.strikes(Fault::NotifyTwice, 400);
+        shared.pause(0, if again { 1_500 } else { 3 }).await;
+        shared.notify(from, queues);
+        if again {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            shared.notify(from, queues);
+        }
+    }
+
+    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.0.shared.listen(self.0.number)
+    }
+}
