@@ -31,7 +31,9 @@ faults! {
     KeepDelivered,
     /// The last message of a commit is not written.
     ForgetAMessage,
-    /// Messages of a commit are written without the wake-up time of the row.
+    /// The messages of a commit are numbered in the wrong order.
+    SwapMessages,
+    /// A row is written without its wake-up time.
     LoseAWakeUp,
     /// The rows of tasks that are no longer ready stay.
     KeepReadyRows,
@@ -65,8 +67,8 @@ faults! {
     WrongIteration,
     /// Children are not told that their parent has ended.
     ForgetTheChildren,
-    /// A parent applies the end of a child that is not its own.
-    WrongChild,
+    /// A parent does not note which messages of its child it has applied.
+    ForgetWhatWasApplied,
     /// A SWITCH takes the default branch.
     WrongBranch,
     /// A failed optional task fails its execution.

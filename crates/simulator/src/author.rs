@@ -27,11 +27,15 @@ pub struct Allowed {
 /// The case of a seed.
 pub fn case(seed: u64, allowed: &Allowed) -> Case {
     let mut dice = Dice::new(seed ^ 0x5157_0000_0000_0001);
-    let budget = 1 + dice.roll(5) + dice.roll(5) * dice.roll(3).min(1) + dice.roll(STEPS_MAX - 9) * usize::from(dice.chance(200));
+    let budget = 1
+        + dice.roll(5)
+        + dice.roll(5) * dice.roll(3).min(1)
+        + dice.roll(STEPS_MAX - 9) * usize::from(dice.chance(200));
     let count = 1 + dice.roll(3).min(budget - 1);
     let mut workflows = Vec::new();
     for index in (0..count).rev() {
-        let author = Author { dice: &mut dice, left: (budget / count).max(1), steps: 0, index, count };
+        let author =
+            Author { dice: &mut dice, left: (budget / count).max(1), steps: 0, index, count };
         workflows.push(author.workflow());
     }
     workflows.reverse();
@@ -122,7 +126,13 @@ impl Author<'_> {
             5..=7 => self.script(readable),
             8 => Kind::Set { input: self.source(readable) },
             9 | 10 => Kind::Wait { seconds: 1 + u32::try_from(self.dice.roll(4)).unwrap_or(0) },
-            11 => if self.dice.chance(500) { Kind::Signal } else { Kind::Human },
+            11 => {
+                if self.dice.chance(500) {
+                    Kind::Signal
+                } else {
+                    Kind::Human
+                }
+            }
             12 => Kind::Noop,
             13 => self.terminate(),
             14..=16 => self.child(readable),
@@ -151,7 +161,11 @@ impl Author<'_> {
         let is_failing = matches!(does, Does::Fails | Does::FailsForGood);
         Kind::Work {
             does,
-            retries: if is_failing { u32::try_from(self.dice.roll(3)).unwrap_or(0) } else { RETRIES_ENOUGH },
+            retries: if is_failing {
+                u32::try_from(self.dice.roll(3)).unwrap_or(0)
+            } else {
+                RETRIES_ENOUGH
+            },
             delay_s: u32::try_from(self.dice.roll(3)).unwrap_or(0),
             start_delay_s: u32::from(self.dice.chance(100)) * 2,
             input: self.source(readable),
@@ -178,15 +192,29 @@ impl Author<'_> {
     fn child(&mut self, readable: &Readable) -> Kind {
         let Some(workflow) = self.later() else { return self.work(readable) };
         let input = self.source(readable);
-        if self.dice.chance(250) { Kind::Start { workflow, input } } else { Kind::Child { workflow, input } }
+        if self.dice.chance(250) {
+            Kind::Start { workflow, input }
+        } else {
+            Kind::Child { workflow, input }
+        }
     }
 
     fn switch(&mut self, depth: usize, readable: &Readable, in_fork: bool) -> Kind {
         let count = 1 + self.dice.roll(2);
         let cases = (0..count)
-            .map(|_| if self.dice.chance(150) { Vec::new() } else { self.sequence(depth + 1, &mut readable.clone(), in_fork) })
+            .map(|_| {
+                if self.dice.chance(150) {
+                    Vec::new()
+                } else {
+                    self.sequence(depth + 1, &mut readable.clone(), in_fork)
+                }
+            })
             .collect();
-        let default = if self.dice.chance(300) { Vec::new() } else { self.sequence(depth + 1, &mut readable.clone(), in_fork) };
+        let default = if self.dice.chance(300) {
+            Vec::new()
+        } else {
+            self.sequence(depth + 1, &mut readable.clone(), in_fork)
+        };
         let by = self.dice.pick(&[By::Value, By::Plain, By::Script]);
         Kind::Switch { by, input: self.source(readable), cases, default }
     }
@@ -195,7 +223,12 @@ impl Author<'_> {
         let rounds = 1 + u32::try_from(self.dice.roll(3)).unwrap_or(0);
         let by = self.dice.pick(&[LoopBy::Plain, LoopBy::Script, LoopBy::Items]);
         let keep = self.dice.chance(150).then_some(1);
-        Kind::Loop { rounds, by, keep, body: self.sequence(depth + 1, &mut readable.clone(), in_fork) }
+        Kind::Loop {
+            rounds,
+            by,
+            keep,
+            body: self.sequence(depth + 1, &mut readable.clone(), in_fork),
+        }
     }
 
     fn fork(&mut self, depth: usize, readable: &Readable) -> Kind {

@@ -3,7 +3,8 @@ use crate::rules::{Breach, Circumstances, judge};
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use baton_decider::change::Change;
 use baton_decider::plan::{Kind, Plan};
-use baton_decider::state::Execution;
+use baton_decider::state::{Execution, StartFacts};
+use baton_format::{Entry, FormatError};
 use baton_orchestrator::inspect;
 use baton_store::{Batch, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,15 +92,16 @@ impl Checker {
     }
 
     fn follow(&mut self, write: &ExecutionWrite, now: Timestamp) -> Result<(), Breach> {
-        let changes =
-            inspect::changes(&write.journal).map_err(|error| ("I15 decodable", error.to_string()))?;
+        let unreadable = |error: FormatError| ("I15 decodable", error.to_string());
+        let entry = Entry::parse(&write.journal).map_err(unreadable)?;
         for message in &write.sent {
             self.messages.insert(message.id, message.clone());
         }
         let mut seen = match self.executions.remove(&write.id) {
             Some(seen) => seen,
-            None => self.first(write, &changes)?,
+            None => self.first(write, entry.start().map_err(unreadable)?)?,
         };
+        let changes = entry.apply(&mut self.before(&seen, write)).map_err(unreadable)?;
         if let Some(input) = &write.input {
             seen.execution.input = input.clone();
         }
@@ -121,7 +123,8 @@ impl Checker {
             Change::ExecutionStarted(_) => {}
             Change::ExecutionRestarted(_) => {
                 seen.reopenings += 1;
-                if let Some(plan) = write.index.as_ref().and_then(|index| self.plans.get(&index.plan))
+                if let Some(plan) =
+                    write.index.as_ref().and_then(|index| self.plans.get(&index.plan))
                 {
                     seen.execution.plan = plan.clone();
                 }
@@ -135,12 +138,18 @@ impl Checker {
         }
     }
 
-    fn first(&mut self, write: &ExecutionWrite, changes: &[Change]) -> Result<Seen, Breach> {
+    /// The state in which a commit's changes are read: a restart may bring another plan.
+    fn before(&self, seen: &Seen, write: &ExecutionWrite) -> Execution {
+        let mut execution = seen.execution.clone();
+        if let Some(plan) = write.index.as_ref().and_then(|index| self.plans.get(&index.plan)) {
+            execution.plan = plan.clone();
+        }
+        execution
+    }
+
+    fn first(&mut self, write: &ExecutionWrite, facts: StartFacts) -> Result<Seen, Breach> {
         let id = write.id;
         let fault = |text: &str| ("I1 a start is whole", format!("{id}: {text}"));
-        let Some(Change::ExecutionStarted(facts)) = changes.first() else {
-            return Err(fault("does not begin with its start"));
-        };
         let plan = write.index.as_ref().and_then(|index| self.plans.get(&index.plan));
         let plan = plan.ok_or_else(|| fault("has no plan"))?.clone();
         let input = write.input.clone().ok_or_else(|| fault("has no input"))?;
@@ -157,7 +166,7 @@ impl Checker {
         }
         self.note_handler(id, &input)?;
         self.order.push(id);
-        let execution = Execution::new(plan, (**facts).clone(), input);
+        let execution = Execution::new(plan, facts, input);
         Ok(Seen { execution, reopenings: 0, ready: BTreeSet::new() })
     }
 
@@ -295,12 +304,18 @@ fn row_faults(seen: &mut Seen, write: &ExecutionWrite) -> Result<(), Breach> {
         return Err(("I11 fold is state", format!("{id}: {fault}")));
     }
     if write.status != state.status || write.ended_at.is_some() != state.status.is_terminal() {
-        return Err(("I11 fold is state", format!("{id}: row {}, state {}", write.status, state.status)));
+        return Err((
+            "I11 fold is state",
+            format!("{id}: row {}, state {}", write.status, state.status),
+        ));
     }
     let is_late = |wanted: Timestamp| write.wake_at.is_none_or(|at| at > wanted);
     if state.wake_at().is_some_and(is_late) {
         let wanted = state.wake_at();
-        return Err(("I9 no dead wait", format!("{id}: wakes at {:?}, not {wanted:?}", write.wake_at)));
+        return Err((
+            "I9 no dead wait",
+            format!("{id}: wakes at {:?}, not {wanted:?}", write.wake_at),
+        ));
     }
     for key in &write.ready_removed {
         seen.ready.remove(key);

@@ -1,6 +1,6 @@
 //! Cases as the JSON that clients register.
-use crate::case::{By, Does, Kind, LoopBy, ScriptKind, Source, Step, Workflow};
 use crate::case::Case;
+use crate::case::{By, Does, Kind, LoopBy, ScriptKind, Source, Step, Workflow};
 use serde_json::{Value, json};
 
 /// Task types that workers poll.

@@ -8,6 +8,7 @@
 //!
 //! `docs/simulator.md` has the list of faults and invariants, and what this cannot see.
 pub mod author;
+pub mod campaign;
 pub mod case;
 pub mod check;
 mod definition;
@@ -18,6 +19,7 @@ mod people;
 pub mod rules;
 mod scripts;
 mod shared;
+pub mod shrink;
 mod store;
 mod verdict;
 mod workers;

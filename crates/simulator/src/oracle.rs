@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Prediction {
     /// Tasks by full reference name.
     pub tasks: BTreeMap<String, Task>,
+    /// Tasks that a loop has forgotten, where it came so far.
+    pub forgotten: BTreeSet<String>,
     /// Possible ends.
     pub ends: BTreeSet<&'static str>,
     /// The `n` of its output, when it completes by itself.
@@ -40,7 +42,12 @@ enum Flow {
 
 /// Predicts a workflow with this input.
 pub fn predict(case: &Case, workflow: usize, n: i64) -> Prediction {
-    let mut reader = Reader { case, input: n, made: Prediction { is_exact: true, ..Prediction::default() }, in_fork: 0 };
+    let mut reader = Reader {
+        case,
+        input: n,
+        made: Prediction { is_exact: true, ..Prediction::default() },
+        in_fork: 0,
+    };
     let mut numbers = BTreeMap::new();
     let steps = &case.workflows[workflow].steps;
     match reader.run(steps, "", &mut numbers) {
@@ -128,12 +135,17 @@ impl Reader<'_> {
             }
             Kind::Start { workflow, input } => {
                 let child = Some((*workflow, of(input, self)));
-                self.note(name, suffix, Task { status: "COMPLETED", number: None, failures: 0, child });
+                self.note(
+                    name,
+                    suffix,
+                    Task { status: "COMPLETED", number: None, failures: 0, child },
+                );
                 Flow::GoesOn
             }
             Kind::Terminate { status } => {
                 self.good(name, suffix, None);
-                let end = ["COMPLETED", "FAILED", "TERMINATED"].into_iter().find(|end| end == status);
+                let end =
+                    ["COMPLETED", "FAILED", "TERMINATED"].into_iter().find(|end| end == status);
                 self.ends(end.into_iter().collect())
             }
             Kind::Wait { .. } | Kind::Signal | Kind::Human | Kind::Noop => {
@@ -213,18 +225,36 @@ impl Reader<'_> {
             let inner = format!("{suffix}__{round}");
             let before: BTreeSet<String> = self.made.tasks.keys().cloned().collect();
             if let Flow::Ends(ends) = self.run(body, &inner, &mut numbers.clone()) {
-                self.note(&step.name, suffix, Task { status: "CANCELED", number: None, failures: 0, child: None });
+                self.note(
+                    &step.name,
+                    suffix,
+                    Task { status: "CANCELED", number: None, failures: 0, child: None },
+                );
                 return Flow::Ends(ends);
             }
             if keep.is_some_and(|keep| round + keep <= rounds) {
                 // Forgotten once a later iteration begins.
+                let old: Vec<String> = self
+                    .made
+                    .tasks
+                    .keys()
+                    .filter(|name| !before.contains(*name))
+                    .cloned()
+                    .collect();
                 self.made.tasks.retain(|name, _| before.contains(name));
+                self.made.forgotten.extend(old);
             }
         }
         self.good(&step.name, suffix, None)
     }
 
-    fn fork(&mut self, step: &Step, branches: &[Vec<Step>], suffix: &str, numbers: &Numbers) -> Flow {
+    fn fork(
+        &mut self,
+        step: &Step,
+        branches: &[Vec<Step>],
+        suffix: &str,
+        numbers: &Numbers,
+    ) -> Flow {
         self.good(&step.name, suffix, None);
         let mut ends = BTreeSet::new();
         self.in_fork += 1;
@@ -238,7 +268,12 @@ impl Reader<'_> {
         self.join(&step.name, suffix, last, ends)
     }
 
-    fn many(&mut self, step: &Step, (count, child, n): (u32, Option<usize>, i64), suffix: &str) -> Flow {
+    fn many(
+        &mut self,
+        step: &Step,
+        (count, child, n): (u32, Option<usize>, i64),
+        suffix: &str,
+    ) -> Flow {
         self.good(&step.name, suffix, None);
         let mut ends = BTreeSet::new();
         self.in_fork += 1;
@@ -268,7 +303,11 @@ impl Reader<'_> {
     ) -> Flow {
         let join = format!("{name}j");
         if !ends.is_empty() {
-            self.note(&join, suffix, Task { status: "CANCELED", number: None, failures: 0, child: None });
+            self.note(
+                &join,
+                suffix,
+                Task { status: "CANCELED", number: None, failures: 0, child: None },
+            );
             self.made.is_exact = false;
             return Flow::Ends(ends);
         }
@@ -315,7 +354,9 @@ impl Reader<'_> {
         if may_complete {
             // What comes after it may run or not.
             self.in_fork += 1;
-            return Flow::Ends(made.ends.iter().copied().chain(["COMPLETED", "FAILED", "TERMINATED"]).collect());
+            return Flow::Ends(
+                made.ends.iter().copied().chain(["COMPLETED", "FAILED", "TERMINATED"]).collect(),
+            );
         }
         self.ends(bad)
     }

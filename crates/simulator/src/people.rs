@@ -3,9 +3,7 @@
 use crate::case::{Action, Operation, Start};
 use crate::definition;
 use crate::world::World;
-use baton_common::api::{
-    RerunWorkflowRequest, StartWorkflowRequest, TaskResult, TaskResultStatus,
-};
+use baton_common::api::{RerunWorkflowRequest, StartWorkflowRequest, TaskResult, TaskResultStatus};
 use baton_common::{ExecutionId, Payload, TaskId, WorkflowStatus};
 use baton_decider::plan::Kind;
 use baton_decider::state::Delivery;
@@ -125,8 +123,7 @@ type Target = (String, Option<TaskId>, Option<String>);
 
 fn target_of(world: &World, operation: &Operation) -> Option<Target> {
     let checker = world.shared.check();
-    let alive: Vec<_> =
-        checker.order.iter().filter_map(|id| checker.executions.get(id)).collect();
+    let alive: Vec<_> = checker.order.iter().filter_map(|id| checker.executions.get(id)).collect();
     let seen = alive.get(operation.target % alive.len().max(1))?;
     let state = &seen.execution;
     let tasks: Vec<_> = state.tasks.values().collect();
@@ -143,7 +140,9 @@ async fn act(
     reference: Option<String>,
 ) -> Result<(), OrchestratorError> {
     let rerun = RerunWorkflowRequest {
-        re_run_from_task_id: task.filter(|_| action == Action::RerunFromTask).map(|t| t.to_string()),
+        re_run_from_task_id: task
+            .filter(|_| action == Action::RerunFromTask)
+            .map(|t| t.to_string()),
         ..RerunWorkflowRequest::default()
     };
     match action {

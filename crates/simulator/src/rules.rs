@@ -33,7 +33,11 @@ pub fn judge(state: &Execution, change: &Change, known: Circumstances) -> Result
         | Change::TaskForgiven { .. }
         | Change::TaskOverdue { .. }
         | Change::TaskReopened(_)
-        | Change::ChildHeard { .. }
+        | Change::MessageSent { .. }
+        | Change::MessageHeard { .. }
+        | Change::AgendaLeft { .. }
+        | Change::BranchesPlanned { .. }
+        | Change::BranchesJoined { .. }
         | Change::TasksRemoved { .. }
         | Change::LoopIterated { .. }
         | Change::StepsDefined { .. }
@@ -52,6 +56,11 @@ fn after_the_end(state: &Execution, change: &Change) -> Result<(), Breach> {
     let allowed = match change {
         Change::ExecutionReopened { .. }
         | Change::ExecutionRestarted(_)
+        | Change::MessageSent { .. }
+        | Change::MessageHeard { .. }
+        | Change::AgendaLeft { .. }
+        | Change::BranchesPlanned { .. }
+        | Change::BranchesJoined { .. }
         | Change::OutputAmended { .. } => true,
         Change::ExecutionEnded(end) => end.status == WorkflowStatus::Terminated,
         _ => false,
@@ -147,7 +156,10 @@ fn response(
     let is_response = end.reason.as_deref().is_some_and(|text| text.starts_with("responseTimeout"));
     if end.status == TaskStatus::TimedOut && is_response && over > known.now {
         let early = over.millis_since(known.now);
-        return Err(("I10 timers", format!("the lease of {} ends {early} ms early", task.reference)));
+        return Err((
+            "I10 timers",
+            format!("the lease of {} ends {early} ms early", task.reference),
+        ));
     }
     Ok(())
 }

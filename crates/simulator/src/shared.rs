@@ -42,7 +42,12 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// The beginning of a run. Must be called inside the runtime.
-    pub(crate) fn new(seed: u64, faults: BTreeSet<Fault>, by_shard: bool, is_traced: bool) -> Arc<Self> {
+    pub(crate) fn new(
+        seed: u64,
+        faults: BTreeSet<Fault>,
+        by_shard: bool,
+        is_traced: bool,
+    ) -> Arc<Self> {
         let began = Instant::now();
         let memory = MemoryStore::new(Arc::new(move || time_since(began)));
         let scope = if by_shard { Scope::Shard } else { Scope::Database };
@@ -191,9 +196,9 @@ impl Process {
         }
     }
 
-    /// The wall clock of its machine, ms.
-    pub(crate) fn wall_clock_ms(&self) -> i64 {
-        self.shared.now().millis() + self.skew_ms.load(Ordering::Relaxed)
+    /// Its machine's clock that only advances, ms: no setting of the wall clock moves it.
+    pub(crate) fn monotonic_ms(&self) -> i64 {
+        self.shared.now().millis()
     }
 }
 

@@ -7,7 +7,8 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    Scope, SearchPage, SearchQuery, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
+    Scope, SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, TaskLog, WaitFacts,
+    WaitQuery,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -127,6 +128,13 @@ impl Store for SimStore {
         }
         self.come_back().await;
         Ok(loaded)
+    }
+
+    async fn put_snapshot(&self, write: &SnapshotWrite) -> Result<bool, StoreError> {
+        self.read("puts a snapshot").await?;
+        let is_put = self.0.shared.memory.put_snapshot(write).await?;
+        self.come_back().await;
+        Ok(is_put)
     }
 
     async fn reserve_ready(

@@ -92,7 +92,8 @@ async fn report(world: Rc<World>, task: Task, result: TaskResult) {
                 }
                 return;
             }
-            Some(Err(OrchestratorError::Unavailable(_) | OrchestratorError::Overloaded(_))) | None => {
+            Some(Err(OrchestratorError::Unavailable(_) | OrchestratorError::Overloaded(_)))
+            | None => {
                 world.shared.pause(50, 500).await;
             }
             Some(Err(error)) => {
@@ -124,7 +125,11 @@ fn result_of(world: &World, task: &Task) -> TaskResult {
         }
     };
     let n = input["n"].as_i64();
-    let output = if status == TaskResultStatus::Completed { json!({"n": n.map(|n| n + 1)}) } else { json!({}) };
+    let output = if status == TaskResultStatus::Completed {
+        json!({"n": n.map(|n| n + 1)})
+    } else {
+        json!({})
+    };
     TaskResult {
         workflow_instance_id: Some(task.workflow_instance_id.to_string()),
         task_id: Some(task.task_id.to_string()),

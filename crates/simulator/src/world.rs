@@ -89,7 +89,9 @@ async fn until_over(world: &World) -> bool {
         if world.is_over() {
             return true;
         }
-        if !is_calm && (elapsed > TROUBLE_MS && world.starts_left.get() == 0 || elapsed > 2 * TROUBLE_MS) {
+        if !is_calm
+            && (elapsed > TROUBLE_MS && world.starts_left.get() == 0 || elapsed > 2 * TROUBLE_MS)
+        {
             is_calm = true;
             world.shared.calm_down();
             world.thaw();
@@ -173,12 +175,13 @@ async fn disturb(process: &Process) {
 }
 
 fn environment(process: &Process) -> Environment {
-    let (clock, chance, scripts) = (process.clone(), process.shared.dice().branch(), process.clone());
+    let (clock, chance, scripts) =
+        (process.clone(), process.shared.dice().branch(), process.clone());
     let chance = Mutex::new(chance);
     Environment {
-        wall_clock_ms: Arc::new(move || clock.wall_clock_ms()),
+        monotonic_ms: Arc::new(move || clock.monotonic_ms()),
         entropy: Arc::new(move || lock(&chance).bits()),
-        run_script: Arc::new(move |script| evaluate(scripts.clone(), script)),
+        run_script: Arc::new(move |_, script| evaluate(scripts.clone(), script)),
         threads: Threads::Callers,
     }
 }
@@ -202,7 +205,9 @@ fn evaluate(process: Process, script: Script) -> BoxFuture<'static, Result<Paylo
 impl World {
     /// Whether nothing is left to do.
     pub(crate) fn is_over(&self) -> bool {
-        self.starts_left.get() == 0 && self.operations_left.get() == 0 && self.shared.check().is_quiet()
+        self.starts_left.get() == 0
+            && self.operations_left.get() == 0
+            && self.shared.check().is_quiet()
     }
 
     fn thaw(&self) {

@@ -6,6 +6,7 @@ use crate::json::{self, Object};
 use crate::plan::{Kind, Node, NodeId};
 use crate::state::{LoopProgress, NodeKey, Output, Task};
 use baton_common::limits::LOOP_ITERATIONS_MAX;
+use baton_common::planted::{Planted, is};
 use baton_common::{Payload, TaskStatus};
 use baton_expression::plain::Program;
 use baton_expression::script::{Language, Script};
@@ -97,7 +98,7 @@ impl Decider {
         first: Option<NodeId>,
         item: Option<Payload>,
     ) -> Flow {
-        let iteration = task.iteration + 1;
+        let iteration = task.iteration + 1 + u32::from(is(Planted::WrongIteration));
         if iteration > LOOP_ITERATIONS_MAX {
             let reason = format!("more than {LOOP_ITERATIONS_MAX} iterations");
             self.end(task.seq, TaskStatus::FailedWithTerminalError, None, Some(&reason));

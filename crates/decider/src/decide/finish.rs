@@ -6,6 +6,7 @@ use crate::command::{ChildStart, News};
 use crate::json::{self, Object};
 use crate::state::Task;
 use baton_common::limits::WORKFLOW_PAYLOAD_BYTES_MAX;
+use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Payload, SpanId, TaskStatus, WorkflowStatus};
 use baton_expression::template::{ResolveLimits, Template};
 use std::sync::Arc;
@@ -147,7 +148,7 @@ impl Decider {
 
     /// Ends the child of a task that waits for it no longer.
     pub(super) fn let_go(&mut self, task: &Task, reason: &str) {
-        if task.child.is_some() {
+        if task.child.is_some() && !is(Planted::ForgetTheChildren) {
             self.send_to_child(task.seq, News::ParentEnded { reason: reason.to_owned() });
         }
     }
@@ -176,7 +177,7 @@ impl Decider {
     ) -> Payload {
         let definition = self.execution.plan.definition.clone();
         let Some(name) = definition.failure_workflow.as_deref() else { return output };
-        if name.is_empty() {
+        if name.is_empty() || is(Planted::ForgetTheFailureWorkflow) {
             return output;
         }
         let Some(name) = self.failure_workflow_name(name) else { return output };

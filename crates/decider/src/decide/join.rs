@@ -4,6 +4,7 @@ use crate::change::Change;
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node};
 use crate::state::{NodeKey, Task};
+use baton_common::planted::{Planted, is};
 use baton_common::{Payload, TaskStatus};
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ impl Decider {
     /// Ends a JOIN for which every step has ended.
     pub(super) fn run_join(&mut self, task: &Task) -> Flow {
         let open = self.execution.join_open.get(&task.seq).copied().unwrap_or(0);
-        if open == 0 { self.close_join(task) } else { Ok(()) }
+        let most = u32::from(is(Planted::CountAJoinWrong));
+        if open <= most { self.close_join(task) } else { Ok(()) }
     }
 
     /// Ends a JOIN with what there is: steps that never ran count as ended.

@@ -38,6 +38,7 @@ pub(crate) use crate::state::Step;
 use crate::state::{Execution, Expansion, NodeKey, Task};
 use agenda::{Agenda, Rest, Slice, SliceLimits};
 use baton_common::limits::EXECUTION_BYTES_MAX;
+use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Payload, TaskDef, TaskId, TaskStatus, Timestamp, WorkflowStatus};
 use baton_expression::script::{Script, ScriptError};
 use baton_expression::template::{ResolveLimits, Resolved, Template};
@@ -246,7 +247,8 @@ impl Decider {
     /// Whether this decision takes the steps of its agenda. One that comes between two slices only
     /// adds its own: they take their turn behind the rest.
     fn takes_steps(&self) -> bool {
-        let is_running = self.execution.status == WorkflowStatus::Running;
+        let is_running = self.execution.status == WorkflowStatus::Running
+            || (is(Planted::IgnoreThePause) && self.execution.status == WorkflowStatus::Paused);
         is_running && (self.continues || self.execution.agenda.is_empty())
     }
 

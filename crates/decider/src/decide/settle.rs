@@ -6,6 +6,7 @@ use crate::json;
 use crate::plan::{Kind, Node};
 use crate::retry;
 use crate::state::{Delivery, Output, Task};
+use baton_common::planted::{Planted, is};
 use baton_common::{TaskStatus, WorkflowStatus};
 use std::sync::Arc;
 
@@ -20,13 +21,17 @@ impl Decider {
         if task.status.is_successful() {
             self.go_on(&task);
         } else if retry::is_due(node, &task, self.now()) {
-            let delay = retry::delay_seconds(&node.task_def, task.retry_count);
+            let delay = retry::delay_seconds(&node.task_def, task.retry_count)
+                * i64::from(!is(Planted::DropTheBackoff));
             let jitter_ms = retry::jitter_ms(&node.task_def, self.execution.id().task(seq));
             self.try_again(&task, node, delay, jitter_ms);
+            if is(Planted::DoubleTheRetry) {
+                self.try_again(&task, node, delay, jitter_ms);
+            }
         } else if retry::total_time_is_over(node, &task, self.now()) {
             let reason = self.total_reason(&task);
             self.fail_by(&task, reason);
-        } else if node.task.optional {
+        } else if node.task.optional && !is(Planted::ForgetOptional) {
             self.record(Change::TaskForgiven { seq });
             self.go_on(&task);
         } else if node.task.permissive {

@@ -8,6 +8,7 @@ use crate::plan::Node;
 use crate::state::{Lineage, NodeKey, Output, Parent, Task};
 use baton_common::definition::{InlineDefinition, SubWorkflowParams};
 use baton_common::limits::SUB_WORKFLOW_DEPTH_MAX;
+use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Payload, SpanId, TaskStatus};
 use baton_expression::template::Template;
 use std::sync::Arc;
@@ -138,6 +139,10 @@ impl Decider {
         let child_is = Some(child);
         let report = TaskReport { output, child: child_is, ..TaskReport::new(task.seq, at) };
         self.record(Change::TaskReported(Box::new(report)));
+        if is(Planted::StartAChildTwice) {
+            let twin = ExecutionId::child_of(id, self.now().plus_millis(1));
+            self.send_start(twin, News::Start(Box::new(start.clone())));
+        }
         self.send_start(child, News::Start(Box::new(start)));
     }
 

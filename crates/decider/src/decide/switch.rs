@@ -4,6 +4,7 @@ use crate::change::Change;
 use crate::json;
 use crate::plan::{Next, Node, NodeId, Switch};
 use crate::state::Task;
+use baton_common::planted::{Planted, is};
 use baton_common::{Payload, TaskStatus, WorkflowTask};
 use baton_expression::script::{Language, Script, ScriptError};
 
@@ -110,7 +111,7 @@ impl Decider {
 
 /// The first node of a case's branch.
 fn branch_of(switch: &Switch, case: &str) -> Option<NodeId> {
-    match switch.cases.get(case) {
+    match switch.cases.get(case).filter(|_| !is(Planted::WrongBranch)) {
         Some(None) if switch.is_decision => switch.default,
         Some(first) => *first,
         None => switch.default,

@@ -8,6 +8,7 @@ use crate::json;
 use crate::plan::{Kind, Node};
 use crate::state::{Delivery, Task};
 use baton_common::limits::{REASON_CHARS_MAX, TASK_PAYLOAD_BYTES_MAX};
+use baton_common::planted::{Planted, is};
 use baton_common::{Payload, TaskStatus, Timestamp};
 use std::sync::Arc;
 
@@ -112,7 +113,9 @@ impl Decider {
         if !is_that_lease {
             return Err(Rejection::NotReady);
         }
-        let (delivery, at) = (Delivery::Ready(self.now()), self.now());
+        let at = self.now();
+        let delivery =
+            if is(Planted::LoseAReturnedTask) { Delivery::None } else { Delivery::Ready(at) };
         self.record(Change::TaskMoved { seq, delivery, at });
         Ok(())
     }
@@ -120,7 +123,8 @@ impl Decider {
     /// The task, if it and the execution are open.
     fn open_task(&self, seq: u32) -> Result<Arc<Task>, Rejection> {
         let task = self.known(seq)?;
-        if task.status.is_terminal() || self.execution.status.is_terminal() {
+        let has_ended = task.status.is_terminal() && !is(Planted::AcceptALateReport);
+        if has_ended || self.execution.status.is_terminal() {
             return Err(Rejection::Late);
         }
         Ok(task)

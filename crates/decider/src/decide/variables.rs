@@ -4,6 +4,7 @@ use crate::change::Change;
 use crate::json;
 use crate::state::Task;
 use baton_common::limits::VARIABLES_BYTES_MAX;
+use baton_common::planted::{Planted, is};
 use baton_common::{Payload, TaskStatus};
 
 impl Decider {
@@ -17,7 +18,7 @@ impl Decider {
             self.end(task.seq, TaskStatus::FailedWithTerminalError, None, Some(&reason));
             return Ok(());
         }
-        if !task.input.is_empty_object() {
+        if !task.input.is_empty_object() && !is(Planted::LoseAVariable) {
             self.record(Change::VariablesSet { variables: task.input.clone() });
         }
         self.end_well(task.seq, None)

@@ -8,6 +8,7 @@ use crate::error::OrchestratorError;
 use crate::library::Frozen;
 use crate::snapshots::Since;
 use crate::view;
+use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
 use baton_decider::command::{Command, Letter, News};
@@ -64,7 +65,7 @@ impl Engine {
                 Ok(deciding) => deciding,
                 Err(error) => return self.refuse_all(jobs, &error.into()).await,
             };
-            if !deciding.doubtful.is_empty() {
+            if !deciding.doubtful.is_empty() && !is(Planted::TrustAnOldState) {
                 jobs.truncate(asked);
                 stale.extend(deciding.doubtful.iter().copied());
                 self.learn(&mut jobs, Conflict::default(), &mut stale).await;
@@ -72,6 +73,9 @@ impl Engine {
                 continue;
             }
             let mut prepared = self.prepare(&mut deciding);
+            if is(Planted::AnswerBeforeCommit) {
+                answer_at_once(&mut jobs, &deciding);
+            }
             let outcome = self.send(std::mem::take(&mut prepared.batch), &jobs).await;
             let decided = Decided { asked, jobs, deciding, prepared };
             let Some((lost, conflict)) = self.settle(decided, outcome).await else { return };
@@ -128,7 +132,11 @@ impl Engine {
     /// Nothing was committed: the states from before are remembered again; stale ones catch up from
     /// there.
     fn restore(&mut self, deciding: Deciding) {
-        let drafted = deciding.drafts.into_values().filter_map(|draft| draft.before);
+        let drafted = deciding.drafts.into_values().filter_map(|draft| {
+            let lost = draft.after;
+            let keeps = |before: Cached| Cached { execution: lost, ..before };
+            draft.before.map(|old| if is(Planted::KeepALostDraft) { keeps(old) } else { old })
+        });
         let untouched = deciding.states.by_id.into_values().flatten();
         for cached in drafted.chain(untouched) {
             if !cached.execution.status.is_terminal() {
@@ -289,7 +297,8 @@ impl Engine {
             // A later job of the batch may have ended it or taken it away.
             if let Some(draft) = deciding.drafts.get_mut(&key.task.execution())
                 && !draft.after.status.is_terminal()
-                && ready_key(&draft.after, key.task.seq()).as_ref() == Some(&key)
+                && (ready_key(&draft.after, key.task.seq()).as_ref() == Some(&key)
+                    || is(Planted::LeaseTwice))
                 && !self.hand_over(draft, &key, now)
             {
                 held.push(key);
@@ -584,6 +593,17 @@ fn is_understood(answer: &Result<super::Reply, OrchestratorError>) -> bool {
             | OrchestratorError::TimedOut(_)
             | OrchestratorError::Corrupt(_) => false,
         },
+    }
+}
+
+/// A planted fault: nobody waits for the commit.
+fn answer_at_once(jobs: &mut [Job], deciding: &Deciding) {
+    for (job, answer) in jobs.iter_mut().zip(&deciding.answers) {
+        if let Some(answer) = answer.clone()
+            && let Some(reply) = job.reply.take()
+        {
+            let _ = reply.send(answer);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::{Cached, Engine, Work};
 use crate::error::OrchestratorError;
 use crate::journal;
 use crate::library::{Frozen, Snapshot};
+use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
 use baton_decider::command::{Command, Letter, News, Rejection};
@@ -320,7 +321,8 @@ impl Engine {
     fn lease_ready(batch: &mut Deciding, key: &ReadyKey) -> Result<(), OrchestratorError> {
         let (id, seq) = (key.task.execution(), key.task.seq());
         let draft = Self::draft(batch, id).ok_or_else(|| unknown(id))?;
-        if draft.after.status.is_terminal() || draft.after.ready_since(seq) != Some(key.ready_at) {
+        let is_ready = draft.after.ready_since(seq) == Some(key.ready_at);
+        if draft.after.status.is_terminal() || !(is_ready || is(Planted::LeaseTwice)) {
             return Err(Rejection::NotReady.into());
         }
         // Which poll gets it is settled with the batch's other ready tasks.

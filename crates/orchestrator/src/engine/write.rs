@@ -2,6 +2,7 @@
 use super::deciding::Draft;
 use crate::journal;
 use baton_common::Timestamp;
+use baton_common::planted::{Planted, is};
 use baton_decider::change::Change;
 use baton_decider::state::Execution;
 use baton_format::{encode_changes, encode_message, encode_overview};
@@ -15,11 +16,13 @@ pub(super) fn write_of(draft: &Draft, plan: PlanHash) -> (ExecutionWrite, Option
     let before = draft.before.as_ref();
     let state_before = before.map(|cached| &*cached.execution);
     let (ready_added, ready_removed) = ready_moves(draft);
-    let wake_at = row_wake_at(draft);
+    let wake_at = row_wake_at(draft).filter(|_| !is(Planted::LoseAWakeUp));
     let is_birth = before.is_none();
     let reindexed = |change: &Change| matches!(change, Change::ExecutionRestarted(_));
     let needs_index = is_birth || draft.changes.iter().any(reindexed);
     let needs_overview = is_birth || draft.changes.iter().any(journal::touches_overview);
+    let lost = usize::from(is(Planted::LoseAChange) && draft.changes.len() > 1);
+    let kept = draft.changes.len() - lost;
     let write = ExecutionWrite {
         id: after.id(),
         expected_version: version,
@@ -30,7 +33,7 @@ pub(super) fn write_of(draft: &Draft, plan: PlanHash) -> (ExecutionWrite, Option
         index: needs_index.then(|| index_of(after, plan)),
         input: draft.new_input.then(|| after.input.clone()),
         overview: needs_overview.then(|| encode_overview(&journal::overview_of(after)).into()),
-        journal: encode_changes(&draft.changes, state_before, after).into(),
+        journal: encode_changes(&draft.changes[..kept], state_before, after).into(),
         idempotency_key: draft.idempotency_key.clone().filter(|_| is_birth),
         ready_added,
         ready_removed,
@@ -68,13 +71,21 @@ fn waits_of(execution: &Execution) -> Waits {
 
 fn messages_of(draft: &Draft, version: i64) -> Vec<Message> {
     let from = draft.after.id();
-    let letters = draft.letters.iter().zip(0_i32..);
+    let last = i32::try_from(draft.letters.len()).unwrap_or(i32::MAX) - 1;
+    let letters = draft.letters.iter().zip(0_i32..).map(|(letter, number)| {
+        let number = if is(Planted::SwapMessages) { last - number } else { number };
+        (letter, number)
+    });
     let message = |(letter, number): (&baton_decider::command::Letter, i32)| Message {
         id: MessageId { from, version, number },
         to: letter.to,
         body: encode_message(letter.number, &letter.news).into(),
     };
-    letters.map(message).collect()
+    let mut messages: Vec<Message> = letters.map(message).collect();
+    if is(Planted::ForgetAMessage) {
+        messages.pop();
+    }
+    messages
 }
 
 /// Ready rows to add and to take away.
@@ -85,7 +96,7 @@ fn ready_moves(draft: &Draft) -> (Vec<ReadyKey>, Vec<ReadyKey>) {
         let old = before.and_then(|execution| ready_key(execution, seq));
         let new = ready_key(&draft.after, seq);
         if old != new {
-            removed.extend(old);
+            removed.extend(old.filter(|_| !is(Planted::KeepReadyRows)));
             added.extend(new);
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     PlanHash, PollQuery, PollRecord, QueueDemand, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace,
     Revision, Snapshot, SnapshotWrite, StoreError, TaskLog, Version, WaitFacts, WaitQuery, Waits,
 };
+use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
 use std::cmp::Reverse;
@@ -90,7 +91,9 @@ impl State {
             self.write(write, batch.at);
         }
         let delivered: HashSet<_> = batch.delivered.iter().copied().collect();
-        self.messages.retain(|(_, id), _| !delivered.contains(id));
+        if !is(Planted::KeepDelivered) {
+            self.messages.retain(|(_, id), _| !delivered.contains(id));
+        }
         Ok(())
     }
 
@@ -99,13 +102,13 @@ impl State {
         let mut born = BTreeMap::new();
         for write in &batch.writes {
             let version = self.executions.get(&write.id).map_or(0, |held| held.row.version);
-            if version != write.expected_version {
+            if version != write.expected_version && !is(Planted::DropTheFence) {
                 conflict.versions.push(write.id);
             }
             let Some(key) = key_of_newborn(write) else { continue };
             let in_batch = *born.entry(key.clone()).or_insert(write.id);
             let holder = self.idempotency.get(&key).copied().unwrap_or(in_batch);
-            if holder != write.id {
+            if holder != write.id && !is(Planted::IgnoreTheKey) {
                 conflict.idempotency.push((write.id, holder));
             }
         }
