@@ -258,17 +258,23 @@ impl Checker {
 
     /// A worker got a task.
     pub fn handed(&mut self, task: TaskId, poll_count: i32) -> Result<(), Breach> {
-        if !self.handed.insert((task, poll_count)) {
+        let is_new = self.handed.insert((task, poll_count));
+        let Some(seen) = self.executions.get(&task.execution()) else { return Ok(()) };
+        if !is_new && seen.reopenings == 0 {
             return Err(("I3 one lease", format!("{task} handed out twice by one lease")));
         }
-        let Some(seen) = self.executions.get(&task.execution()) else { return Ok(()) };
         let known = seen.execution.task(task.seq()).map_or(0, |task| task.poll_count);
         let is_leased = seen.reopenings > 0 || i64::from(known) >= i64::from(poll_count);
         if is_leased { Ok(()) } else { Err(("I3 one lease", format!("{task} without a lease"))) }
     }
 
     /// A worker was told that its result is kept.
-    pub fn acknowledged(&self, task: TaskId, result: &Payload) -> Result<(), Breach> {
+    pub fn acknowledged(
+        &self,
+        task: TaskId,
+        worker: Option<&str>,
+        result: &Payload,
+    ) -> Result<(), Breach> {
         let Some(seen) = self.executions.get(&task.execution()) else { return Ok(()) };
         let Some(kept) = seen.execution.task(task.seq()) else { return Ok(()) };
         if seen.reopenings > 0 || seen.execution.status.is_terminal() {
@@ -277,7 +283,8 @@ impl Checker {
         if !kept.status.is_terminal() {
             return Err(("I4 results are kept", format!("{task} is {}", kept.status)));
         }
-        let is_own = kept.status == baton_common::TaskStatus::Completed && kept.poll_count == 1;
+        let is_completed = kept.status == baton_common::TaskStatus::Completed;
+        let is_own = is_completed && kept.poll_count == 1 && kept.worker.as_deref() == worker;
         if is_own && kept.output.json() != *result {
             return Err(("I4 results are kept", format!("{task} has another result")));
         }

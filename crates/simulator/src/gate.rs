@@ -1,5 +1,7 @@
 //! Whether a process runs, stands still or is dead. All it does to the world goes through its gate.
-use tokio::sync::watch;
+use crate::shared::lock;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
 
 /// The state of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,60 +14,51 @@ pub(crate) enum Life {
     Dead,
 }
 
-/// The gate of one process.
+/// The gate of one process. Not a `tokio::sync::watch`, which wakes in random order.
 #[derive(Clone, Debug)]
-pub(crate) struct Gate(watch::Sender<Life>);
+pub(crate) struct Gate(Arc<(Mutex<Life>, Notify)>);
 
 impl Gate {
     /// The gate of a process that runs.
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(Life::Runs))
+        Self(Arc::new((Mutex::new(Life::Runs), Notify::new())))
     }
 
     /// Changes the state; the dead stay dead.
     pub(crate) fn set(&self, life: Life) {
-        self.0.send_if_modified(|now| {
-            let is_new = *now != Life::Dead && *now != life;
-            if is_new {
-                *now = life;
-            }
-            is_new
-        });
+        let mut now = lock(&self.0.0);
+        if *now != Life::Dead && *now != life {
+            *now = life;
+            self.0.1.notify_waiters();
+        }
     }
 
     /// The state.
     pub(crate) fn life(&self) -> Life {
-        *self.0.borrow()
+        *lock(&self.0.0)
     }
 
     /// Comes back when the process runs; never, when it is dead.
     pub(crate) async fn pass(&self) {
-        if self.life() == Life::Runs {
-            return;
-        }
-        let mut life = self.0.subscribe();
         loop {
-            match *life.borrow_and_update() {
+            let change = self.0.1.notified();
+            match self.life() {
                 Life::Runs => return,
                 Life::Dead => break,
-                Life::StandsStill => {}
+                Life::StandsStill => change.await,
             }
-            let _ = life.changed().await;
         }
         std::future::pending().await
     }
 
     /// Comes back when the process is dead.
     pub(crate) async fn death(&self) {
-        let mut life = self.0.subscribe();
-        while *life.borrow_and_update() != Life::Dead {
-            let _ = life.changed().await;
+        loop {
+            let change = self.0.1.notified();
+            if self.life() == Life::Dead {
+                return;
+            }
+            change.await;
         }
-    }
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self::new()
     }
 }

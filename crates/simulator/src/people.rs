@@ -169,6 +169,7 @@ async fn update(engine: Orchestrator, task: Option<TaskId>) -> Result<(), Orches
         task_id: Some(task.to_string()),
         status: Some(TaskResultStatus::Completed),
         output_data: Payload::parse(r#"{"n":50}"#.to_owned()).unwrap_or_default(),
+        worker_id: Some("a person".to_owned()),
         ..TaskResult::default()
     };
     engine.update_task(result).await.map(|_| ())

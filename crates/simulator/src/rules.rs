@@ -4,6 +4,10 @@ use baton_decider::change::{Change, TaskEnd};
 use baton_decider::plan::Kind;
 use baton_decider::state::{Delivery, Execution, Output, Task};
 
+/// How early a deadline may count as passed, ms. An engine knows the database's time only as well as
+/// the answer to its question was quick, and decides by what it knows.
+const CLOCK_ERROR_MS: i64 = 5;
+
 /// A broken rule: its name, and what broke it.
 pub type Breach = (&'static str, String);
 
@@ -125,7 +129,7 @@ fn ended(state: &Execution, end: &TaskEnd, known: Circumstances) -> Result<(), B
         return Err(("I5 the end is final", format!("{} ends twice", task.reference)));
     }
     let node = state.node_of(task);
-    if matches!(node.kind, Kind::Join) && end.status.is_successful() {
+    if matches!(node.kind, Kind::Join) && end.status.is_successful() && end.worker.is_none() {
         let names = task.join_on.iter().flat_map(|names| names.iter());
         let is_open = |name: &&std::sync::Arc<str>| {
             state.by_reference(name).is_some_and(|task| !task.status.is_terminal())
@@ -134,7 +138,8 @@ fn ended(state: &Execution, end: &TaskEnd, known: Circumstances) -> Result<(), B
             return Err(("I7 joins", format!("{} ends before {open}", task.reference)));
         }
     }
-    if let Some(until) = task.wait_until.filter(|until| *until > known.now)
+    let soon = known.now.plus_millis(CLOCK_ERROR_MS);
+    if let Some(until) = task.wait_until.filter(|until| *until > soon)
         && end.status == TaskStatus::Completed
         && end.worker.is_none()
     {
@@ -154,7 +159,10 @@ fn response(
     let limit = state.node_of(task).task_def.response_timeout_seconds;
     let over = task.updated_at.plus_seconds(limit);
     let is_response = end.reason.as_deref().is_some_and(|text| text.starts_with("responseTimeout"));
-    if end.status == TaskStatus::TimedOut && is_response && over > known.now {
+    if end.status == TaskStatus::TimedOut
+        && is_response
+        && over > known.now.plus_millis(CLOCK_ERROR_MS)
+    {
         let early = over.millis_since(known.now);
         return Err((
             "I10 timers",
@@ -167,7 +175,7 @@ fn response(
 fn ready(state: &Execution, seq: u32, known: Circumstances) -> Result<(), Breach> {
     let Some(task) = state.task(seq) else { return Ok(()) };
     if let Delivery::Delayed(at) = task.delivery
-        && at > known.now
+        && at > known.now.plus_millis(CLOCK_ERROR_MS)
         && !known.has_operations
     {
         let early = at.millis_since(known.now);

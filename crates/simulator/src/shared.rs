@@ -112,7 +112,9 @@ impl Shared {
     pub(crate) fn may_call(&self) -> bool {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);
         if calls == CALLS_MAX {
-            self.fail("ends", format!("it turns in a circle: {CALLS_MAX} calls"));
+            let open: Vec<String> = self.check().open().map(crate::verdict::describe).collect();
+            let open = open.join("; ");
+            self.fail("ends", format!("it turns in a circle: {CALLS_MAX} calls, open: {open}"));
         }
         calls < CALLS_MAX
     }

@@ -45,7 +45,7 @@ pub(crate) fn stuck(world: &World) -> String {
     )
 }
 
-fn describe(seen: &Seen) -> String {
+pub(crate) fn describe(seen: &Seen) -> String {
     let state = &seen.execution;
     let task = |task: &Arc<Task>| format!("{} {} {:?}", task.reference, task.status, task.delivery);
     let tasks: Vec<String> = state.open_tasks().map(task).collect();

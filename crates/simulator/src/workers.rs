@@ -87,7 +87,11 @@ async fn report(world: Rc<World>, task: Task, result: TaskResult) {
         match answer {
             Some(Ok(_)) => {
                 if result.status != Some(TaskResultStatus::InProgress) {
-                    let kept = world.shared.check().acknowledged(task.task_id, &result.output_data);
+                    let kept = world.shared.check().acknowledged(
+                        task.task_id,
+                        result.worker_id.as_deref(),
+                        &result.output_data,
+                    );
                     world.expect(kept);
                 }
                 return;
