@@ -2,6 +2,7 @@
 //! its own, so that a seed decides all of them.
 use crate::engine::Evaluate;
 use baton_common::Payload;
+use baton_decider::decide::agenda::SliceLimits;
 use baton_expression::script::{Script, ScriptError, ShareKey};
 use futures::future::BoxFuture;
 use std::fmt;
@@ -34,6 +35,8 @@ pub struct Environment {
     pub run_script: RunScript,
     /// Where the loop runs.
     pub threads: Threads,
+    /// How much one decision does before it leaves the rest to the next one.
+    pub slice: SliceLimits,
 }
 
 impl fmt::Debug for Environment {
@@ -59,6 +62,7 @@ impl Environment {
             entropy: Arc::new(move || random.hash_one(count.fetch_add(1, Ordering::Relaxed))),
             run_script,
             threads: Threads::Own,
+            slice: SliceLimits::DEFAULT,
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::check::{Broken, Checker};
 use crate::dice::Dice;
 use crate::gate::{Gate, Life};
 use baton_common::Timestamp;
+use baton_decider::decide::agenda::SliceLimits;
 use baton_store::Scope;
 use baton_store::memory::MemoryStore;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) faults: BTreeSet<Fault>,
     /// Wakes those that wait for the next commit.
     pub(crate) progress: Notify,
+    /// How much one decision does.
+    pub(crate) slice: SliceLimits,
     dice: Mutex<Dice>,
     began: Instant,
     calm: AtomicBool,
@@ -38,6 +41,16 @@ pub(crate) struct Shared {
     fired: Mutex<BTreeMap<Fault, u64>>,
     trace: Option<Mutex<String>>,
     listeners: Mutex<Vec<(usize, broadcast::Sender<Arc<[String]>>)>>,
+}
+
+/// Half of the seeds have whole decisions, the others slices of very few changes and scripts.
+fn slice_of(seed: u64) -> SliceLimits {
+    let usual = SliceLimits::DEFAULT;
+    let few = [1, 2, 5];
+    match few.get(usize::try_from(seed % 6).unwrap_or(0)) {
+        Some(&changes) => SliceLimits { changes, starts: 1, scripts: 1, ..usual },
+        None => usual,
+    }
 }
 
 impl Shared {
@@ -52,6 +65,7 @@ impl Shared {
         let memory = MemoryStore::new(Arc::new(move || time_since(began)));
         let scope = if by_shard { Scope::Shard } else { Scope::Database };
         Arc::new(Self {
+            slice: slice_of(seed),
             memory: memory.with_scope(scope),
             checker: Mutex::default(),
             faults,

@@ -183,6 +183,7 @@ fn environment(process: &Process) -> Environment {
         entropy: Arc::new(move || lock(&chance).bits()),
         run_script: Arc::new(move |_, script| evaluate(scripts.clone(), script)),
         threads: Threads::Callers,
+        slice: process.shared.slice,
     }
 }
 

@@ -11,6 +11,12 @@ use std::sync::Arc;
 
 impl Decider {
     pub(super) fn retry(&mut self, resume_children: bool) -> Result<(), Rejection> {
+        self.retry_tasks(resume_children)?;
+        self.tell_parent_of_reopening();
+        Ok(())
+    }
+
+    fn retry_tasks(&mut self, resume_children: bool) -> Result<(), Rejection> {
         let status = self.execution.status;
         if !status.is_terminal() {
             return Err(Rejection::StillRunning(status));
@@ -27,13 +33,14 @@ impl Decider {
             self.retry_task(&task, resume_children);
         }
         self.settle_again();
-        self.tell_parent_of_reopening();
         Ok(())
     }
 
-    /// Its parent waits for it again: where nothing can be retried, it tells its end again.
+    /// Its parent waits for it again: where nothing can be retried, it tells its end again. The parent
+    /// need not hear that it continues. A parent that has ended meanwhile would take that for news and
+    /// have its other children retried, whose answers would have this one retried, without end.
     pub(super) fn retry_for_parent(&mut self) -> Result<(), Rejection> {
-        match self.retry(true) {
+        match self.retry_tasks(true) {
             Err(Rejection::NothingToRetry | Rejection::NotStarted) => {
                 let execution = &self.execution;
                 let ending = Ending {

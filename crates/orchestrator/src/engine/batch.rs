@@ -168,6 +168,9 @@ impl Engine {
                     now.extend(waiting);
                 }
                 (What::Lease(_), Some(_)) | (_, None) => now.push(job),
+                // The decision that waits is about the same time or a later one, and what it leaves due
+                // is found again.
+                (What::Command(Command::WakeUp), Some(_)) => {}
                 (_, Some(waiting)) if waiting.len() < SUSPENDED_JOBS_MAX => waiting.push(job),
                 // A message is found again in the database, and so is a wake-up.
                 (_, Some(_)) => job.refuse(too_many_wait()),

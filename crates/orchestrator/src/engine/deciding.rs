@@ -10,7 +10,6 @@ use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
 use baton_decider::command::{Command, Letter, News, Rejection};
-use baton_decider::decide::agenda::SliceLimits;
 use baton_decider::decide::{Context, Decider, Decision, Evaluations, Outcome, decide_knowing};
 use baton_decider::state::Execution;
 use baton_expression::script::{ScriptError, ShareKey};
@@ -221,7 +220,7 @@ impl Engine {
 
     pub(super) fn context(&self, batch: &Deciding) -> Context {
         let surroundings = batch.snapshot.clone();
-        Context { now: self.parts.clock.now(), slice: SliceLimits::DEFAULT, surroundings }
+        Context { now: self.parts.clock.now(), slice: self.parts.slice, surroundings }
     }
 
     /// The draft of an execution, begun from its state when there is none yet.

@@ -34,6 +34,7 @@ use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use aside::Aside;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use baton_decider::decide::agenda::SliceLimits;
 use baton_decider::state::Execution;
 use baton_expression::script::{Script, ScriptError};
 use baton_store::{CommitLane, Message, PlanHash, QueueDemand, ReadyKey, Store, Version};
@@ -246,6 +247,7 @@ pub(crate) struct EngineParts {
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) run_script: RunScript,
     pub(crate) threads: Threads,
+    pub(crate) slice: SliceLimits,
     pub(crate) metrics: EngineMetrics,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) tracer: Tracer,

@@ -176,6 +176,7 @@ impl Orchestrator {
             definitions: definitions.clone(),
             run_script: environment.run_script.clone(),
             threads: environment.threads,
+            slice: environment.slice,
             metrics: metrics.clone(),
             watchers: watchers.clone(),
             tracer: tracer.clone(),
