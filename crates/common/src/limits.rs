@@ -6,6 +6,14 @@ pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const WORKFLOW_PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest output of a task, bytes; above it the task fails for good (Conductor's hard limit).
 pub const TASK_PAYLOAD_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Largest resolved input of a task, bytes; above it the task fails (Conductor's hard limit).
+pub const TASK_INPUT_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Most bytes that the tokens of one template may read, repeated reading counted: about a quarter
+/// of a second of work.
+pub const TEMPLATE_READ_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Deepest nesting of objects and lists in what a template or a script makes, levels: what
+/// Conductor's JSON reader accepts.
+pub const VALUE_DEPTH_MAX: usize = 1_000;
 /// Largest sum of an execution's variables, bytes (Conductor's limit).
 pub const VARIABLES_BYTES_MAX: usize = 256 * 1024;
 /// Longest reason for incompletion, characters (Conductor cuts there).

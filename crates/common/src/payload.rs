@@ -1,13 +1,21 @@
 //! JSON that passes through the engine without being parsed.
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One JSON value as the text it arrived in: key order, number spelling and nulls are kept byte
 /// for byte. Cloning shares the text.
 #[derive(Clone)]
-pub struct Payload(Arc<RawValue>);
+pub struct Payload(Arc<Shared>);
+
+/// What the clones of a payload share.
+struct Shared {
+    raw: Box<RawValue>,
+    /// See [`Payload::derived`].
+    derived: OnceLock<Box<dyn Any + Send + Sync>>,
+}
 
 impl Payload {
     /// Takes over a text that must be one JSON value.
@@ -15,7 +23,7 @@ impl Payload {
     /// # Errors
     /// The parser's, when `json` is not exactly one JSON value.
     pub fn parse(json: String) -> Result<Self, serde_json::Error> {
-        RawValue::from_string(json).map(|raw| Self(raw.into()))
+        RawValue::from_string(json).map(Self::from)
     }
 
     /// The JSON of any serializable value.
@@ -23,7 +31,7 @@ impl Payload {
     /// # Errors
     /// The serializer's: a map whose keys are not strings, or a failing `Serialize`.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        serde_json::value::to_raw_value(value).map(|raw| Self(raw.into()))
+        serde_json::value::to_raw_value(value).map(Self::from)
     }
 
     /// `{}`.
@@ -38,19 +46,25 @@ impl Payload {
 
     fn constant(json: &'static str) -> Self {
         match RawValue::from_string(json.to_owned()) {
-            Ok(raw) => Self(raw.into()),
+            Ok(raw) => Self::from(raw),
             Err(_) => unreachable!("the constants of this module are JSON"),
         }
     }
 
     /// The JSON text.
     pub fn get(&self) -> &str {
-        self.0.get()
+        self.0.raw.get()
     }
 
     /// The value as a shared [`RawValue`].
     pub fn raw(&self) -> &RawValue {
-        &self.0
+        &self.0.raw
+    }
+
+    /// What `make` computes from the text, computed once and kept for all clones: an index for
+    /// readers, for example. `None` when something of another type is kept already.
+    pub fn derived<T: Any + Send + Sync>(&self, make: impl FnOnce(&str) -> T) -> Option<&T> {
+        self.0.derived.get_or_init(|| Box::new(make(self.get()))).downcast_ref()
     }
 
     /// Length of the JSON text in bytes.
@@ -102,7 +116,7 @@ impl Payload {
 
 impl From<Box<RawValue>> for Payload {
     fn from(raw: Box<RawValue>) -> Self {
-        Self(raw.into())
+        Self(Arc::new(Shared { raw, derived: OnceLock::new() }))
     }
 }
 
@@ -128,7 +142,7 @@ impl fmt::Debug for Payload {
 
 impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        self.0.raw.serialize(serializer)
     }
 }
 
@@ -141,6 +155,14 @@ impl<'de> Deserialize<'de> for Payload {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clones_share_what_was_derived_from_their_text() {
+        let payload = Payload::parse("[1,2]".to_owned()).unwrap();
+        assert_eq!(payload.clone().derived(str::len), Some(&5));
+        assert_eq!(payload.derived(|_| 0_usize), Some(&5));
+        assert_eq!(payload.derived(|_| 'x'), None);
+    }
 
     #[test]
     fn depth_counts_brackets_outside_texts() {

@@ -7,8 +7,7 @@
 use crate::json;
 use crate::state::{Execution, Output, Task};
 use baton_common::{Payload, Timestamp};
-use baton_expression::template::{Scope, Word};
-use std::borrow::Cow;
+use baton_expression::template::{Document, Scope, Word};
 
 /// An execution as templates see it.
 pub(crate) struct ExecutionScope<'a> {
@@ -54,10 +53,10 @@ const TASK_FIELDS: &[&str] = &[
     "iteration",
 ];
 
-type Text<'a> = Option<Cow<'a, str>>;
+type Text<'a> = Option<Document<'a>>;
 
 impl Scope for ExecutionScope<'_> {
-    fn field(&self, root: &str, field: &str) -> Option<Cow<'_, str>> {
+    fn field(&self, root: &str, field: &str) -> Option<Document<'_>> {
         if root == "workflow" {
             return self.workflow_field(field);
         }
@@ -113,7 +112,7 @@ impl ExecutionScope<'_> {
             "input" => raw(&task.input),
             "output" => match &task.output {
                 Output::Plain(payload) => raw(payload),
-                Output::Loop(_) => Some(Cow::Owned(task.output.json().get().to_owned())),
+                Output::Loop(_) => Some(task.output.json().get().to_owned().into()),
             },
             "status" => quoted(task.status.name()),
             "taskType" => quoted(&node.task_type),
@@ -137,13 +136,13 @@ impl ExecutionScope<'_> {
 }
 
 fn raw(payload: &Payload) -> Text<'_> {
-    Some(Cow::Borrowed(payload.get()))
+    Some(payload.into())
 }
 
 fn quoted<'a>(text: &str) -> Text<'a> {
-    Some(Cow::Owned(json::payload(text).get().to_owned()))
+    Some(json::payload(text).get().to_owned().into())
 }
 
 fn number<'a>(value: i64) -> Text<'a> {
-    Some(Cow::Owned(value.to_string()))
+    Some(value.to_string().into())
 }

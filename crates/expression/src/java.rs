@@ -1,35 +1,47 @@
 //! Texts as Java writes them: that is what `"n=${x}"` gives in Conductor.
+use crate::meter::{Fault, Meter};
 use crate::raw;
 
 /// The Java string form of a JSON value: texts bare, maps as `{k=v, k2=v2}`, lists as `[a, b]`,
 /// other values as `null`, `true`, `42`, `1.0E10`; whole numbers keep all their digits.
+/// At most three times as long as `json`.
 pub fn java_text(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
-    write_java_text(&mut out, json);
+    for piece in pieces(json) {
+        push_java(&mut out, &piece);
+    }
     out
 }
 
 /// Appends the Java string form of `json`; see [`java_text`].
-pub(crate) fn write_java_text(out: &mut String, json: &str) {
+pub(crate) fn write_java_text(out: &mut String, json: &str, meter: &Meter) -> Result<(), Fault> {
     for piece in pieces(json) {
-        match piece {
-            Piece::Text(quoted) => out.push_str(&raw::text(quoted).unwrap_or_default()),
-            Piece::Scalar(number) => write_scalar(out, number),
-            Piece::Mark(b':') => out.push('='),
-            Piece::Mark(b',') => out.push_str(", "),
-            Piece::Mark(mark) => out.push(char::from(mark)),
-        }
+        push_java(out, &piece);
+        meter.check_size(out.len())?;
+    }
+    Ok(())
+}
+
+fn push_java(out: &mut String, piece: &Piece<'_>) {
+    match piece {
+        Piece::Text(quoted) => out.push_str(&raw::text(quoted).unwrap_or_default()),
+        Piece::Scalar(number) => write_scalar(out, number),
+        Piece::Mark(b':') => out.push('='),
+        Piece::Mark(b',') => out.push_str(", "),
+        Piece::Mark(mark) => out.push(char::from(*mark)),
     }
 }
 
 /// Appends `json` without the blanks between its values.
-pub(crate) fn write_compact(out: &mut String, json: &str) {
+pub(crate) fn write_compact(out: &mut String, json: &str, meter: &Meter) -> Result<(), Fault> {
     for piece in pieces(json) {
         match piece {
             Piece::Text(text) | Piece::Scalar(text) => out.push_str(text),
             Piece::Mark(mark) => out.push(char::from(mark)),
         }
+        meter.check_size(out.len())?;
     }
+    Ok(())
 }
 
 /// The whole numbers in `json` of at least `chars_min` characters.

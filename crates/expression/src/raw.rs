@@ -3,6 +3,7 @@
 //! The text is trusted to be JSON (a [`Payload`](baton_common::payload::Payload) was checked when
 //! it was made). On anything else these functions answer "nothing there"; they never panic, recurse
 //! or loop.
+use memchr::memchr2;
 use std::borrow::Cow;
 
 /// What a JSON value is, told by its first byte.
@@ -160,12 +161,7 @@ impl<'a> Walk<'a> {
 
     /// The next key, value or element, past a comma if there is one; `None` at the closing bracket.
     fn item(&mut self) -> Option<&'a str> {
-        self.skip_blanks();
-        if self.json.as_bytes().get(self.position) == Some(&b',') {
-            self.position += 1;
-            self.skip_blanks();
-        }
-        let start = self.position;
+        let start = next_item(self.json.as_bytes(), self.position);
         let end = value_end(self.json.as_bytes(), start);
         if end == start {
             self.position = self.json.len();
@@ -176,7 +172,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn blanks_end(bytes: &[u8], mut position: usize) -> usize {
+/// Where the blanks that start at `position` end.
+pub(crate) fn blanks_end(bytes: &[u8], mut position: usize) -> usize {
     while matches!(bytes.get(position), Some(b' ' | b'\t' | b'\n' | b'\r')) {
         position += 1;
     }
@@ -184,11 +181,20 @@ fn blanks_end(bytes: &[u8], mut position: usize) -> usize {
 }
 
 /// Where the value that starts at `start` ends; `start` itself when there is no value.
-fn value_end(bytes: &[u8], start: usize) -> usize {
+pub(crate) fn value_end(bytes: &[u8], start: usize) -> usize {
     match bytes.get(start) {
         Some(b'"') => string_end(bytes, start),
         Some(b'{' | b'[') => container_end(bytes, start),
         Some(_) | None => scalar_end(bytes, start),
+    }
+}
+
+/// Where the item behind the one that ends at `end` starts, past a comma if there is one.
+pub(crate) fn next_item(bytes: &[u8], end: usize) -> usize {
+    let position = blanks_end(bytes, end);
+    match bytes.get(position) {
+        Some(b',') => blanks_end(bytes, position + 1),
+        Some(_) | None => position,
     }
 }
 
@@ -202,12 +208,11 @@ fn scalar_end(bytes: &[u8], start: usize) -> usize {
 /// Where the string that opens at `start` ends, past its closing quote.
 pub(crate) fn string_end(bytes: &[u8], start: usize) -> usize {
     let mut position = start + 1;
-    while let Some(byte) = bytes.get(position) {
-        match byte {
-            b'"' => return position + 1,
-            b'\\' => position += 2,
-            _ => position += 1,
+    while let Some(found) = bytes.get(position..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        if bytes.get(position + found) == Some(&b'"') {
+            return position + found + 1;
         }
+        position += found + 2;
     }
     bytes.len()
 }
@@ -231,6 +236,26 @@ fn container_end(bytes: &[u8], start: usize) -> usize {
         }
     }
     bytes.len()
+}
+
+/// How deep the brackets outside of texts nest, parentheses counted.
+pub(crate) fn nesting(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut depth, mut deepest, mut position) = (0_usize, 0, 0);
+    while let Some(byte) = bytes.get(position) {
+        match byte {
+            b'"' => {
+                position = string_end(bytes, position);
+                continue;
+            }
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+        position += 1;
+    }
+    deepest
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ use crate::state::{Execution, NodeKey, Task};
 use baton_common::limits::STEPS_PER_DECISION_MAX;
 use baton_common::{ExecutionId, Payload, TaskDef, Timestamp, WorkflowStatus};
 use baton_expression::script::{Script, ScriptError};
-use baton_expression::template::Template;
+use baton_expression::template::{ResolveLimits, Template};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -320,10 +320,12 @@ impl Decider {
     /// type lets templates name the task's id.
     pub(crate) fn resolve(&self, template: &Template, seq: Option<u32>) -> Payload {
         let surroundings = &self.context.surroundings;
-        template.resolve(&ExecutionScope {
+        let scope = ExecutionScope {
             execution: &self.execution,
             task_id: seq.map(|seq| self.execution.id().task(seq).to_string()),
             environment: &|name| surroundings.environment(name),
-        })
+        };
+        let resolved = template.resolve(&scope, &ResolveLimits::TASK_INPUT);
+        resolved.value.unwrap_or_else(|_| Payload::null())
     }
 }

@@ -1,11 +1,14 @@
 //! Follows a path through raw JSON.
 use super::filter::{Condition, Operand, Operator};
-use super::function::{self, Function};
-use super::{Path, READ_BYTES_MAX, SCAN_DEPTH_MAX, Step, compare, is_definite};
+use super::function::Function;
+use super::source::{Source, children};
+use super::{Path, SCAN_DEPTH_MAX, Step, compare, is_definite};
+use crate::index::Index;
+use crate::meter::{Fault, Limit, Meter};
 use crate::raw::{self, Kind};
-use crate::template::Scope;
+use crate::template::{Document, Scope};
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::OnceCell;
 
 /// What a path read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,27 +21,6 @@ pub(crate) enum Shape {
     List,
 }
 
-/// How many bytes of JSON may still be read.
-#[derive(Debug)]
-pub(crate) struct Budget(Cell<usize>);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(Cell::new(READ_BYTES_MAX))
-    }
-}
-
-/// The budget is used up.
-struct Exhausted;
-
-impl Budget {
-    fn charge(&self, bytes: usize) -> Result<(), Exhausted> {
-        // Every visit costs something, also of the shortest value.
-        self.0.set(self.0.get().checked_sub(bytes + 16).ok_or(Exhausted)?);
-        Ok(())
-    }
-}
-
 /// Values found below some value.
 enum Found<'a> {
     One(Option<Cow<'a, str>>),
@@ -48,39 +30,36 @@ enum Found<'a> {
 /// One reading of a token's path.
 struct Reading<'s> {
     scope: &'s dyn Scope,
-    budget: &'s Budget,
+    meter: &'s Meter,
     /// What the absolute paths of the filters read, once they have.
-    absolutes: RefCell<Vec<Absolute>>,
-}
-
-/// What an absolute path of a filter read.
-#[derive(Clone, Default)]
-enum Absolute {
-    #[default]
-    Unread,
-    Missing,
-    Value(String),
-}
-
-impl Absolute {
-    fn value(self) -> Option<String> {
-        match self {
-            Self::Value(json) => Some(json),
-            Self::Unread | Self::Missing => None,
-        }
-    }
+    absolutes: Vec<OnceCell<Option<String>>>,
 }
 
 /// Appends what `path` names in `scope` to `out`; see [`Shape`].
-pub(crate) fn read(path: &Path, scope: &dyn Scope, budget: &Budget, out: &mut String) -> Shape {
-    let absolutes = RefCell::new(vec![Absolute::Unread; path.absolutes]);
-    let reading = Reading { scope, budget, absolutes };
-    reading.absolute(&path.steps, out).unwrap_or_else(|Exhausted| nothing(&path.steps, out))
+///
+/// # Errors
+/// The limit that was exceeded; what `out` holds then is of no use.
+pub(crate) fn read(
+    path: &Path,
+    scope: &dyn Scope,
+    meter: &Meter,
+    out: &mut String,
+) -> Result<Shape, Fault> {
+    let absolutes = vec![OnceCell::new(); path.absolutes];
+    Reading { scope, meter, absolutes }.absolute(&path.steps, out)
 }
 
 /// Appends what `path` names in the JSON text `document` to `out`.
-pub(crate) fn read_document(path: &Path, document: &str, out: &mut String) -> Shape {
-    read(path, &crate::template::DocumentScope::new(document), &Budget::default(), out)
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_document(
+    path: &Path,
+    document: &str,
+    meter: &Meter,
+    out: &mut String,
+) -> Result<Shape, Fault> {
+    read(path, &crate::template::DocumentScope::new(document), meter, out)
 }
 
 fn nothing(steps: &[Step], out: &mut String) -> Shape {
@@ -92,7 +71,7 @@ fn nothing(steps: &[Step], out: &mut String) -> Shape {
 }
 
 impl Reading<'_> {
-    fn absolute(&self, steps: &[Step], out: &mut String) -> Result<Shape, Exhausted> {
+    fn absolute(&self, steps: &[Step], out: &mut String) -> Result<Shape, Fault> {
         if let Some(document) = self.scope.document() {
             return self.write(steps, &document, out);
         }
@@ -103,48 +82,60 @@ impl Reading<'_> {
                 None => Ok(nothing(steps, out)),
             };
         }
-        match self.whole_root(root) {
-            Some(document) => self.write(below, &document, out),
+        match self.whole_root(root)? {
+            Some(document) => self.write(below, &Document::from(document), out),
             None => Ok(nothing(steps, out)),
         }
     }
 
     /// The document of `root` with all its fields.
-    fn whole_root(&self, root: &str) -> Option<String> {
-        let fields = self.scope.fields(root)?;
+    fn whole_root(&self, root: &str) -> Result<Option<String>, Fault> {
+        let Some(fields) = self.scope.fields(root) else { return Ok(None) };
         let mut document = String::from("{");
         for name in fields {
             let value = self.scope.field(root, name);
+            let value = value.as_ref().map_or("null", Document::text);
+            self.meter.charge(value.len())?;
             if document.len() > 1 {
                 document.push(',');
             }
             raw::write_text(&mut document, name);
             document.push(':');
-            document.push_str(value.as_deref().unwrap_or("null"));
+            document.push_str(value);
         }
         document.push('}');
-        Some(document)
+        Ok(Some(document))
     }
 
-    fn write(&self, steps: &[Step], node: &str, out: &mut String) -> Result<Shape, Exhausted> {
-        let node = node.trim_ascii();
-        let values = match self.select(steps, node)? {
+    fn write(
+        &self,
+        steps: &[Step],
+        document: &Document<'_>,
+        out: &mut String,
+    ) -> Result<Shape, Fault> {
+        let index = if steps.is_empty() { None } else { document.payload().and_then(Index::of) };
+        let source = Source::new(document.text(), index);
+        let values = match self.select(steps, source, source.root())? {
             Found::One(None) => return Ok(Shape::Missing),
             Found::One(Some(value)) => {
-                out.push_str(&value);
+                self.meter.append(out, &value)?;
                 return Ok(Shape::Value);
             }
             Found::Many(values) => values,
         };
-        self.budget.charge(values.iter().map(|value| value.len()).sum())?;
-        out.push('[');
-        out.push_str(&values.join(","));
-        out.push(']');
+        self.meter.charge(joined_bytes(&values))?;
+        self.meter.check_size(out.len().saturating_add(joined_bytes(&values)))?;
+        write_list(&values, out);
         Ok(Shape::List)
     }
 
-    fn select<'a>(&self, steps: &[Step], node: &'a str) -> Result<Found<'a>, Exhausted> {
-        let (plain, node) = self.plain_steps(steps, node)?;
+    fn select<'a>(
+        &self,
+        steps: &[Step],
+        source: Source<'a>,
+        node: &'a str,
+    ) -> Result<Found<'a>, Fault> {
+        let (plain, node) = self.plain_steps(steps, source, node)?;
         let mut nodes: Vec<&str> = node.into_iter().collect();
         if plain == steps.len() {
             return Ok(Found::One(node.map(Cow::Borrowed)));
@@ -152,14 +143,16 @@ impl Reading<'_> {
         for (position, step) in steps.iter().enumerate().skip(plain) {
             let walked = steps.get(..position).unwrap_or(&[]);
             if let Step::Function(function) = step {
-                return self.call(*function, walked, &nodes);
+                return self.call(*function, walked, source, &nodes);
             }
             if let (Step::Members(names), true) = (step, position + 1 == steps.len()) {
-                return self.merge(names, walked, &nodes);
+                return self.merge(names, walked, source, &nodes);
             }
             let mut next = Vec::new();
             for node in nodes {
-                self.step(step, node, &mut next)?;
+                let before = next.len();
+                self.step(step, source, node, &mut next)?;
+                self.meter.charge_kept(next.len() - before)?;
             }
             nodes = next;
         }
@@ -175,45 +168,56 @@ impl Reading<'_> {
     fn plain_steps<'a>(
         &self,
         steps: &[Step],
+        source: Source<'a>,
         node: &'a str,
-    ) -> Result<(usize, Option<&'a str>), Exhausted> {
-        let mut node = Some(node);
+    ) -> Result<(usize, Option<&'a str>), Fault> {
+        let mut found = Some(node);
         for (position, step) in steps.iter().enumerate() {
-            self.budget.charge(node.map_or(0, str::len))?;
-            node = match step {
-                Step::Member(name) => node.and_then(|node| raw::member(node, name)),
-                Step::Index(index) => node.and_then(|node| function::element(node, *index)),
+            let Some(node) = found else { return Ok((position, None)) };
+            found = match step {
+                Step::Member(name) => source.member(node, name, self.meter)?,
+                Step::Index(index) => source.element(node, *index, self.meter)?,
                 Step::Members(_)
                 | Step::Wildcard
                 | Step::Indexes(_)
                 | Step::Slice(..)
                 | Step::Filter(_)
                 | Step::Scan
-                | Step::Function(_) => return Ok((position, node)),
+                | Step::Function(_) => return Ok((position, found)),
             };
         }
-        Ok((steps.len(), node))
+        Ok((steps.len(), found))
     }
 
     fn step<'a>(
         &self,
         step: &Step,
+        source: Source<'a>,
         node: &'a str,
         next: &mut Vec<&'a str>,
-    ) -> Result<(), Exhausted> {
-        self.budget.charge(node.len())?;
+    ) -> Result<(), Fault> {
         match step {
-            Step::Member(name) => next.extend(raw::member(node, name)),
+            Step::Member(name) => next.extend(source.member(node, name, self.meter)?),
             Step::Members(names) => {
-                next.extend(names.iter().filter_map(|name| raw::member(node, name)));
+                for name in names {
+                    next.extend(source.member(node, name, self.meter)?);
+                }
             }
-            Step::Wildcard => next.extend(children(node)),
-            Step::Index(index) => next.extend(function::element(node, *index)),
+            Step::Index(index) => next.extend(source.element(node, *index, self.meter)?),
             Step::Indexes(indexes) => {
-                next.extend(indexes.iter().filter_map(|index| function::element(node, *index)));
+                for index in indexes {
+                    next.extend(source.element(node, *index, self.meter)?);
+                }
             }
-            Step::Slice(from, to) => slice(node, *from, *to, next),
-            Step::Filter(condition) => self.filter(condition, node, next)?,
+            Step::Wildcard => {
+                self.meter.charge(node.len())?;
+                next.extend(children(node));
+            }
+            Step::Slice(from, to) => {
+                self.meter.charge(node.len())?;
+                slice(node, *from, *to, next);
+            }
+            Step::Filter(condition) => self.filter(condition, source, node, next)?,
             Step::Scan => self.scan(node, next)?,
             Step::Function(_) => unreachable!("functions are called by select"),
         }
@@ -221,21 +225,23 @@ impl Reading<'_> {
     }
 
     /// The value and everything below it, each before what it holds.
-    fn scan<'a>(&self, node: &'a str, next: &mut Vec<&'a str>) -> Result<(), Exhausted> {
-        let mut waiting = vec![(node, 0)];
+    fn scan<'a>(&self, node: &'a str, next: &mut Vec<&'a str>) -> Result<(), Fault> {
+        let mut waiting = vec![(node, 1)];
         while let Some((node, depth)) = waiting.pop() {
             if !matches!(raw::kind(node), Kind::Object | Kind::Array) {
                 continue;
             }
-            self.budget.charge(node.len())?;
-            next.push(node);
-            if depth < SCAN_DEPTH_MAX {
-                let first = waiting.len();
-                waiting.extend(children(node).map(|child| (child, depth + 1)));
-                if let Some(added) = waiting.get_mut(first..) {
-                    added.reverse();
-                }
+            if depth > SCAN_DEPTH_MAX {
+                return Err(Fault::new(Limit::ScanDepth, SCAN_DEPTH_MAX, depth));
             }
+            self.meter.charge(node.len())?;
+            next.push(node);
+            let first = waiting.len();
+            waiting.extend(children(node).map(|child| (child, depth + 1)));
+            if let Some(added) = waiting.get_mut(first..) {
+                added.reverse();
+            }
+            self.meter.charge_kept(waiting.len() - first)?;
         }
         Ok(())
     }
@@ -244,26 +250,33 @@ impl Reading<'_> {
     fn filter<'a>(
         &self,
         condition: &Condition,
+        source: Source<'a>,
         node: &'a str,
         next: &mut Vec<&'a str>,
-    ) -> Result<(), Exhausted> {
-        if raw::kind(node) == Kind::Object && self.accepts(condition, node)? {
+    ) -> Result<(), Fault> {
+        self.meter.charge(node.len())?;
+        if raw::kind(node) == Kind::Object && self.accepts(condition, source, node)? {
             next.push(node);
         }
         for element in raw::elements(node) {
-            if self.accepts(condition, element)? {
+            if self.accepts(condition, source, element)? {
                 next.push(element);
             }
         }
         Ok(())
     }
 
-    fn accepts(&self, condition: &Condition, node: &str) -> Result<bool, Exhausted> {
-        self.budget.charge(0)?;
+    fn accepts(
+        &self,
+        condition: &Condition,
+        source: Source<'_>,
+        node: &str,
+    ) -> Result<bool, Fault> {
+        self.meter.charge(0)?;
         match condition {
             Condition::All(parts) => {
                 for part in parts {
-                    if !self.accepts(part, node)? {
+                    if !self.accepts(part, source, node)? {
                         return Ok(false);
                     }
                 }
@@ -271,69 +284,75 @@ impl Reading<'_> {
             }
             Condition::Any(parts) => {
                 for part in parts {
-                    if self.accepts(part, node)? {
+                    if self.accepts(part, source, node)? {
                         return Ok(true);
                     }
                 }
                 Ok(false)
             }
-            Condition::Not(inner) => Ok(!self.accepts(inner, node)?),
-            Condition::Exists(operand) => Ok(self.operand(operand, node)?.is_some()),
+            Condition::Not(inner) => Ok(!self.accepts(inner, source, node)?),
+            Condition::Exists(operand) => Ok(self.operand(operand, source, node)?.is_some()),
             Condition::Compare { left, operator, right } => {
-                self.compare(left, *operator, right, node)
+                let left = self.operand(left, source, node)?;
+                self.compare(left.as_deref(), *operator, right, source, node)
             }
         }
     }
 
     fn compare(
         &self,
-        left: &Operand,
+        left: Option<&str>,
         operator: Operator,
         right: &Operand,
+        source: Source<'_>,
         node: &str,
-    ) -> Result<bool, Exhausted> {
-        let left = self.operand(left, node)?;
-        self.budget.charge(left.as_ref().map_or(0, |value| value.len()))?;
+    ) -> Result<bool, Fault> {
+        self.meter.charge(left.map_or(0, str::len))?;
         if let Operand::Pattern(pattern) = right {
-            let text = left.as_deref().and_then(raw::text);
+            let text = left.and_then(raw::text);
             return Ok(text.is_some_and(|text| pattern.is_match(&text)));
         }
-        let right = self.operand(right, node)?;
-        self.budget.charge(right.as_ref().map_or(0, |value| value.len()))?;
-        Ok(compare::holds(left.as_deref(), operator, right.as_deref()))
+        let right = self.operand(right, source, node)?;
+        self.meter.charge(right.as_ref().map_or(0, |value| value.len()))?;
+        compare::holds(left, operator, right.as_deref(), self.meter)
     }
 
     /// The operand's value; a path of several values gives their list.
     fn operand<'a>(
-        &self,
+        &'a self,
         operand: &'a Operand,
+        source: Source<'a>,
         node: &'a str,
-    ) -> Result<Option<Cow<'a, str>>, Exhausted> {
+    ) -> Result<Option<Cow<'a, str>>, Fault> {
         Ok(match operand {
             Operand::Literal(json) => Some(Cow::Borrowed(json.as_str())),
             Operand::Pattern(_) => None,
-            Operand::Relative(steps) => match self.select(steps, node)? {
+            Operand::Relative(steps) => match self.select(steps, source, node)? {
                 Found::One(value) => value,
-                Found::Many(values) => Some(Cow::Owned(format!("[{}]", values.join(",")))),
+                Found::Many(values) => {
+                    self.meter.charge(joined_bytes(&values))?;
+                    let mut list = String::new();
+                    write_list(&values, &mut list);
+                    Some(Cow::Owned(list))
+                }
             },
-            Operand::Absolute { slot, steps } => self.kept_absolute(*slot, steps)?.map(Cow::Owned),
+            Operand::Absolute { slot, steps } => {
+                self.kept_absolute(*slot, steps)?.map(Cow::Borrowed)
+            }
         })
     }
 
-    fn kept_absolute(&self, slot: usize, steps: &[Step]) -> Result<Option<String>, Exhausted> {
-        let kept = self.absolutes.borrow().get(slot).cloned().unwrap_or_default();
-        if !matches!(kept, Absolute::Unread) {
-            return Ok(kept.value());
+    fn kept_absolute(&self, slot: usize, steps: &[Step]) -> Result<Option<&str>, Fault> {
+        let Some(place) = self.absolutes.get(slot) else { return Ok(None) };
+        if let Some(kept) = place.get() {
+            return Ok(kept.as_deref());
         }
         let mut json = String::new();
         let read = match self.absolute(steps, &mut json)? {
-            Shape::Missing => Absolute::Missing,
-            Shape::Value | Shape::List => Absolute::Value(json),
+            Shape::Missing => None,
+            Shape::Value | Shape::List => Some(json),
         };
-        if let Some(place) = self.absolutes.borrow_mut().get_mut(slot) {
-            *place = read.clone();
-        }
-        Ok(read.value())
+        Ok(place.get_or_init(|| read).as_deref())
     }
 
     /// A number over several results is computed from all of them; any other function is called
@@ -342,23 +361,31 @@ impl Reading<'_> {
         &self,
         function: Function,
         walked: &[Step],
+        source: Source<'a>,
         nodes: &[&'a str],
-    ) -> Result<Found<'a>, Exhausted> {
-        self.budget.charge(nodes.iter().map(|node| node.len()).sum())?;
+    ) -> Result<Found<'a>, Fault> {
+        let meter = self.meter;
         if is_definite(walked) {
-            let result = nodes.first().and_then(|node| function.apply(node));
-            return Ok(Found::One(result.map(Cow::Owned)));
+            let Some(node) = nodes.first() else { return Ok(Found::One(None)) };
+            return function.apply(source, node, meter).map(Found::One);
         }
         if let Function::Aggregate(aggregate) = function {
+            meter.charge(nodes.iter().map(|node| node.len()).sum())?;
             let result = aggregate.apply(&mut nodes.iter().copied());
             return Ok(Found::One(result.map(Cow::Owned)));
         }
         if walked.iter().any(|step| matches!(step, Step::Scan)) {
-            let result = function.apply(&format!("[{}]", nodes.join(",")));
-            return Ok(Found::One(result.map(Cow::Owned)));
+            meter.charge(joined_bytes(nodes))?;
+            let mut list = String::new();
+            write_list(nodes, &mut list);
+            let result = function.apply(Source::plain(&list), &list, meter)?;
+            return Ok(Found::One(result.map(|json| Cow::Owned(json.into_owned()))));
         }
-        let results = nodes.iter().filter_map(|node| function.apply(node));
-        Ok(Found::Many(results.map(Cow::Owned).collect()))
+        let mut results = Vec::new();
+        for node in nodes {
+            results.extend(function.apply(source, node, meter)?);
+        }
+        Ok(Found::Many(results))
     }
 
     /// The named members of each map as a map of its own.
@@ -366,12 +393,12 @@ impl Reading<'_> {
         &self,
         names: &[String],
         walked: &[Step],
+        source: Source<'a>,
         nodes: &[&'a str],
-    ) -> Result<Found<'a>, Exhausted> {
+    ) -> Result<Found<'a>, Fault> {
         let mut merged = Vec::new();
         for node in nodes.iter().filter(|node| raw::kind(node) == Kind::Object) {
-            self.budget.charge(node.len().saturating_mul(names.len()))?;
-            merged.push(Cow::Owned(merge(names, node)));
+            merged.push(Cow::Owned(self.merged(names, source, node)?));
         }
         Ok(if is_definite(walked) {
             Found::One(merged.into_iter().next())
@@ -379,26 +406,39 @@ impl Reading<'_> {
             Found::Many(merged)
         })
     }
-}
 
-fn merge(names: &[String], node: &str) -> String {
-    let mut json = String::from("{");
-    for name in names {
-        let Some(value) = raw::member(node, name) else { continue };
-        if json.len() > 1 {
-            json.push(',');
+    fn merged(&self, names: &[String], source: Source<'_>, node: &str) -> Result<String, Fault> {
+        let mut json = String::from("{");
+        for name in names {
+            let Some(value) = source.member(node, name, self.meter)? else { continue };
+            self.meter.charge(value.len())?;
+            if json.len() > 1 {
+                json.push(',');
+            }
+            raw::write_text(&mut json, name);
+            json.push(':');
+            json.push_str(value);
         }
-        raw::write_text(&mut json, name);
-        json.push(':');
-        json.push_str(value);
+        json.push('}');
+        Ok(json)
     }
-    json.push('}');
-    json
 }
 
-/// Elements of a list or values of a map.
-fn children(node: &str) -> impl Iterator<Item = &str> {
-    raw::members(node).map(|(_, value)| value).chain(raw::elements(node))
+/// Size of the list of `values`, bytes.
+fn joined_bytes(values: &[impl AsRef<str>]) -> usize {
+    let commas = values.len().saturating_sub(1);
+    values.iter().map(|value| value.as_ref().len()).sum::<usize>() + commas + 2
+}
+
+fn write_list(values: &[impl AsRef<str>], out: &mut String) {
+    out.push('[');
+    for (position, value) in values.iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        out.push_str(value.as_ref());
+    }
+    out.push(']');
 }
 
 /// `[from:to]` with Jayway's ends: a negative `to` counts from the end only when `from` is left

@@ -1,10 +1,15 @@
 //! Filters: `[?(@.p > 10 && @.q == 'x')]`.
 use super::Step;
 use super::parse::{Ends, Parser};
+use crate::meter::{Fault, Limit};
 use regex::Regex;
 
 /// Largest compiled pattern of a filter, bytes: the memory `=~` may cost.
 const PATTERN_BYTES_MAX: usize = 256 * 1024;
+
+/// Deepest nesting of groups in a pattern, levels: the parser of patterns stops at 250 levels of all
+/// kinds, of which a group can be two.
+const PATTERN_DEPTH_MAX: usize = 100;
 
 /// What a filter demands of a value.
 #[derive(Clone, Debug)]
@@ -86,12 +91,12 @@ const WORDS: [(&str, Operator); 9] = [
 
 /// Parses a condition up to the bracket that closes it.
 pub(super) fn condition(parser: &mut Parser) -> Option<Condition> {
-    parser.depth_left = parser.depth_left.checked_sub(1)?;
+    parser.descend()?;
     let mut alternatives = vec![conjunction(parser)?];
     while eat_sign(parser, "||") {
         alternatives.push(conjunction(parser)?);
     }
-    parser.depth_left += 1;
+    parser.ascend();
     Some(Condition::Any(alternatives))
 }
 
@@ -111,9 +116,9 @@ fn eat_sign(parser: &mut Parser, sign: &str) -> bool {
 fn term(parser: &mut Parser) -> Option<Condition> {
     parser.skip_blanks();
     if parser.eat('!') {
-        parser.depth_left = parser.depth_left.checked_sub(1)?;
+        parser.descend()?;
         let negated = term(parser)?;
-        parser.depth_left += 1;
+        parser.ascend();
         return Some(Condition::Not(Box::new(negated)));
     }
     if parser.eat('(') {
@@ -190,7 +195,7 @@ fn literal(parser: &mut Parser, json: &mut String) -> Option<()> {
 }
 
 fn container(parser: &mut Parser, json: &mut String, close: char, keyed: bool) -> Option<()> {
-    parser.depth_left = parser.depth_left.checked_sub(1)?;
+    parser.descend()?;
     json.push(parser.advance()?);
     parser.skip_blanks();
     if !parser.eat(close) {
@@ -212,7 +217,7 @@ fn container(parser: &mut Parser, json: &mut String, close: char, keyed: bool) -
         }
     }
     json.push(close);
-    parser.depth_left += 1;
+    parser.ascend();
     Some(())
 }
 
@@ -235,5 +240,14 @@ fn pattern(parser: &mut Parser) -> Option<Regex> {
     flags.retain(|flag| "imsx".contains(flag));
     let flags = if flags.is_empty() { String::new() } else { format!("(?{flags})") };
     let anchored = format!("{flags}\\A(?:{source})\\z");
-    regex::RegexBuilder::new(&anchored).size_limit(PATTERN_BYTES_MAX).build().ok()
+    let depth = crate::raw::nesting(&anchored);
+    if depth > PATTERN_DEPTH_MAX {
+        parser.over_limit = Some(Fault::new(Limit::PatternDepth, PATTERN_DEPTH_MAX, depth));
+        return None;
+    }
+    let built = regex::RegexBuilder::new(&anchored).size_limit(PATTERN_BYTES_MAX).build();
+    if let Err(regex::Error::CompiledTooBig(max)) = built {
+        parser.over_limit = Some(Fault::new(Limit::PatternBytes, max, max.saturating_add(1)));
+    }
+    built.ok()
 }

@@ -1,6 +1,9 @@
 //! The functions a path may end with, such as `l.length()`.
+use super::source::Source;
 use crate::java::java_double;
+use crate::meter::{Fault, Meter};
 use crate::raw::{self, Kind};
+use std::borrow::Cow;
 
 /// A function at the end of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,35 +47,27 @@ impl Function {
         argument.is_empty().then_some(function)
     }
 
-    /// The JSON this function makes of the value `json`; `None` when it makes nothing of it.
-    pub(super) fn apply(self, json: &str) -> Option<String> {
-        match self {
-            Self::Length => length(json).map(|length| length.to_string()),
-            Self::Keys => keys(json),
-            Self::Aggregate(aggregate) => aggregate.apply(&mut raw::elements(json)),
-            Self::Element(index) => element(json, index).map(str::to_owned),
-        }
+    /// The JSON this function makes of `node`, a value of `source`; `None` when it makes nothing
+    /// of it.
+    pub(super) fn apply<'a>(
+        self,
+        source: Source<'a>,
+        node: &'a str,
+        meter: &Meter,
+    ) -> Result<Option<Cow<'a, str>>, Fault> {
+        Ok(match self {
+            Self::Length => source.length(node, meter)?.map(|length| length.to_string().into()),
+            Self::Element(position) => source.element(node, position, meter)?.map(Cow::Borrowed),
+            Self::Keys => {
+                meter.charge(node.len())?;
+                keys(node).map(Cow::Owned)
+            }
+            Self::Aggregate(aggregate) => {
+                meter.charge(node.len())?;
+                aggregate.apply(&mut raw::elements(node)).map(Cow::Owned)
+            }
+        })
     }
-}
-
-/// Number of elements or members of `json`; `None` for other values.
-pub(super) fn length(json: &str) -> Option<usize> {
-    match raw::kind(json) {
-        Kind::Array => Some(raw::elements(json).count()),
-        Kind::Object => Some(raw::members(json).count()),
-        Kind::Text | Kind::Number | Kind::Bool | Kind::Null => None,
-    }
-}
-
-/// The element at `index` of the list `json`, counted from the end when negative.
-pub(super) fn element(json: &str, index: i64) -> Option<&str> {
-    let position = if index < 0 {
-        let length = raw::elements(json).count();
-        length.checked_sub(usize::try_from(index.unsigned_abs()).ok()?)?
-    } else {
-        usize::try_from(index).ok()?
-    };
-    raw::elements(json).nth(position)
 }
 
 fn keys(json: &str) -> Option<String> {

@@ -8,8 +8,10 @@ mod evaluate;
 mod filter;
 mod function;
 mod parse;
+mod source;
 
-pub(crate) use evaluate::{Budget, Shape, read, read_document};
+pub(crate) use evaluate::{Shape, read, read_document};
+use crate::meter::Fault;
 use filter::Condition;
 use function::Function;
 
@@ -17,11 +19,17 @@ use function::Function;
 pub(crate) const PATH_BYTES_MAX: usize = 16 * 1024;
 /// Deepest nesting of brackets and filters in one path; bounds the parser's recursion.
 const PATH_DEPTH_MAX: usize = 32;
-/// Deepest level of a document that `..` visits: what Conductor's own JSON reader accepts.
-const SCAN_DEPTH_MAX: usize = 1000;
-/// Bytes of JSON one token may read, repeated reading counted: about half a second of work.
-/// A token that needs more reads as one that leads nowhere.
-pub(crate) const READ_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Deepest level of a document that `..` searches: what Conductor's own JSON reader accepts.
+const SCAN_DEPTH_MAX: usize = baton_common::limits::VALUE_DEPTH_MAX;
+
+/// Why a text is no path that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It does not spell one.
+    Malformed,
+    /// It is over a limit.
+    OverLimit(Fault),
+}
 
 /// A compiled path.
 #[derive(Clone, Debug)]
@@ -48,8 +56,11 @@ enum Step {
 }
 
 impl Path {
-    /// Compiles `text`; `None` when it is no path.
-    pub(crate) fn compile(text: &str) -> Option<Self> {
+    /// Compiles `text`.
+    ///
+    /// # Errors
+    /// [`Unreadable`], when it is no path or is over a limit.
+    pub(crate) fn compile(text: &str) -> Result<Self, Unreadable> {
         parse::path(text)
     }
 

@@ -1,30 +1,41 @@
 //! Reads a path's text.
 use super::filter::{self, Condition};
 use super::function::Function;
-use super::{PATH_BYTES_MAX, PATH_DEPTH_MAX, Path, Step};
+use super::{PATH_BYTES_MAX, PATH_DEPTH_MAX, Path, Step, Unreadable};
+use crate::meter::{Fault, Limit};
 
 /// A cursor over the characters of a path.
 pub(super) struct Parser {
     chars: Vec<char>,
     position: usize,
     /// How many more brackets or filters may open.
-    pub(super) depth_left: usize,
+    depth_left: usize,
+    /// The limit that stopped the reading, if one did.
+    pub(super) over_limit: Option<Fault>,
     /// How many absolute paths the filters held so far; see [`super::filter::Operand::Absolute`].
     pub(super) absolutes: usize,
 }
 
-/// The path `text` spells as a whole; `None` when it is none.
-pub(super) fn path(text: &str) -> Option<Path> {
-    if text.len() > PATH_BYTES_MAX || text.starts_with('@') || text != text.trim() {
-        return None;
+/// The path `text` spells as a whole.
+pub(super) fn path(text: &str) -> Result<Path, Unreadable> {
+    if text.len() > PATH_BYTES_MAX {
+        let fault = Fault::new(Limit::PathBytes, PATH_BYTES_MAX, text.len());
+        return Err(Unreadable::OverLimit(fault));
+    }
+    if text.starts_with('@') || text != text.trim() {
+        return Err(Unreadable::Malformed);
     }
     let mut parser = Parser::new(text);
     if !parser.eat('$') || !matches!(parser.peek(), None | Some('.' | '[')) {
         parser = Parser::new(&format!("$.{text}"));
         parser.eat('$');
     }
-    let steps = parser.steps(Ends::AtEnd)?;
-    parser.peek().is_none().then_some(Path { steps, absolutes: parser.absolutes })
+    let steps = parser.steps(Ends::AtEnd).filter(|_| parser.peek().is_none());
+    match (steps, parser.over_limit) {
+        (Some(steps), _) => Ok(Path { steps, absolutes: parser.absolutes }),
+        (None, Some(fault)) => Err(Unreadable::OverLimit(fault)),
+        (None, None) => Err(Unreadable::Malformed),
+    }
 }
 
 /// Where a path inside a text may stop.
@@ -42,8 +53,25 @@ impl Parser {
             chars: text.chars().collect(),
             position: 0,
             depth_left: PATH_DEPTH_MAX,
+            over_limit: None,
             absolutes: 0,
         }
+    }
+
+    /// One more bracket or filter opens; `None` when that is one too many.
+    pub(super) fn descend(&mut self) -> Option<()> {
+        if let Some(left) = self.depth_left.checked_sub(1) {
+            self.depth_left = left;
+            return Some(());
+        }
+        let fault = Fault::new(Limit::PathDepth, PATH_DEPTH_MAX, PATH_DEPTH_MAX + 1);
+        self.over_limit = Some(fault);
+        None
+    }
+
+    /// The innermost bracket or filter has closed.
+    pub(super) fn ascend(&mut self) {
+        self.depth_left += 1;
     }
 
     pub(super) fn peek(&self) -> Option<char> {
@@ -167,7 +195,7 @@ impl Parser {
 
     fn bracket_step(&mut self) -> Option<Step> {
         self.position += 1;
-        self.depth_left = self.depth_left.checked_sub(1)?;
+        self.descend()?;
         self.skip_blanks();
         let step = match self.peek()? {
             '?' => Step::Filter(self.filter()?),
@@ -179,7 +207,7 @@ impl Parser {
             _ => self.indexes()?,
         };
         self.skip_blanks();
-        self.depth_left += 1;
+        self.ascend();
         self.eat(']').then_some(step)
     }
 

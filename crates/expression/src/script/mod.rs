@@ -15,13 +15,12 @@ pub use child::serve;
 pub use pool::EvaluatorPool;
 
 use crate::plain::Program;
-use crate::raw;
+use crate::raw::nesting;
+use baton_common::limits::VALUE_DEPTH_MAX;
 use baton_common::payload::Payload;
 use serde::{Deserialize, Serialize};
 use std::hash::{Hash, Hasher};
 
-/// Deepest nesting of an input or a result, levels: what Conductor's JSON reader accepts.
-const VALUE_DEPTH_MAX: usize = 1000;
 /// Deepest nesting of brackets in a jq program, levels: its parser recurses without a check.
 const JQ_BRACKETS_DEPTH_MAX: usize = 256;
 /// Stack of the thread that runs a script, bytes: room for values of the depth allowed here and
@@ -188,26 +187,6 @@ pub fn syntax_error(language: Language, source: &str) -> Option<String> {
         Language::Jq => jq::syntax_error(source),
     };
     on_large_stack(check).unwrap_or_else(|error| Some(error.to_string()))
-}
-
-/// How deep the brackets outside of texts nest.
-fn nesting(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let (mut depth, mut deepest, mut position) = (0_usize, 0, 0);
-    while let Some(byte) = bytes.get(position) {
-        match byte {
-            b'"' => {
-                position = raw::string_end(bytes, position);
-                continue;
-            }
-            b'{' | b'[' | b'(' => depth += 1,
-            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-        position += 1;
-    }
-    deepest
 }
 
 #[cfg(test)]

@@ -3,14 +3,17 @@
 //! A [`Template`] is JSON whose strings may hold tokens. It is compiled once to the stretches of
 //! text that stay and the strings that change, and resolved many times against a [`Scope`].
 //! Keys are never substituted, and what a token gives is not looked at again.
+mod error;
 mod scope;
 mod text;
 mod tokens;
 
-pub use scope::{DocumentScope, Scope, Word};
+pub use crate::meter::{Limit, ResolveLimits};
+pub use error::TemplateError;
+pub use scope::{Document, DocumentScope, Scope, Word};
 pub use tokens::{Token, tokens};
 
-use crate::path::Budget;
+use crate::meter::Meter;
 use crate::raw;
 use baton_common::payload::Payload;
 use std::collections::BTreeSet;
@@ -18,10 +21,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use text::Text;
 
-/// Largest resolved value, bytes: above the largest payload the engine keeps, so a value that is
-/// cut off here is refused there.
-/// Tokens after this point resolve to null.
-pub(crate) const RESOLVED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What resolving a template gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The value, or why there is none: a value over a limit is never cut short.
+    pub value: Result<Payload, TemplateError>,
+    /// Bytes read and written, also without a value. Depends on the template and its documents
+    /// only, not on what was read before.
+    pub cost: u64,
+}
 
 /// A JSON value whose strings may hold `${…}` tokens, compiled once and resolved many times.
 #[derive(Clone, Debug)]
@@ -41,8 +49,8 @@ enum Part {
 }
 
 impl Template {
-    /// Compiles `json`. Never fails: what is no token stays as it is, and a token that is no path
-    /// resolves to null.
+    /// Compiles `json`. Never fails: what is no token stays as it is, a token that is no path
+    /// resolves to null, and one over a limit of paths makes [`resolve`](Self::resolve) fail.
     pub fn compile(json: &Payload) -> Self {
         let text = json.get();
         let mut parts = Vec::new();
@@ -77,8 +85,12 @@ impl Template {
             Part::Text(text) => text.is_constant(),
         };
         if parts.len() > 1 && parts.iter().all(is_constant) {
-            let source = Compiled { source, parts }.resolve(&NoScope);
-            return Self(Arc::new(Compiled { source, parts: Vec::new() }));
+            let compiled = Compiled { source, parts };
+            let meter = Meter::new(ResolveLimits::of_bytes(usize::MAX));
+            return match compiled.resolve(&NoScope, &meter) {
+                Ok(source) => Self(Arc::new(Compiled { source, parts: Vec::new() })),
+                Err(_) => Self(Arc::new(compiled)),
+            };
         }
         Self(Arc::new(Compiled { source, parts }))
     }
@@ -100,28 +112,40 @@ impl Template {
         roots.into_iter()
     }
 
-    /// The value with its tokens replaced by what `scope` has for them.
-    pub fn resolve(&self, scope: &dyn Scope) -> Payload {
-        if self.is_constant() {
-            return self.0.source.clone();
-        }
-        self.0.resolve(scope)
+    /// The value with its tokens replaced by what `scope` has for them. A token that leads nowhere
+    /// is null; what is over one of `limits` is an error.
+    pub fn resolve(&self, scope: &dyn Scope, limits: &ResolveLimits) -> Resolved {
+        let meter = Meter::new(*limits);
+        let value = if self.is_constant() {
+            let source = &self.0.source;
+            let fits = meter.check_size(source.len_bytes());
+            fits.map(|()| source.clone()).map_err(|fault| TemplateError::of(fault, ""))
+        } else {
+            self.0.resolve(scope, &meter)
+        };
+        let written = value.as_ref().ok().filter(|_| !self.is_constant()).map(Payload::len_bytes);
+        let written = u64::try_from(written.unwrap_or(0)).unwrap_or(u64::MAX);
+        Resolved { value, cost: meter.read_bytes().saturating_add(written) }
     }
 }
 
 impl Compiled {
-    fn resolve(&self, scope: &dyn Scope) -> Payload {
+    fn resolve(&self, scope: &dyn Scope, meter: &Meter) -> Result<Payload, TemplateError> {
+        let whole = |fault| TemplateError::of(fault, "");
         let source = self.source.get();
-        let budget = Budget::default();
         let mut out = String::with_capacity(source.len());
         for part in &self.parts {
             match part {
-                Part::Copied(range) => out.push_str(source.get(range.clone()).unwrap_or("")),
-                Part::Text(text) => text.write_json(scope, &budget, &mut out),
+                Part::Copied(range) => {
+                    let text = source.get(range.clone()).unwrap_or("");
+                    meter.append(&mut out, text).map_err(whole)?;
+                }
+                Part::Text(text) => text.write_json(scope, meter, &mut out)?,
             }
         }
+        meter.check_depth(&out).map_err(whole)?;
         // Only a scope that hands out what is no JSON can make this fail.
-        Payload::parse(out).unwrap_or_else(|_| Payload::null())
+        Payload::parse(out).map_err(|_| TemplateError::NotJson)
     }
 }
 
@@ -153,7 +177,7 @@ fn may_hold_token(quoted: &str) -> bool {
 struct NoScope;
 
 impl Scope for NoScope {
-    fn field(&self, _root: &str, _field: &str) -> Option<std::borrow::Cow<'_, str>> {
+    fn field(&self, _root: &str, _field: &str) -> Option<Document<'_>> {
         None
     }
 

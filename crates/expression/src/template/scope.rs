@@ -1,11 +1,56 @@
 //! Where tokens find their values.
+use baton_common::payload::Payload;
 use std::borrow::Cow;
+
+/// A JSON document that tokens read.
+#[derive(Clone, Debug)]
+pub enum Document<'a> {
+    /// A value that is kept: what a first read of a large one learns makes the next ones cheap.
+    Payload(&'a Payload),
+    /// A text, which each read walks anew.
+    Text(Cow<'a, str>),
+}
+
+impl Document<'_> {
+    /// The JSON text.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Payload(payload) => payload.get(),
+            Self::Text(text) => text,
+        }
+    }
+
+    pub(crate) fn payload(&self) -> Option<&Payload> {
+        match self {
+            Self::Payload(payload) => Some(payload),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+impl From<String> for Document<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+}
+
+impl<'a> From<&'a str> for Document<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl<'a> From<&'a Payload> for Document<'a> {
+    fn from(payload: &'a Payload) -> Self {
+        Self::Payload(payload)
+    }
+}
 
 /// Where tokens find their documents. Implemented by the decider over an execution.
 pub trait Scope {
-    /// JSON text of the field `field` of the document `root` ("workflow" or a task's reference
+    /// The field `field` of the document `root` ("workflow" or a task's reference
     /// name), such as ("workflow", "input") or ("t1", "output"). `None`: no such root or field.
-    fn field(&self, root: &str, field: &str) -> Option<Cow<'_, str>>;
+    fn field(&self, root: &str, field: &str) -> Option<Document<'_>>;
 
     /// Names of the fields a root has, in the order they are written, for paths that need the
     /// whole document (`${t1}`, `${workflow.*}`); `None` when there is no such root.
@@ -21,7 +66,7 @@ pub trait Scope {
     ///
     /// With it `${x}` and `${$.x}` read the member `x`, `${$}` the whole, and the other methods
     /// are not called.
-    fn document(&self) -> Option<Cow<'_, str>> {
+    fn document(&self) -> Option<Document<'_>> {
         None
     }
 }
@@ -49,7 +94,7 @@ impl<'a> DocumentScope<'a> {
 }
 
 impl Scope for DocumentScope<'_> {
-    fn field(&self, _root: &str, _field: &str) -> Option<Cow<'_, str>> {
+    fn field(&self, _root: &str, _field: &str) -> Option<Document<'_>> {
         None
     }
 
@@ -65,7 +110,7 @@ impl Scope for DocumentScope<'_> {
         None
     }
 
-    fn document(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(self.0))
+    fn document(&self) -> Option<Document<'_>> {
+        Some(Document::from(self.0))
     }
 }

@@ -1,6 +1,5 @@
 //! The contract of `${…}`, line by line, against one document.
 use super::*;
-use std::borrow::Cow;
 
 /// An execution with one task `t1`; `workflow.input` is given by the test.
 struct Execution(&'static str);
@@ -9,8 +8,8 @@ const TASK_FIELDS: &[&str] = &["input", "output", "status", "startTime"];
 const WORKFLOW_FIELDS: &[&str] = &["input", "output", "workflowId", "variables"];
 
 impl Scope for Execution {
-    fn field(&self, root: &str, field: &str) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(match (root, field) {
+    fn field(&self, root: &str, field: &str) -> Option<Document<'_>> {
+        Some(Document::from(match (root, field) {
             ("workflow", "input") => self.0,
             ("workflow", "output") | ("t1", "input") => "{}",
             ("workflow", "variables") => r#"{"v":[1]}"#,
@@ -54,8 +53,19 @@ const INPUT: &str = r#"{"a":"A","n":5,"nil":null,"d":2.50,"big":1234567890123456
 {"p":25,"q":"y","tag":null}],"limit":10,"nums":[4,1,7],"a b":1,"a-b":2,"x.y":3,"größe":180,
 "名前":"値","t":"${workflow.input.a}","deep":{"x":{"n":1,"k":[{"n":2}]},"n":3},"nested":{ "z" : [1 , 2] }}"#;
 
+/// The value, where nothing is over a limit.
+fn value(template: &Template, scope: &dyn Scope) -> Payload {
+    template.resolve(scope, &ResolveLimits::TASK_INPUT).value.unwrap()
+}
+
 fn resolved(template: &str) -> String {
-    Template::compile_text(template).resolve(&Execution(INPUT)).get().to_owned()
+    value(&Template::compile_text(template), &Execution(INPUT)).get().to_owned()
+}
+
+/// The value or its error, for templates that may be over a limit.
+fn outcome(template: &str, scope: &dyn Scope) -> Result<String, TemplateError> {
+    let resolved = Template::compile_text(template).resolve(scope, &ResolveLimits::TASK_INPUT);
+    resolved.value.map(|value| value.get().to_owned())
 }
 
 fn check(cases: &[(&str, &str)]) {
@@ -368,7 +378,7 @@ fn values_are_substituted_at_any_depth_and_keys_never() {
     let template = Template::compile(&Payload::parse(json.to_owned()).unwrap());
     let expected =
         r#"{ "k" : {"${workflow.input.a}": "A"}, "l":["x 7",5,{"u":7}] , "e":"\u00e9" }"#;
-    assert_eq!(template.resolve(&Execution(INPUT)).get(), expected);
+    assert_eq!(value(&template, &Execution(INPUT)).get(), expected);
     assert!(!template.is_constant());
     assert_eq!(template.references().collect::<Vec<_>>(), ["t1", "workflow"]);
 }
@@ -379,7 +389,7 @@ fn constants_are_known_as_such() {
         assert!(Template::compile_text(text).is_constant(), "{text}");
     }
     assert!(!Template::compile_text("${x}").is_constant());
-    assert_eq!(Template::compile_text("a${}$${b}").resolve(&NoScope).get(), r#""a${b}""#);
+    assert_eq!(value(&Template::compile_text("a${}$${b}"), &NoScope).get(), r#""a${b}""#);
 }
 
 #[test]
@@ -393,9 +403,9 @@ fn an_event_payload_is_a_document_of_its_own() {
         ("${$..p}", "[1,2]"),
         ("${items[?(@.p == $.x.y)]}", r#"[{"p":1}]"#),
     ] {
-        assert_eq!(Template::compile_text(template).resolve(&scope).get(), expected, "{template}");
+        assert_eq!(value(&Template::compile_text(template), &scope).get(), expected, "{template}");
     }
-    let whole = Template::compile_text("${$}").resolve(&scope);
+    let whole = value(&Template::compile_text("${$}"), &scope);
     assert!(whole.get().starts_with(r#"{"x""#));
 }
 
@@ -431,19 +441,22 @@ fn registration_sees_every_token_with_its_place_and_fitness() {
 
 #[test]
 fn hostile_templates_and_documents_cost_little() {
+    let execution = Execution(INPUT);
     let nested = format!("{}{}", "${".repeat(20_000), "}".repeat(20_000));
-    let _ = resolved(&nested);
-    let _ = resolved(&"${".repeat(100_000));
-    let _ = resolved(&format!("${{workflow.input.l{}}}", "[?(@".repeat(10_000)));
-    let _ = resolved(&format!("${{workflow.input.l[?({}@.p)]}}", "!(".repeat(2_000)));
-    let _ = resolved(&format!("${{workflow.input{}}}", "..*".repeat(12)));
-    let _ = resolved("${workflow.input.l[?(@ =~ /(a{1000}){1000}/)]}");
+    let _ = outcome(&nested, &execution);
+    let _ = outcome(&"${".repeat(100_000), &execution);
+    let _ = outcome(&format!("${{workflow.input.l{}}}", "[?(@".repeat(10_000)), &execution);
+    let _ = outcome(&format!("${{workflow.input.l[?({}@.p)]}}", "!(".repeat(2_000)), &execution);
+    let _ = outcome(&format!("${{workflow.input{}}}", "..*".repeat(12)), &execution);
+    let _ = outcome("${workflow.input.l[?(@ =~ /(a{1000}){1000}/)]}", &execution);
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(60_000), "]".repeat(60_000));
     let scope = DocumentScope::new(&deep);
     for template in ["${a}", "x${a}", "${..b}", "${a[*]}", "${a[?(@.b == [[1]])]}"] {
-        let _ = Template::compile_text(template).resolve(&scope);
+        let _ = outcome(template, &scope);
     }
 }
+
+mod limits;
 
 mod properties {
     use super::*;
@@ -470,8 +483,8 @@ mod properties {
         fn no_text_makes_compiling_or_resolving_panic(text in "(\\$\\{|\\}|[a-z.$@\\[\\]*?()'=!<>&|~/ ,:0-9\"\\\\é-])*") {
             let template = Template::compile_text(&text);
             let _ = template.references().count();
-            let _ = template.resolve(&Execution(INPUT));
-            let _ = template.resolve(&DocumentScope::new("[1,{\"a\":\"b\"}]"));
+            let _ = outcome(&text, &Execution(INPUT));
+            let _ = outcome(&text, &DocumentScope::new("[1,{\"a\":\"b\"}]"));
             let mut quoted = String::new();
             raw::write_text(&mut quoted, &text);
             let _ = tokens(&Payload::parse(quoted).unwrap());
@@ -479,16 +492,16 @@ mod properties {
 
         #[test]
         fn no_path_makes_compiling_or_reading_panic(path in "[a-z.$@\\[\\]*?()'=!<>&|~/ ,:0-9-]{0,40}") {
-            let _ = resolved(&format!("${{workflow.input.{path}}}"));
-            let _ = resolved(&format!("${{workflow.input.items[?({path})]}}"));
+            let _ = outcome(&format!("${{workflow.input.{path}}}"), &Execution(INPUT));
+            let _ = outcome(&format!("${{workflow.input.items[?({path})]}}"), &Execution(INPUT));
         }
 
         #[test]
-        fn json_without_tokens_comes_back_byte_for_byte(value in json()) {
-            let payload = Payload::parse(serde_json::to_string_pretty(&value).unwrap()).unwrap();
+        fn json_without_tokens_comes_back_byte_for_byte(tree in json()) {
+            let payload = Payload::parse(serde_json::to_string_pretty(&tree).unwrap()).unwrap();
             let template = Template::compile(&payload);
             prop_assert!(template.is_constant());
-            prop_assert_eq!(template.resolve(&Execution(INPUT)), payload);
+            prop_assert_eq!(value(&template, &Execution(INPUT)), payload);
         }
     }
 }

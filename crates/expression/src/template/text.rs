@@ -1,17 +1,20 @@
 //! One string with tokens in it.
-use super::{RESOLVED_BYTES_MAX, Scope, Word};
+use super::{Scope, TemplateError, Word};
 use crate::java;
-use crate::path::{self, Budget, Path, Shape};
-use crate::raw;
+use crate::meter::{Fault, Limit, Meter};
+use crate::path::{self, Path, Shape, Unreadable};
 use std::collections::BTreeSet;
 
-/// Deepest nesting of tokens in tokens; a deeper one stays as text. Bounds the recursion.
+/// Deepest nesting of tokens in tokens, levels. Bounds the recursion.
 pub(super) const TOKEN_DEPTH_MAX: usize = 16;
 
 /// Where the environment's values are read; `${workflow.env.NAME}`.
 const ENVIRONMENT: &str = "workflow.env.";
 /// Where secrets are read. Their tokens stay as they are until a worker gets the task.
 const SECRETS: &str = "workflow.secrets.";
+
+/// What is kept of a path that is too long to be read, characters.
+const TOKEN_CHARS_KEPT: usize = 200;
 
 /// A compiled string.
 #[derive(Debug)]
@@ -20,9 +23,18 @@ pub(super) struct Text(Vec<Piece>);
 #[derive(Debug)]
 enum Piece {
     Literal(String),
-    Token(Target),
+    Token(Token),
     /// A token whose path is put together from other tokens.
     Nested(Text),
+    /// Tokens that nest too deep.
+    TooDeep,
+}
+
+/// A token and how it is spelled.
+#[derive(Debug)]
+struct Token {
+    path: String,
+    target: Target,
 }
 
 /// What a token reads.
@@ -30,18 +42,21 @@ enum Piece {
 enum Target {
     /// Nothing between the braces: an empty text.
     Blank,
-    /// The token stays as it is: `${…}` of this path.
-    Secret(String),
+    /// The token stays as it is.
+    Secret,
     Environment {
         name: String,
         path: Option<Path>,
     },
     Path {
         path: Path,
-        word: Option<String>,
+        /// The whole token is one bare word, which may be no root.
+        is_word: bool,
     },
     /// No path: null.
     Malformed,
+    /// A path over a limit: an error.
+    OverLimit(Fault),
 }
 
 /// A stretch of a string: plain text, or what stands between a token's braces.
@@ -99,7 +114,7 @@ impl Text {
 
     fn at_depth(text: &str, depth_left: usize) -> Self {
         let Some(depth_left) = depth_left.checked_sub(1) else {
-            return Self(vec![Piece::Literal(unescaped(text))]);
+            return Self(vec![Piece::TooDeep]);
         };
         let mut pieces = Vec::new();
         for stretch in stretches(text) {
@@ -115,9 +130,15 @@ impl Text {
     /// Whether the string is the same in every scope.
     pub(super) fn is_constant(&self) -> bool {
         self.0.iter().all(|piece| match piece {
-            Piece::Literal(_) | Piece::Token(Target::Blank | Target::Secret(_)) => true,
-            Piece::Token(Target::Environment { .. } | Target::Path { .. } | Target::Malformed)
-            | Piece::Nested(_) => false,
+            Piece::Literal(_) => true,
+            Piece::Token(token) => match token.target {
+                Target::Blank | Target::Secret => true,
+                Target::Environment { .. }
+                | Target::Path { .. }
+                | Target::Malformed
+                | Target::OverLimit(_) => false,
+            },
+            Piece::Nested(_) | Piece::TooDeep => false,
         })
     }
 
@@ -126,53 +147,61 @@ impl Text {
         for piece in &self.0 {
             match piece {
                 Piece::Nested(inner) => inner.collect_roots(roots),
-                Piece::Token(Target::Path { path, .. }) => roots.extend(path.root()),
-                Piece::Literal(_)
-                | Piece::Token(
-                    Target::Blank
-                    | Target::Secret(_)
-                    | Target::Environment { .. }
-                    | Target::Malformed,
-                ) => {}
+                Piece::Token(token) => roots.extend(token.root()),
+                Piece::Literal(_) | Piece::TooDeep => {}
             }
         }
     }
 
     /// Appends the resolved string as JSON: the native value when it is one token and nothing else.
-    pub(super) fn write_json(&self, scope: &dyn Scope, budget: &Budget, out: &mut String) {
-        if out.len() > RESOLVED_BYTES_MAX {
-            out.push_str("null");
-            return;
-        }
-        if let [piece @ (Piece::Token(_) | Piece::Nested(_))] = self.0.as_slice() {
-            piece.write_json(scope, budget, out);
-            return;
+    pub(super) fn write_json(
+        &self,
+        scope: &dyn Scope,
+        meter: &Meter,
+        out: &mut String,
+    ) -> Result<(), TemplateError> {
+        match self.0.as_slice() {
+            [Piece::Token(token)] => return token.write_json(scope, meter, out),
+            [Piece::Nested(inner)] => {
+                return inner.token(scope, meter)?.write_json(scope, meter, out);
+            }
+            _ => {}
         }
         let mut text = String::new();
-        self.write_text(scope, budget, &mut text);
-        raw::write_text(out, &text);
+        self.write_text(scope, meter, &mut text)?;
+        meter.append_quoted(out, &text).map_err(|fault| TemplateError::of(fault, ""))
     }
 
-    fn write_text(&self, scope: &dyn Scope, budget: &Budget, out: &mut String) {
+    fn write_text(
+        &self,
+        scope: &dyn Scope,
+        meter: &Meter,
+        out: &mut String,
+    ) -> Result<(), TemplateError> {
         for piece in &self.0 {
             match piece {
-                Piece::Literal(text) => out.push_str(text),
-                Piece::Token(_) | Piece::Nested(_) if out.len() > RESOLVED_BYTES_MAX => {
-                    out.push_str("null");
+                Piece::Literal(text) => {
+                    meter.append(out, text).map_err(|fault| TemplateError::of(fault, ""))?;
                 }
-                Piece::Token(target) => target.write_text(scope, budget, out),
+                Piece::Token(token) => token.write_text(scope, meter, out)?,
                 Piece::Nested(inner) => {
-                    inner.target(scope, budget).write_text(scope, budget, out);
+                    inner.token(scope, meter)?.write_text(scope, meter, out)?;
+                }
+                Piece::TooDeep => {
+                    let (max, value) = (TOKEN_DEPTH_MAX, TOKEN_DEPTH_MAX + 1);
+                    let fault = Fault::new(Limit::TokenDepth, max, value);
+                    return Err(TemplateError::of(fault, ""));
                 }
             }
         }
+        Ok(())
     }
 
-    /// What a token reads whose path this string is.
-    fn target(&self, scope: &dyn Scope, budget: &Budget) -> Target {
+    /// The token whose path this string is.
+    fn token(&self, scope: &dyn Scope, meter: &Meter) -> Result<Token, TemplateError> {
         let mut path = String::new();
-        self.write_text(scope, budget, &mut path);
-        Target::compile(&path)
+        self.write_text(scope, meter, &mut path)?;
+        Ok(Token::compile(&path))
     }
 }
 
@@ -181,14 +210,117 @@ impl Piece {
         if inner.contains("${") {
             return Self::Nested(Text::at_depth(inner, depth_left));
         }
-        Self::Token(Target::compile(inner))
+        Self::Token(Token::compile(inner))
+    }
+}
+
+impl Token {
+    fn compile(path: &str) -> Self {
+        let target = Target::compile(path);
+        // A path that is too long is never read: its beginning does for the error.
+        let kept = if let Target::OverLimit(_) = target {
+            path.char_indices().nth(TOKEN_CHARS_KEPT).map_or(path.len(), |(end, _)| end)
+        } else {
+            path.len()
+        };
+        Self { path: path.get(..kept).unwrap_or("").to_owned(), target }
     }
 
-    fn write_json(&self, scope: &dyn Scope, budget: &Budget, out: &mut String) {
-        match self {
-            Self::Literal(text) => raw::write_text(out, text),
-            Self::Token(target) => target.write_json(scope, budget, out),
-            Self::Nested(inner) => inner.target(scope, budget).write_json(scope, budget, out),
+    fn root(&self) -> Option<&str> {
+        match &self.target {
+            Target::Path { path, .. } => path.root(),
+            Target::Blank
+            | Target::Secret
+            | Target::Environment { .. }
+            | Target::Malformed
+            | Target::OverLimit(_) => None,
+        }
+    }
+
+    /// Appends the native value.
+    fn write_json(
+        &self,
+        scope: &dyn Scope,
+        meter: &Meter,
+        out: &mut String,
+    ) -> Result<(), TemplateError> {
+        self.append_json(scope, meter, out).map_err(|fault| TemplateError::of(fault, &self.path))
+    }
+
+    /// Appends the string form.
+    fn write_text(
+        &self,
+        scope: &dyn Scope,
+        meter: &Meter,
+        out: &mut String,
+    ) -> Result<(), TemplateError> {
+        self.append_text(scope, meter, out).map_err(|fault| TemplateError::of(fault, &self.path))
+    }
+
+    fn append_json(&self, scope: &dyn Scope, meter: &Meter, out: &mut String) -> Result<(), Fault> {
+        match &self.target {
+            Target::Blank => meter.append(out, "\"\""),
+            Target::Secret => meter.append_quoted(out, &self.spelled()),
+            Target::Malformed => meter.append(out, "null"),
+            Target::OverLimit(fault) => Err(*fault),
+            Target::Environment { name, path } => {
+                let json = environment(name, path.as_ref(), scope, meter)?;
+                meter.append(out, json.as_deref().unwrap_or("null"))
+            }
+            Target::Path { path, is_word } => {
+                let word = is_word.then(|| self.word_text(scope)).flatten();
+                if let Some(text) = word {
+                    return meter.append_quoted(out, &text);
+                }
+                match path::read(path, scope, meter, out)? {
+                    Shape::Missing => meter.append(out, "null"),
+                    Shape::Value | Shape::List => meter.check_size(out.len()),
+                }
+            }
+        }
+    }
+
+    fn append_text(&self, scope: &dyn Scope, meter: &Meter, out: &mut String) -> Result<(), Fault> {
+        match &self.target {
+            Target::Blank => Ok(()),
+            Target::Secret => meter.append(out, &self.spelled()),
+            Target::Malformed => meter.append(out, "null"),
+            Target::OverLimit(fault) => Err(*fault),
+            Target::Environment { name, path } => {
+                match environment(name, path.as_ref(), scope, meter)? {
+                    Some(json) => java::write_java_text(out, &json, meter),
+                    None => meter.append(out, "null"),
+                }
+            }
+            Target::Path { path, is_word } => {
+                let word = is_word.then(|| self.word_text(scope)).flatten();
+                if let Some(text) = word {
+                    return meter.append(out, &text);
+                }
+                let mut json = String::new();
+                match path::read(path, scope, meter, &mut json)? {
+                    Shape::Missing => meter.append(out, "null"),
+                    Shape::Value => java::write_java_text(out, &json, meter),
+                    Shape::List => java::write_compact(out, &json, meter),
+                }
+            }
+        }
+    }
+
+    /// As it stands in the template.
+    fn spelled(&self) -> String {
+        format!("${{{}}}", self.path)
+    }
+
+    /// The text of a token that is one word and no root; `None` when it is null or a root.
+    fn word_text(&self, scope: &dyn Scope) -> Option<String> {
+        if scope.document().is_some() || scope.fields(&self.path).is_some() {
+            return None;
+        }
+        match scope.word(&self.path) {
+            Word::Value(text) => Some(text),
+            Word::Unknown => None,
+            Word::Literal => Some(self.spelled()),
         }
     }
 }
@@ -199,14 +331,25 @@ impl Target {
             return Self::Blank;
         }
         if text.starts_with(SECRETS) {
-            return Self::Secret(text.to_owned());
+            return Self::Secret;
         }
         if let Some(variable) = text.strip_prefix(ENVIRONMENT) {
             return Self::environment(variable);
         }
-        let Some(path) = Path::compile(text) else { return Self::Malformed };
-        let is_word = path.is_root_only() && path.root() == Some(text);
-        Self::Path { path, word: is_word.then(|| text.to_owned()) }
+        match Path::compile(text) {
+            Ok(path) => {
+                let is_word = path.is_root_only() && path.root() == Some(text);
+                Self::Path { path, is_word }
+            }
+            Err(unreadable) => Self::unreadable(unreadable),
+        }
+    }
+
+    fn unreadable(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Malformed => Self::Malformed,
+            Unreadable::OverLimit(fault) => Self::OverLimit(fault),
+        }
     }
 
     fn environment(variable: &str) -> Self {
@@ -216,82 +359,33 @@ impl Target {
             return Self::Environment { name: name.to_owned(), path: None };
         }
         match Path::compile(&format!("${rest}")) {
-            Some(path) => Self::Environment { name: name.to_owned(), path: Some(path) },
-            None => Self::Malformed,
+            Ok(path) => Self::Environment { name: name.to_owned(), path: Some(path) },
+            Err(unreadable) => Self::unreadable(unreadable),
         }
-    }
-
-    /// Appends the native value.
-    fn write_json(&self, scope: &dyn Scope, budget: &Budget, out: &mut String) {
-        match self {
-            Self::Blank => out.push_str("\"\""),
-            Self::Secret(path) => raw::write_text(out, &format!("${{{path}}}")),
-            Self::Malformed => out.push_str("null"),
-            Self::Environment { name, path } => match environment(name, path.as_ref(), scope) {
-                Some(json) => out.push_str(&json),
-                None => out.push_str("null"),
-            },
-            Self::Path { path, word } => {
-                if let Some(text) = word.as_ref().and_then(|word| word_text(word, scope)) {
-                    raw::write_text(out, &text);
-                } else if path::read(path, scope, budget, out) == Shape::Missing {
-                    out.push_str("null");
-                }
-            }
-        }
-    }
-
-    /// Appends the string form.
-    fn write_text(&self, scope: &dyn Scope, budget: &Budget, out: &mut String) {
-        match self {
-            Self::Blank => {}
-            Self::Secret(path) => out.extend(["${", path, "}"]),
-            Self::Malformed => out.push_str("null"),
-            Self::Environment { name, path } => match environment(name, path.as_ref(), scope) {
-                Some(json) => java::write_java_text(out, &json),
-                None => out.push_str("null"),
-            },
-            Self::Path { path, word } => {
-                if let Some(text) = word.as_ref().and_then(|word| word_text(word, scope)) {
-                    out.push_str(&text);
-                    return;
-                }
-                let mut json = String::new();
-                match path::read(path, scope, budget, &mut json) {
-                    Shape::Missing => out.push_str("null"),
-                    Shape::Value => java::write_java_text(out, &json),
-                    Shape::List => java::write_compact(out, &json),
-                }
-            }
-        }
-    }
-}
-
-/// The text of a token that is one word and no root; `None` when it is null or a root.
-fn word_text(word: &str, scope: &dyn Scope) -> Option<String> {
-    if scope.document().is_some() || scope.fields(word).is_some() {
-        return None;
-    }
-    match scope.word(word) {
-        Word::Value(text) => Some(text),
-        Word::Unknown => None,
-        Word::Literal => Some(format!("${{{word}}}")),
     }
 }
 
 /// The JSON of an environment value, or of what `path` names in it.
-fn environment(name: &str, path: Option<&Path>, scope: &dyn Scope) -> Option<String> {
-    let value = scope.environment(name)?;
+fn environment(
+    name: &str,
+    path: Option<&Path>,
+    scope: &dyn Scope,
+    meter: &Meter,
+) -> Result<Option<String>, Fault> {
+    let Some(value) = scope.environment(name) else { return Ok(None) };
+    meter.charge(value.len())?;
     let mut json = String::new();
     let Some(path) = path else {
-        raw::write_text(&mut json, &value);
-        return Some(json);
+        meter.append_quoted(&mut json, &value)?;
+        return Ok(Some(json));
     };
-    serde_json::from_str::<serde::de::IgnoredAny>(&value).ok()?;
-    match path::read_document(path, &value, &mut json) {
+    if serde_json::from_str::<serde::de::IgnoredAny>(&value).is_err() {
+        return Ok(None);
+    }
+    Ok(match path::read_document(path, &value, meter, &mut json)? {
         Shape::Missing => None,
         Shape::Value | Shape::List => Some(json),
-    }
+    })
 }
 
 /// Every `$${` loses one dollar.

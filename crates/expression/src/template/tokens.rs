@@ -11,7 +11,8 @@ pub struct Token {
     pub keys: Vec<String>,
     /// What stands between the braces.
     pub path: String,
-    /// Whether the token can be registered: not blank, without blanks at its ends, and a path.
+    /// Whether the token can be registered: not blank, without blanks at its ends, a path, and
+    /// within the limits of paths and of tokens in tokens.
     pub compiles: bool,
     /// The text before the first dot, which must be `workflow`, a task's reference name or a known
     /// word: a bracket or a `$` there makes it neither. `None` when it comes from a nested token.
@@ -54,18 +55,18 @@ pub fn tokens(json: &Payload) -> Vec<Token> {
 }
 
 fn tokens_of(text: &str, keys: &[String], depth_left: usize, found: &mut Vec<Token>) {
-    let Some(depth_left) = depth_left.checked_sub(1) else { return };
     for stretch in stretches(text) {
         let Stretch::Token(path) = stretch else { continue };
         let is_nested = path.contains("${");
+        let deeper = depth_left.checked_sub(1);
         let root = path.split('.').next().unwrap_or("");
         found.push(Token {
             keys: keys.to_vec(),
             path: path.to_owned(),
-            compiles: compiles(path, is_nested),
+            compiles: deeper.is_some() && compiles(path, is_nested),
             root: (!root.contains("${")).then(|| root.to_owned()),
         });
-        if is_nested {
+        if let Some(depth_left) = deeper.filter(|_| is_nested) {
             tokens_of(path, keys, depth_left, found);
         }
     }
@@ -76,5 +77,5 @@ fn compiles(path: &str, is_nested: bool) -> bool {
     let is_unclosed = path.ends_with('[');
     !has_outer_blanks
         && !path.is_empty()
-        && (is_nested || (!is_unclosed && Path::compile(path).is_some()))
+        && (is_nested || (!is_unclosed && Path::compile(path).is_ok()))
 }
