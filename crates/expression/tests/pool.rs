@@ -1,10 +1,17 @@
 //! Hostile scripts through a pool of real child processes: each ends with its own error, and the
 //! pool serves the next one.
 use baton_common::payload::Payload;
-use baton_expression::script::{EvaluatorPool, Language, Script, ScriptError, ScriptLimits};
+use baton_expression::script::{
+    EvaluatorPool, Language, PoolLimits, Script, ScriptError, ScriptLimits, ShareKey,
+};
 
 fn pool(size: usize, limits: ScriptLimits) -> EvaluatorPool {
-    EvaluatorPool::new(env!("CARGO_BIN_EXE_baton-evaluate").into(), Vec::new(), size, limits)
+    let (program, size) = (env!("CARGO_BIN_EXE_baton-evaluate"), PoolLimits::of_processes(size));
+    EvaluatorPool::new(program.into(), Vec::new(), size, limits)
+}
+
+fn evaluate(pool: &EvaluatorPool, script: &Script) -> Result<Payload, ScriptError> {
+    pool.evaluate(ShareKey::default(), script)
 }
 
 fn limits() -> ScriptLimits {
@@ -17,7 +24,7 @@ fn script(language: Language, source: &str, input: &str) -> Script {
 }
 
 fn result(pool: &EvaluatorPool, script: &Script) -> String {
-    pool.evaluate(script)
+    evaluate(pool, script)
         .map_or_else(|error| format!("ERROR {error}"), |json| json.get().to_owned())
 }
 
@@ -56,7 +63,7 @@ fn endless_scripts_are_stopped() {
         (Language::Jq, "last(repeat(1))"),
         (Language::Jq, "[limit(1; range(1e12) | select(. < 0))]"),
     ] {
-        let error = pool.evaluate(&script(language, source, "{}")).unwrap_err();
+        let error = evaluate(&pool, &script(language, source, "{}")).unwrap_err();
         assert_eq!(error, ScriptError::TimedOut { limit_ms: 200 }, "{source}");
     }
     assert_alive(&pool);
@@ -71,7 +78,7 @@ fn greedy_scripts_end_alone() {
         (Language::Jq, "[limit(100000000; repeat(\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"))]"),
         (Language::JavaScript, "var a = []; while (true) a.push('x'.repeat(1000) + a.length)"),
     ] {
-        let error = pool.evaluate(&script(language, source, "{}")).unwrap_err();
+        let error = evaluate(&pool, &script(language, source, "{}")).unwrap_err();
         let ended =
             matches!(error, ScriptError::EngineLost { .. } | ScriptError::LimitExceeded { .. });
         assert!(ended, "{source}: {error}");
@@ -87,16 +94,16 @@ fn deep_inputs_and_programs_are_refused() {
     let alternatives = format!("{} 1", "try ".repeat(20_000));
     let pipes = format!("1{}", " | .".repeat(20_000));
     for language in [Language::JavaScript, Language::Jq] {
-        assert!(pool.evaluate(&script(language, "1", &deep)).is_err());
-        assert!(pool.evaluate(&script(language, &parentheses, "{}")).is_err());
+        assert!(evaluate(&pool, &script(language, "1", &deep)).is_err());
+        assert!(evaluate(&pool, &script(language, &parentheses, "{}")).is_err());
         assert!(
-            pool.evaluate(&script(language, &alternatives, "{}")).is_err()
+            evaluate(&pool, &script(language, &alternatives, "{}")).is_err()
                 || language == Language::Jq
         );
-        let _ = pool.evaluate(&script(language, &pipes, "{}"));
+        let _ = evaluate(&pool, &script(language, &pipes, "{}"));
     }
     let long = " ".repeat(limits().source_bytes + 1);
-    let error = pool.evaluate(&script(Language::Jq, &long, "{}")).unwrap_err();
+    let error = evaluate(&pool, &script(Language::Jq, &long, "{}")).unwrap_err();
     assert!(matches!(error, ScriptError::LimitExceeded { .. }));
     assert_alive(&pool);
 }
@@ -105,11 +112,11 @@ fn deep_inputs_and_programs_are_refused() {
 fn large_inputs_and_results_pass() {
     let pool = pool(1, ScriptLimits { memory_bytes: 512 << 20, time_ms: 30_000, ..limits() });
     let input = format!("{{\"a\":\"{}\"}}", "x".repeat(4 << 20));
-    let json = pool.evaluate(&script(Language::JavaScript, "$", &input)).unwrap();
+    let json = evaluate(&pool, &script(Language::JavaScript, "$", &input)).unwrap();
     assert_eq!(json.get(), input);
-    let json = pool.evaluate(&script(Language::Jq, ".", &input)).unwrap();
+    let json = evaluate(&pool, &script(Language::Jq, ".", &input)).unwrap();
     assert_eq!(json.len_bytes(), input.len() + 2);
-    let error = pool.evaluate(&script(Language::Jq, ".,.,.", &input)).unwrap_err();
+    let error = evaluate(&pool, &script(Language::Jq, ".,.,.", &input)).unwrap_err();
     assert!(matches!(error, ScriptError::LimitExceeded { .. }), "{error}");
 }
 
@@ -133,8 +140,13 @@ fn many_threads_share_few_children() {
 #[test]
 fn a_program_that_is_no_evaluator_is_an_engine_lost() {
     for program in ["/nonexistent/evaluator", "/bin/true"] {
-        let pool = EvaluatorPool::new(program.into(), Vec::new(), 1, limits());
-        let error = pool.evaluate(&script(Language::Jq, ".", "{}")).unwrap_err();
+        let pool = EvaluatorPool::new(
+            program.into(),
+            Vec::new(),
+            PoolLimits::of_processes(1),
+            limits(),
+        );
+        let error = evaluate(&pool, &script(Language::Jq, ".", "{}")).unwrap_err();
         assert!(matches!(error, ScriptError::EngineLost { .. }), "{error}");
     }
 }

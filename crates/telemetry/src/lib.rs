@@ -8,6 +8,7 @@
 //! compares that list with the code.
 mod catalog;
 mod engine;
+mod evaluators;
 mod histogram;
 mod http;
 mod labels;
@@ -17,6 +18,7 @@ mod worker;
 
 pub use catalog::{CONTENT_TYPE, Catalog, Description, Group, Telemetry};
 pub use engine::{EngineMetrics, TaskTypeMetrics, WorkflowMetrics};
+pub use evaluators::EvaluatorMetrics;
 pub use histogram::Histogram;
 pub use http::{HttpMetrics, RouteMetrics};
 pub use labels::{ByName, Labeled, NAMES_MAX, OTHER};

@@ -1,6 +1,7 @@
 //! `docs/telemetry.md` and the code say the same.
 use baton_telemetry::{
-    Description, EngineMetrics, HttpMetrics, PostgresMetrics, Telemetry, WorkerMetrics,
+    Description, EngineMetrics, EvaluatorMetrics, HttpMetrics, PostgresMetrics, Telemetry,
+    WorkerMetrics,
 };
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeSet;
 fn everything() -> Vec<Description> {
     let telemetry = Telemetry::default();
     telemetry.add(&EngineMetrics::default());
+    telemetry.add(&EvaluatorMetrics::default());
     telemetry.add(&PostgresMetrics::default());
     telemetry.add(&HttpMetrics::default());
     telemetry.add(&WorkerMetrics::default());

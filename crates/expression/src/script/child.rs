@@ -37,10 +37,12 @@ fn answer_all(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     let mut programs = jq::Programs::default();
     let watch = Watch::start()?;
     let size_at_start = address_space_bytes();
-    while let Some(content) = frame::receive(&mut input)? {
+    let begun = frame::to_frame(&Answer::Begun)?;
+    while let Some(content) = frame::receive(&mut input, frame::FRAME_BYTES_MAX)? {
         let Request { language, source, input, limits } = serde_json::from_slice(&content)?;
         drop(content);
         limit_memory(size_at_start, &limits);
+        frame::send(&mut output, &begun)?;
         watch.set(Some(Deadline::after_ms(match language {
             Language::JavaScript => limits.time_ms.saturating_add(JAVASCRIPT_GRACE_MS),
             Language::Jq => limits.time_ms,

@@ -22,3 +22,19 @@ impl Deadline {
         self.left().is_zero()
     }
 }
+
+/// A moment from which time is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Since(Instant);
+
+impl Since {
+    /// This moment.
+    pub(super) fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since then.
+    pub(super) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
 /// Largest frame, bytes: the largest input or result with room for its envelope.
-const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(super) const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A script to run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,9 +24,10 @@ impl Request {
     }
 }
 
-/// How a script ended.
+/// What a child says of a script: that it has begun, and then how it ended.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
+    Begun,
     Result(Payload),
     Error(ScriptError),
 }
@@ -48,8 +49,8 @@ pub(super) fn send(output: &mut impl Write, frame: &[u8]) -> io::Result<()> {
     output.flush()
 }
 
-/// The next frame's content; `None` when the other side has ended.
-pub(super) fn receive(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+/// The next frame's content, of at most `bytes_max`; `None` when the other side has ended.
+pub(super) fn receive(input: &mut impl Read, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     match input.read_exact(&mut length) {
         Ok(()) => {}
@@ -57,7 +58,7 @@ pub(super) fn receive(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
         Err(error) => return Err(error),
     }
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-    if length > FRAME_BYTES_MAX {
+    if length > bytes_max.min(FRAME_BYTES_MAX) {
         return Err(io::Error::other("the message is too large"));
     }
     let mut content = vec![0; length];

@@ -55,6 +55,7 @@ impl Programs {
             }
         }
         out.push(']');
+        check_size(out.len(), limits)?;
         Ok(out)
     }
 
@@ -131,7 +132,7 @@ fn write(
     limits: &ScriptLimits,
     out: &mut String,
 ) -> Result<(), ScriptError> {
-    if depth > VALUE_DEPTH_MAX {
+    if depth >= VALUE_DEPTH_MAX && matches!(value, Val::Arr(_) | Val::Obj(_)) {
         return Err(ScriptError::limit("the result's nesting", VALUE_DEPTH_MAX, "levels"));
     }
     match value {
@@ -139,6 +140,8 @@ fn write(
         Val::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Val::Num(number) => out.push_str(&number_text(number)),
         Val::BStr(bytes) | Val::TStr(bytes) => {
+            // Checked before it is written, which can take six times its size.
+            check_size(out.len().saturating_add(bytes.len()), limits)?;
             raw::write_text(out, &String::from_utf8_lossy(bytes));
         }
         Val::Arr(elements) => {
@@ -164,7 +167,11 @@ fn write(
             out.push('}');
         }
     }
-    if out.len() > limits.output_bytes {
+    check_size(out.len(), limits)
+}
+
+fn check_size(bytes: usize, limits: &ScriptLimits) -> Result<(), ScriptError> {
+    if bytes > limits.output_bytes {
         return Err(ScriptError::limit("the result", limits.output_bytes, "bytes"));
     }
     Ok(())

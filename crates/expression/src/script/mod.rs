@@ -6,13 +6,16 @@
 //! the only guard against what an engine cannot stop itself: a stack overflow, an endless jq loop.
 mod child;
 mod deadline;
+mod engine;
+mod fair;
 mod frame;
 mod javascript;
 mod jq;
 mod pool;
 
 pub use child::serve;
-pub use pool::EvaluatorPool;
+pub use fair::{QueueLimits, ShareKey};
+pub use pool::{Busy, EvaluatorPool, PoolEvent, PoolLimits, Replaced};
 
 use crate::plain::Program;
 use crate::raw::nesting;
@@ -55,6 +58,17 @@ impl Script {
             Language::Jq => None,
         }
     }
+
+    /// Whether program and input are within their limits.
+    fn check_size(&self, limits: &ScriptLimits) -> Result<(), ScriptError> {
+        if self.source.len() > limits.source_bytes {
+            return Err(ScriptError::limit("the program", limits.source_bytes, "bytes"));
+        }
+        if self.input.len_bytes() > limits.input_bytes {
+            return Err(ScriptError::limit("the input", limits.input_bytes, "bytes"));
+        }
+        Ok(())
+    }
 }
 
 impl Hash for Script {
@@ -78,6 +92,11 @@ pub struct ScriptLimits {
     pub output_bytes: usize,
     /// Largest program, bytes. Default 256 KiB.
     pub source_bytes: usize,
+    /// Largest input, bytes of JSON. Default 32 MiB: a loop's condition may see more than one
+    /// task's input.
+    pub input_bytes: usize,
+    /// Longest message of an error that a script makes itself, bytes. Default 64 KiB.
+    pub message_bytes: usize,
 }
 
 impl Default for ScriptLimits {
@@ -88,6 +107,8 @@ impl Default for ScriptLimits {
             stack_bytes: 1024 * 1024,
             output_bytes: baton_common::limits::TASK_PAYLOAD_BYTES_MAX,
             source_bytes: 256 * 1024,
+            input_bytes: baton_common::limits::BODY_BYTES_MAX,
+            message_bytes: 64 * 1024,
         }
     }
 }
@@ -130,6 +151,19 @@ impl ScriptError {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         Self::LimitExceeded { what: what.to_owned(), limit, unit: unit.to_owned() }
     }
+
+    /// The same error, unless its message is over the limit.
+    fn bounded(self, limits: &ScriptLimits) -> Self {
+        match &self {
+            Self::Failed { message } if message.len() > limits.message_bytes => {
+                Self::limit("the error's message", limits.message_bytes, "bytes")
+            }
+            Self::Failed { .. }
+            | Self::TimedOut { .. }
+            | Self::LimitExceeded { .. }
+            | Self::EngineLost { .. } => self,
+        }
+    }
 }
 
 /// Runs `script` in this process, on a thread of its own.
@@ -161,16 +195,15 @@ fn evaluate_here(
     limits: &ScriptLimits,
     programs: &mut jq::Programs,
 ) -> Result<Payload, ScriptError> {
-    if script.source.len() > limits.source_bytes {
-        return Err(ScriptError::limit("the program", limits.source_bytes, "bytes"));
-    }
+    script.check_size(limits)?;
     if nesting(script.input.get()) > VALUE_DEPTH_MAX {
         return Err(ScriptError::limit("the input's nesting", VALUE_DEPTH_MAX, "levels"));
     }
-    let json = match script.language {
-        Language::JavaScript => javascript::evaluate(&script.source, &script.input, limits)?,
-        Language::Jq => programs.evaluate(&script.source, &script.input, limits)?,
+    let result = match script.language {
+        Language::JavaScript => javascript::evaluate(&script.source, &script.input, limits),
+        Language::Jq => programs.evaluate(&script.source, &script.input, limits),
     };
+    let json = result.map_err(|error| error.bounded(limits))?;
     Payload::parse(json).map_err(|error| ScriptError::EngineLost {
         message: format!("the engine's result is no JSON: {error}"),
     })

@@ -5,12 +5,14 @@ use crate::failure::{Exit, Failure};
 use crate::spans::Export;
 use baton_api_gateway::{ConnectionLimits, GatewayOptions, router, serve_within};
 use baton_executor::Executor;
-use baton_expression::script::{EvaluatorPool, ScriptLimits};
+use baton_expression::script::{
+    EvaluatorPool, PoolEvent, PoolLimits, Replaced, ScriptLimits, ShareKey,
+};
 use baton_orchestrator::{Evaluate, Orchestrator};
 use baton_store::Store;
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_store_sqlite::{Durability, Options, SqliteStore};
-use baton_telemetry::Telemetry;
+use baton_telemetry::{EvaluatorMetrics, Telemetry};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -25,7 +27,8 @@ pub(crate) async fn run(config: &Config) -> Result<(), Failure> {
     let telemetry = Telemetry::default();
     let store = open_store(&config.engine, &telemetry).await?;
     let (tracer, export) = Export::start(&config.traces)?;
-    let orchestrator = Orchestrator::start_traced(store, evaluator(&config.engine)?, tracer)
+    let evaluate = evaluator(&config.engine, &telemetry)?;
+    let orchestrator = Orchestrator::start_traced(store, evaluate, tracer)
         .await
         .map_err(|error| unavailable(&error.to_string()))?;
     telemetry.add(orchestrator.metrics());
@@ -105,12 +108,43 @@ fn unavailable(cause: &str) -> Failure {
 }
 
 /// Scripts run in children of this very program.
-fn evaluator(config: &EngineConfig) -> Result<Evaluate, Failure> {
+fn evaluator(config: &EngineConfig, telemetry: &Telemetry) -> Result<Evaluate, Failure> {
     let program = std::env::current_exe()?;
     let arguments = vec!["__evaluate".to_owned()];
-    let limits = ScriptLimits::default();
-    let pool = EvaluatorPool::new(program, arguments, config.evaluators, limits);
-    Ok(Arc::new(move |script| pool.evaluate(script)))
+    let limits = PoolLimits::of_processes(config.evaluators);
+    let metrics = EvaluatorMetrics::default();
+    telemetry.add(&metrics);
+    let observe = observer(metrics);
+    let scripts = ScriptLimits::default();
+    let pool = EvaluatorPool::observed(program, arguments, limits, scripts, observe);
+    Ok(Arc::new(move |script| pool.evaluate(ShareKey::default(), script)))
+}
+
+/// Records what happens in a pool of evaluators.
+fn observer(metrics: EvaluatorMetrics) -> impl Fn(PoolEvent) + Send + Sync + 'static {
+    let replaced = ["memory", "evaluations", "timed_out", "lost"];
+    let [memory, evaluations, timed_out, lost] = replaced.map(|reason| metrics.replaced(reason));
+    move |event| match event {
+        PoolEvent::Queued => {
+            metrics.waiting.inc();
+        }
+        PoolEvent::Began { waited } => {
+            metrics.waiting.dec();
+            metrics.wait.observe(waited);
+        }
+        PoolEvent::Refused => {
+            metrics.refused.inc();
+        }
+        PoolEvent::Replaced(why) => {
+            let counter = match why {
+                Replaced::Memory => &memory,
+                Replaced::Evaluations => &evaluations,
+                Replaced::TimedOut => &timed_out,
+                Replaced::Lost => &lost,
+            };
+            counter.inc();
+        }
+    }
 }
 
 /// Runs the built-in task types against the engine of this process, when wanted.

@@ -2,7 +2,8 @@
 use super::Stop;
 use crate::java::{self, not_whole, number_text, whole_number};
 use crate::raw;
-use crate::script::{ScriptError, VALUE_DEPTH_MAX};
+use crate::script::ScriptError;
+use baton_common::limits::VALUE_DEPTH_MAX;
 use rquickjs::{Array, Filter, Function, Object, Type, Value};
 use std::collections::HashMap;
 
@@ -33,10 +34,6 @@ impl<'w, 'js> Writer<'w, 'js> {
     }
 
     fn value(&mut self, value: &Value<'js>, depth: usize) -> Result<(), Stop> {
-        if depth > VALUE_DEPTH_MAX {
-            let error = ScriptError::limit("the result's nesting", VALUE_DEPTH_MAX, "levels");
-            return Err(Stop::Limit(error));
-        }
         match value.type_of() {
             Type::Bool => {
                 self.out.push_str(if value.as_bool() == Some(true) { "true" } else { "false" });
@@ -47,9 +44,9 @@ impl<'w, 'js> Writer<'w, 'js> {
                 let number = self.call("number", value)?.as_number().unwrap_or(f64::NAN);
                 self.out.push_str(&not_whole(number));
             }
-            Type::Array => self.array(value, depth)?,
+            Type::Array => self.array(value, deeper(depth)?)?,
             Type::Undefined | Type::Null | Type::Uninitialized => self.out.push_str("null"),
-            Type::Object | Type::Proxy => self.object(value, depth)?,
+            Type::Object | Type::Proxy => self.object(value, deeper(depth)?)?,
             Type::Symbol
             | Type::Function
             | Type::Constructor
@@ -58,7 +55,11 @@ impl<'w, 'js> Writer<'w, 'js> {
             | Type::Module
             | Type::Unknown => self.out.push_str("{}"),
         }
-        if self.out.len() > self.output_bytes {
+        self.check_size(self.out.len())
+    }
+
+    fn check_size(&self, bytes: usize) -> Result<(), Stop> {
+        if bytes > self.output_bytes {
             return Err(Stop::Limit(ScriptError::limit("the result", self.output_bytes, "bytes")));
         }
         Ok(())
@@ -83,6 +84,8 @@ impl<'w, 'js> Writer<'w, 'js> {
             Ok(text) => text,
             Err(_) => self.call("wellFormed", value)?.get::<String>()?,
         };
+        // Checked before it is written, which can take six times its size.
+        self.check_size(self.out.len().saturating_add(text.len()))?;
         raw::write_text(&mut self.out, &text);
         Ok(())
     }
@@ -95,15 +98,13 @@ impl<'w, 'js> Writer<'w, 'js> {
         else {
             return Ok(());
         };
-        if length > self.output_bytes {
-            return Err(Stop::Limit(ScriptError::limit("the result", self.output_bytes, "bytes")));
-        }
+        self.check_size(length)?;
         self.out.push('[');
         for index in 0..length {
             if index > 0 {
                 self.out.push(',');
             }
-            self.value(&array.get::<Value<'js>>(index)?, depth + 1)?;
+            self.value(&array.get::<Value<'js>>(index)?, depth)?;
         }
         self.out.push(']');
         Ok(())
@@ -152,8 +153,17 @@ impl<'w, 'js> Writer<'w, 'js> {
         }
         self.text(key)?;
         self.out.push(':');
-        self.value(member, depth + 1)
+        self.value(member, depth)
     }
+}
+
+/// The level of a list or map at `depth` levels below the result.
+fn deeper(depth: usize) -> Result<usize, Stop> {
+    if depth >= VALUE_DEPTH_MAX {
+        let error = ScriptError::limit("the result's nesting", VALUE_DEPTH_MAX, "levels");
+        return Err(Stop::Limit(error));
+    }
+    Ok(depth + 1)
 }
 
 /// The long whole numbers in `json` by the bits of the double they become.
