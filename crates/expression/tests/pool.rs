@@ -140,12 +140,8 @@ fn many_threads_share_few_children() {
 #[test]
 fn a_program_that_is_no_evaluator_is_an_engine_lost() {
     for program in ["/nonexistent/evaluator", "/bin/true"] {
-        let pool = EvaluatorPool::new(
-            program.into(),
-            Vec::new(),
-            PoolLimits::of_processes(1),
-            limits(),
-        );
+        let pool =
+            EvaluatorPool::new(program.into(), Vec::new(), PoolLimits::of_processes(1), limits());
         let error = evaluate(&pool, &script(Language::Jq, ".", "{}")).unwrap_err();
         assert!(matches!(error, ScriptError::EngineLost { .. }), "{error}");
     }

@@ -10,8 +10,8 @@ mod function;
 mod parse;
 mod source;
 
-pub(crate) use evaluate::{Shape, read, read_document};
 use crate::meter::Fault;
+pub(crate) use evaluate::{Shape, read, read_document};
 use filter::Condition;
 use function::Function;
 

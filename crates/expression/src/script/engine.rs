@@ -81,7 +81,11 @@ impl Engine {
     }
 
     /// Has `script` run; its time counts from the moment at which the child begins with it.
-    pub(super) fn ask(&mut self, script: &Script, limits: &ScriptLimits) -> Result<Answer, Silence> {
+    pub(super) fn ask(
+        &mut self,
+        script: &Script,
+        limits: &ScriptLimits,
+    ) -> Result<Answer, Silence> {
         self.evaluations += 1;
         let not_begun = |what: &str| Silence::NotBegun(what.to_owned());
         let request = Request::frame(script, limits);

@@ -182,12 +182,14 @@ impl<T> FairQueue<T> {
     fn next_share(&self, slots_max: usize) -> Option<ShareKey> {
         let of_namespace = |namespace: u64| {
             let shares = self.namespaces.by_key.get(&namespace)?;
-            let keys = shares.order.iter().map(move |execution| ShareKey { namespace, execution: *execution });
+            let keys = shares
+                .order
+                .iter()
+                .map(move |execution| ShareKey { namespace, execution: *execution });
             Some(keys)
         };
-        let has_slot = |share: &ShareKey| {
-            self.running.get(share).is_none_or(|running| *running < slots_max)
-        };
+        let has_slot =
+            |share: &ShareKey| self.running.get(share).is_none_or(|running| *running < slots_max);
         let may_run = |namespace: &u64| {
             self.running_in_namespace.get(namespace).is_none_or(|running| *running < slots_max)
         };
@@ -237,7 +239,10 @@ mod tests {
 
     #[test]
     fn executions_take_turns_and_each_keeps_its_order() {
-        assert_eq!(served(&mut queue(&[(0, 1, 5), (0, 2, 2), (0, 3, 1)]), 9), [1, 2, 3, 1, 2, 1, 1, 1]);
+        assert_eq!(
+            served(&mut queue(&[(0, 1, 5), (0, 2, 2), (0, 3, 1)]), 9),
+            [1, 2, 3, 1, 2, 1, 1, 1]
+        );
         let mut queue = queue(&[(0, 1, 3)]);
         let jobs: Vec<_> = (0..3).filter_map(|_| queue.pop(1)).map(|(_, job)| job).collect();
         assert_eq!(jobs, [0, 1, 2]);

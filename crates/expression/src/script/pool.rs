@@ -202,7 +202,10 @@ impl EvaluatorPool {
 
 impl fmt::Debug for EvaluatorPool {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("EvaluatorPool").field("limits", &self.0.limits).finish_non_exhaustive()
+        formatter
+            .debug_struct("EvaluatorPool")
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
     }
 }
 

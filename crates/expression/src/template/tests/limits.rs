@@ -95,8 +95,7 @@ fn an_error_names_the_limit_the_value_and_the_token() {
 /// Thirty steps that each double the value before them end at the limit, not in gigabytes.
 #[test]
 fn doubling_ends_at_the_limit() {
-    let template =
-        Template::compile(&Payload::parse(r#"["${$}","${$}"]"#.to_owned()).unwrap());
+    let template = Template::compile(&Payload::parse(r#"["${$}","${$}"]"#.to_owned()).unwrap());
     let mut document = Payload::parse(format!("\"{}\"", "x".repeat(100))).unwrap();
     let mut steps = 0;
     let error = loop {
@@ -115,9 +114,8 @@ fn doubling_ends_at_the_limit() {
 
 #[test]
 fn a_value_may_nest_as_deep_as_the_limit_and_no_deeper() {
-    let nested = |levels: usize| {
-        kept(format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels)))
-    };
+    let nested =
+        |levels: usize| kept(format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels)));
     let wrapped = Template::compile(&Payload::parse("[\"${workflow.input.a}\"]".into()).unwrap());
     assert!(wrapped.resolve(&nested(999), &ResolveLimits::TASK_INPUT).value.is_ok());
     let over = met(&wrapped, &nested(1_000), &ResolveLimits::TASK_INPUT);
@@ -224,7 +222,10 @@ fn limits_of_paths_are_errors_and_what_is_no_path_is_null() {
     assert_eq!(over("workflow.input.l[?(@ =~ /(/)]"), None);
     assert_eq!(over("env"), None);
     // The environment's paths, and paths made of other tokens, are paths like any other.
-    assert_eq!(over(&format!("workflow.env.LARGE.{}", "x".repeat(20_000))).unwrap().0, Limit::PathBytes);
+    assert_eq!(
+        over(&format!("workflow.env.LARGE.{}", "x".repeat(20_000))).unwrap().0,
+        Limit::PathBytes
+    );
     let made = kept(format!("{{\"p\":\"{}\"}}", "x".repeat(20_000)));
     let template = Template::compile_text("${workflow.input.${workflow.input.p}}");
     assert_eq!(met(&template, &made, &ResolveLimits::TASK_INPUT).0, Limit::PathBytes);
@@ -250,9 +251,8 @@ fn tokens_nest_to_a_limit_and_registration_says_so() {
 
 #[test]
 fn what_is_searched_or_compared_may_nest_to_a_limit() {
-    let nested = |levels: usize, inner: &str| {
-        format!("{}{inner}{}", "[".repeat(levels), "]".repeat(levels))
-    };
+    let nested =
+        |levels: usize, inner: &str| format!("{}{inner}{}", "[".repeat(levels), "]".repeat(levels));
     let scan = Template::compile_text("${workflow..a}");
     // `workflow`, its input and the lists are levels of what is searched.
     let scope = |levels: usize| kept(nested(levels, "{\"a\":1}"));
@@ -285,8 +285,12 @@ fn an_index_changes_no_result() {
     for n in 0..3_000 {
         write!(json, "{{\"n\":{n},\"t\":\"x{n}\",\"in\":[{n},[{n}]]}},").unwrap();
     }
-    write!(json, "0],\"s\":\"{}\",\"list2\" : [ 1 , 2 ],\"a\\\"b\":1,\"s\":\"y\"}}", "z".repeat(9_000))
-        .unwrap();
+    write!(
+        json,
+        "0],\"s\":\"{}\",\"list2\" : [ 1 , 2 ],\"a\\\"b\":1,\"s\":\"y\"}}",
+        "z".repeat(9_000)
+    )
+    .unwrap();
     let payload = Payload::parse(json.clone()).unwrap();
     let scope = Kept(payload);
     for path in [
