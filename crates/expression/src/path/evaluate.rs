@@ -294,27 +294,27 @@ impl Reading<'_> {
             Condition::Exists(operand) => Ok(self.operand(operand, source, node)?.is_some()),
             Condition::Compare { left, operator, right } => {
                 let left = self.operand(left, source, node)?;
-                self.compare(left.as_deref(), *operator, right, source, node)
+                let value = self.operand(right, source, node)?;
+                self.compare(left.as_deref(), *operator, right, value.as_deref())
             }
         }
     }
 
+    /// Compares with `right`, whose value is `value` unless it is a pattern.
     fn compare(
         &self,
         left: Option<&str>,
         operator: Operator,
         right: &Operand,
-        source: Source<'_>,
-        node: &str,
+        value: Option<&str>,
     ) -> Result<bool, Fault> {
         self.meter.charge(left.map_or(0, str::len))?;
         if let Operand::Pattern(pattern) = right {
             let text = left.and_then(raw::text);
             return Ok(text.is_some_and(|text| pattern.is_match(&text)));
         }
-        let right = self.operand(right, source, node)?;
-        self.meter.charge(right.as_ref().map_or(0, |value| value.len()))?;
-        compare::holds(left, operator, right.as_deref(), self.meter)
+        self.meter.charge(value.map_or(0, str::len))?;
+        compare::holds(left, operator, value, self.meter)
     }
 
     /// The operand's value; a path of several values gives their list.

@@ -295,3 +295,86 @@ fn syntax_is_checked_without_running() {
     assert!(syntax_error(Language::Jq, ".a | | .b").is_some());
     assert!(syntax_error(Language::Jq, &"(".repeat(20_000)).is_some());
 }
+
+/// Goal: what is exactly at a limit passes, and one more is an error with the limit's name, in both
+/// languages. Method: each result is produced under its own size as the limit, then under one less.
+#[test]
+fn results_may_be_as_large_and_as_deep_as_their_limits() {
+    let run = |language, source: &str, limits: &ScriptLimits| {
+        let input = Payload::empty_object();
+        evaluate(&Script { language, source: source.to_owned(), input }, limits)
+    };
+    for (language, source) in [
+        (Language::JavaScript, "'x'.repeat(1000)"),
+        (Language::JavaScript, "[1, 'two', {three: [3, null]}]"),
+        (Language::JavaScript, "new Map([['a\\n', 1]])"),
+        (Language::JavaScript, "'\\u0001'.repeat(10)"),
+        (Language::JavaScript, "[[[]]]"),
+        (Language::Jq, "1, 2, 3"),
+        (Language::Jq, "\"x\" * 1000"),
+        (Language::Jq, "{a: [1, {b: null}]}"),
+        (Language::Jq, "empty"),
+    ] {
+        let whole = run(language, source, &ScriptLimits::default()).unwrap();
+        let limits = |output_bytes| ScriptLimits { output_bytes, ..ScriptLimits::default() };
+        assert_eq!(
+            run(language, source, &limits(whole.len_bytes())),
+            Ok(whole.clone()),
+            "{source}"
+        );
+        let limit = whole.len_bytes() - 1;
+        let error = ScriptError::limit("the result", limit, "bytes");
+        assert_eq!(run(language, source, &limits(limit)), Err(error), "{source}");
+    }
+    let deep = |levels: usize| {
+        format!("var a = []; for (var i = 1; i < {levels}; i++) a = i % 2 ? [a] : {{a: a}}; a")
+    };
+    let deep_jq = |levels: usize| format!("reduce range({levels} - 1) as $i ([]; [.])");
+    let error = ScriptError::limit("the result's nesting", 1_000, "levels");
+    for (language, fits, over) in [
+        (Language::JavaScript, deep(1_000), deep(1_001)),
+        (Language::Jq, deep_jq(1_000), deep_jq(1_001)),
+    ] {
+        assert!(run(language, &fits, &ScriptLimits::default()).is_ok());
+        assert_eq!(run(language, &over, &ScriptLimits::default()), Err(error.clone()));
+    }
+}
+
+#[test]
+fn programs_inputs_and_messages_are_limited_by_name() {
+    let limits = ScriptLimits {
+        source_bytes: 100,
+        input_bytes: 1_000,
+        message_bytes: 200,
+        ..ScriptLimits::default()
+    };
+    let run = |language, source: String, input: String| {
+        let input = Payload::parse(input).unwrap();
+        evaluate(&Script { language, source, input }, &limits)
+    };
+    let over = |what, limit| Err(ScriptError::limit(what, limit, "bytes"));
+    let input = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+    let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let roomy = ScriptLimits { input_bytes: 10_000, ..limits };
+    for language in [Language::JavaScript, Language::Jq] {
+        let program = |bytes: usize| format!("1{}", " ".repeat(bytes - 1));
+        assert!(run(language, program(100), input(1_000)).is_ok());
+        assert_eq!(run(language, program(101), input(1_000)), over("the program", 100));
+        assert_eq!(run(language, program(100), input(1_001)), over("the input", 1_000));
+        let deep = |levels| {
+            let input = Payload::parse(nested(levels)).unwrap();
+            evaluate(&Script { language, source: "1".to_owned(), input }, &roomy)
+        };
+        assert!(deep(1_000).is_ok());
+        let error = ScriptError::limit("the input's nesting", 1_000, "levels");
+        assert_eq!(deep(1_001), Err(error));
+    }
+    let message = |length: usize| format!("throw new Error('e'.repeat({length}))");
+    let full = run(Language::JavaScript, message(153), input(10)).unwrap_err().to_string();
+    assert_eq!(full.len(), 200);
+    let beyond = run(Language::JavaScript, message(154), input(10));
+    assert_eq!(beyond, over("the error's message", 200));
+    let jq = |length: usize| format!("error(\"e\" * {length})");
+    assert!(matches!(run(Language::Jq, jq(200), input(10)), Err(ScriptError::Failed { .. })));
+    assert_eq!(run(Language::Jq, jq(201), input(10)), over("the error's message", 200));
+}
