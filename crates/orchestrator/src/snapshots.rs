@@ -9,11 +9,11 @@ use baton_store::{JournalHistory, Snapshot, SnapshotWrite, Store, Version};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Changes after the last snapshot that make another one worth its while: a load applies as many in a
-/// few milliseconds.
+/// Changes after the last snapshot that make another one worth its while. What a load applies beyond a
+/// snapshot is about this many: 40 ms in a build without optimization.
 const CHANGES_MIN: usize = 1_000;
-/// Bytes of journal after the last snapshot that do so as well: what a load reads beside its row in
-/// about as much time.
+/// Bytes of journal after the last snapshot that do so as well: as many changes with a
+/// quarter of a kilobyte each.
 const BYTES_MIN: usize = 256 * 1024;
 /// The largest snapshot that is written, bytes: a quarter of what PostgreSQL takes as one value. A
 /// larger state is read from its journal.

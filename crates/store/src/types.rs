@@ -234,7 +234,7 @@ pub enum JournalHistory {
 }
 
 /// Most journal entries deleted with one snapshot: ten times what one replaces, so that a database
-/// which kept its history catches up, in transactions of some ten milliseconds.
+/// which kept its history catches up, in transactions of a bounded size.
 pub const HISTORY_DROPPED_MAX: u32 = 10_000;
 
 /// What an explanation needs to know at one moment.

@@ -13,7 +13,6 @@ use std::sync::Arc;
 /// One fact.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
-#[expect(clippy::large_enum_variant, reason = "written and dropped at once, read in small numbers")]
 pub(crate) enum Change<'a> {
     #[serde(borrow)]
     ExecutionStarted(Start<'a>),

@@ -23,7 +23,6 @@ struct Message<'a> {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Body<'a> {
     #[serde(borrow)]
     Start(ChildStart<'a>),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 /// A whole task.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the members' names are the format's")]
 pub(crate) struct Task<'a> {
     pub(super) seq: u32,
     /// The step's name without the loops around it.
@@ -185,6 +186,7 @@ pub(super) fn read_output(json: Option<Json<'_>>, progress: Option<Progress<'_>>
 }
 
 impl<'a> Task<'a> {
+    #[expect(clippy::too_many_lines, reason = "each member once, and nothing else")]
     pub(super) fn of(task: &'a state::Task, execution: &'a Execution) -> Self {
         let name = task.base_reference();
         // Each member is named here, so that a new one does not compile until it has its place.

@@ -33,6 +33,7 @@ fn domains() -> IndexMap<String, String> {
     IndexMap::from([("work".to_owned(), "eu".to_owned()), ("*".to_owned(), "us".to_owned())])
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "what it fills is optional")]
 fn own(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -191,7 +191,9 @@ impl State {
         if write.history == JournalHistory::Drop {
             let replaced = held.journal.keys().copied().filter(|entry| *entry <= version);
             let replaced: Vec<_> = replaced.take(HISTORY_DROPPED_MAX as usize).collect();
-            replaced.iter().for_each(|entry| drop(held.journal.remove(entry)));
+            for entry in replaced {
+                held.journal.remove(&entry);
+            }
         }
         true
     }
