@@ -30,7 +30,7 @@ EDGES = {
     "baton-executor": {"baton-client", "baton-telemetry", "baton-common"},
     "baton-test-support": set(),
     "baton-simulator": {
-        "baton-orchestrator", "baton-decider", "baton-store", "baton-expression", "baton-common",
+        "baton-orchestrator", "baton-decider", "baton-format", "baton-store", "baton-expression", "baton-common",
     },
     "baton-bench": {"baton-store-postgres", "baton-store-sqlite", "baton-store", "baton-common"},
     "baton-server": {

@@ -140,15 +140,7 @@ async fn connection(
     slot.opened();
     let (requests, of_requests) = (slot.clone(), phase.clone());
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (router, phase, slot) = (router.clone(), of_requests.clone(), requests.clone());
-        async move {
-            phase.turn();
-            slot.becomes_busy();
-            let response = answered(router, request.map(|body| phase.watched(body)), &slot).await;
-            slot.becomes_idle();
-            phase.turn();
-            response
-        }
+        one_request(router.clone(), request, of_requests.clone(), requests.clone())
     });
     let mut serving = pin!(protocol(limits).serve_connection(TokioIo::new(socket), service));
     let ended = tokio::select! {
@@ -169,6 +161,20 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended early");
     }
+}
+
+async fn one_request(
+    router: Router,
+    request: http::Request<Incoming>,
+    phase: Phase,
+    slot: Arc<Slot>,
+) -> Result<Response, Infallible> {
+    phase.turn();
+    slot.becomes_busy();
+    let response = answered(router, request.map(|body| phase.watched(body)), &slot).await;
+    slot.becomes_idle();
+    phase.turn();
+    response
 }
 
 async fn answered(

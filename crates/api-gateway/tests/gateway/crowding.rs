@@ -145,11 +145,12 @@ async fn bodies_in_flight_have_one_budget() {
 /// Goal: a body that trickles in is not waited for. Method: a byte every second, in paused time.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_trickles_in_is_refused() {
-    let byte = async |()| {
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        Some((Ok::<_, Infallible>(Bytes::from_static(b" ")), ()))
+    let every_second = tokio::time::interval(std::time::Duration::from_secs(1));
+    let byte = async |mut every_second: tokio::time::Interval| {
+        every_second.tick().await;
+        Some((Ok::<_, Infallible>(Bytes::from_static(b" ")), every_second))
     };
-    let body = Body::from_stream(stream::unfold((), byte));
+    let body = Body::from_stream(stream::unfold(every_second, byte));
     let request = Request::post("/api/token").body(body).unwrap();
     let began = tokio::time::Instant::now();
     let error = error_of(send(&gateway(), request).await).await;

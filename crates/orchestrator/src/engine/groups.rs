@@ -1,10 +1,10 @@
 //! What becomes of a batch. In one database it is committed whole or not; where each shard has a commit
 //! of its own, a part of it can be lost while the others are done.
 use super::Engine;
-use super::batch::Prepared;
 use super::deciding::Deciding;
 use super::jobs::Job;
 use super::loading::States;
+use super::pack::Prepared;
 use baton_common::ExecutionId;
 use baton_store::{Batch, CommitError, Conflict, ExecutionWrite, MessageId, Scope, StoreError};
 use std::collections::{BTreeMap, HashMap, HashSet};

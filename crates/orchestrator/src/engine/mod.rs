@@ -14,6 +14,7 @@ mod jobs;
 mod loading;
 mod mean;
 mod measure;
+mod pack;
 mod slices;
 mod starts;
 mod timers;
