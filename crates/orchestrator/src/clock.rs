@@ -21,7 +21,6 @@ const STEP_MS_MAX: i64 = 500;
 const SLEW_PART: i64 = 10;
 
 /// Tells the time by the database's clock. Never goes back within one process.
-#[expect(clippy::struct_field_names, reason = "the postfix is the unit")]
 pub(crate) struct Clock {
     monotonic_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
     offset_ms: AtomicI64,

@@ -7,6 +7,13 @@
 //! person has disturbed against an interpreter of its definition ([`oracle`]).
 //!
 //! `docs/simulator.md` has the list of faults and invariants, and what this cannot see.
+#![allow(
+    clippy::pedantic,
+    clippy::too_many_arguments,
+    clippy::type_complexity,
+    clippy::wildcard_enum_match_arm,
+    reason = "a tool for developers: what it does not name it leaves to the code under test"
+)]
 pub mod author;
 pub mod campaign;
 pub mod case;

@@ -301,7 +301,7 @@ impl Decider {
         match step {
             Step::Schedule { place, loop_task } => self.schedule_failed(place, loop_task, reason),
             Step::Run(seq) => {
-                self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason))
+                self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason));
             }
             Step::Settle(_) | Step::Branches(_) | Step::Quiesce => self.fail_for_good(reason),
         }

@@ -66,7 +66,7 @@ pub(crate) struct Branches<'a> {
     fork: u32,
     steps: Vec<Payload>,
     #[serde(borrow)]
-    branches: Vec<Branch<'a>>,
+    list: Vec<Branch<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     joined: Vec<Text<'a>>,
 }
@@ -89,9 +89,9 @@ impl<'a> Branches<'a> {
             });
             Branch(text(&branch.reference), number, branch.input.raw())
         });
-        let branches = branches.collect();
+        let list = branches.collect();
         let joined = joined.map(|name| text(name)).collect();
-        Self { fork, steps, branches, joined }
+        Self { fork, steps, list, joined }
     }
 
     pub(super) fn fork(&self) -> u32 {
@@ -110,7 +110,7 @@ impl<'a> Branches<'a> {
             let step = steps.get(number).ok_or_else(missing)?.clone();
             Ok(state::Branch { reference: shared(reference), step, input: payload(input) })
         };
-        let branches: Result<Vec<_>, FormatError> = self.branches.into_iter().map(branch).collect();
+        let branches: Result<Vec<_>, FormatError> = self.list.into_iter().map(branch).collect();
         Ok((branches?.into(), self.joined.into_iter().map(shared).collect()))
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long an execution is left alone before it is tried again.
-const ASIDE_FOR: Duration = Duration::from_secs(60);
+const ASIDE_FOR: Duration = Duration::from_mins(1);
 /// Most executions that are remembered as set aside; the oldest are tried again first.
 const ASIDE_MAX: usize = 10_000;
 

@@ -254,13 +254,12 @@ impl Engine {
         let Some(draft) = Self::draft(batch, target) else {
             // Somebody has the key, but is not born yet: its birth waits for a script. Or a parent tells
             // its child something before the message has come that starts it.
-            let is_to_come = match &command {
-                Command::Look => true,
-                Command::Hear { news: News::ParentEnded { .. } | News::ParentRetried, .. } => {
-                    context.now.millis_since(target.made_at()) < START_UNDER_WAY_MS
-                }
-                _ => false,
-            };
+            let is_young = context.now.millis_since(target.made_at()) < START_UNDER_WAY_MS;
+            let is_from_parent = matches!(
+                command,
+                Command::Hear { news: News::ParentEnded { .. } | News::ParentRetried, .. }
+            );
+            let is_to_come = matches!(command, Command::Look) || (is_from_parent && is_young);
             let unborn = || OrchestratorError::Unavailable("its birth is under way".into());
             return Step::Answered(Err(if is_to_come { unborn() } else { unknown(target) }));
         };
