@@ -8,6 +8,7 @@
 //!
 //! `docs/simulator.md` has the list of faults and invariants, and what this cannot see.
 #![allow(
+    clippy::map_entry,
     clippy::pedantic,
     clippy::too_many_arguments,
     clippy::type_complexity,
