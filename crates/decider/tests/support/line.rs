@@ -59,19 +59,6 @@ pub(crate) fn of_change(state: &Execution, change: &Change) -> String {
         Change::TaskForgiven { seq } => format!("{} COMPLETED_WITH_ERRORS", name(seq)),
         Change::TaskOverdue { seq, deadline } => format!("{} overdue ({deadline})", name(seq)),
         Change::TaskReopened(reopening) => reopened(state, reopening),
-        Change::MessageSent { seq } => {
-            format!(
-                "message sent to {}",
-                seq.as_ref()
-                    .map_or("the parent".into(), |seq| format!("the child of {}", name(seq)))
-            )
-        }
-        Change::MessageHeard { seq, number, .. } => {
-            let from = seq
-                .as_ref()
-                .map_or("the parent".into(), |seq| format!("the child of {}", name(seq)));
-            format!("message {number} came from {from}")
-        }
         Change::TasksRemoved { seqs } => {
             format!("removed {}", seqs.iter().map(name).collect::<Vec<_>>().join(" "))
         }
@@ -87,17 +74,11 @@ pub(crate) fn of_change(state: &Execution, change: &Change) -> String {
             };
             format!("{} goes on with iteration {iteration}{item}{forget}", name(seq))
         }
-        Change::AgendaLeft { taken, first, last } => {
-            format!("slice ends: {taken} taken, {} before and {} behind", first.len(), last.len())
-        }
-        Change::BranchesPlanned { fork, branches, joined } => {
-            let (all, there) = (branches.len(), joined.len());
-            format!("{} has {there} of {all} branches", name(fork))
-        }
-        Change::BranchesJoined { fork, names, is_done } => {
-            let end = if *is_done { ", the last" } else { "" };
-            format!("{} has {} more branches{end}", name(fork), names.len())
-        }
+        Change::AgendaLeft { .. }
+        | Change::BranchesPlanned { .. }
+        | Change::BranchesJoined { .. }
+        | Change::MessageSent { .. }
+        | Change::MessageHeard { .. } => of_engine(state, change),
         Change::StepsDefined { steps } => {
             let names = steps.iter().map(|step| {
                 let step = step.to_value();
@@ -192,6 +173,39 @@ fn restarted(restart: &Restart) -> String {
 }
 
 /// A letter and who gets it.
+/// What the engine keeps for itself: messages of its pairs, and rests of slices.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these come here")]
+fn of_engine(state: &Execution, change: &Change) -> String {
+    let name = |seq: &u32| label_of(state, *seq);
+    match change {
+        Change::MessageSent { seq } => {
+            format!(
+                "message sent to {}",
+                seq.as_ref()
+                    .map_or("the parent".into(), |seq| format!("the child of {}", name(seq)))
+            )
+        }
+        Change::MessageHeard { seq, number, .. } => {
+            let from = seq
+                .as_ref()
+                .map_or("the parent".into(), |seq| format!("the child of {}", name(seq)));
+            format!("message {number} came from {from}")
+        }
+        Change::AgendaLeft { taken, first, last } => {
+            format!("slice ends: {taken} taken, {} before and {} behind", first.len(), last.len())
+        }
+        Change::BranchesPlanned { fork, branches, joined } => {
+            let (all, there) = (branches.len(), joined.len());
+            format!("{} has {there} of {all} branches", name(fork))
+        }
+        Change::BranchesJoined { fork, names, is_done } => {
+            let end = if *is_done { ", the last" } else { "" };
+            format!("{} has {} more branches{end}", name(fork), names.len())
+        }
+        other => unreachable!("{other:?} is told elsewhere"),
+    }
+}
+
 pub(crate) fn of_letter(letter: &Letter) -> String {
     let what = match &letter.news {
         News::Start(start) => start_of(start),
