@@ -109,7 +109,8 @@ fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 fn unreadable(located: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     let (path, reason) = (located.path().to_string(), located.inner().to_string());
     let path = if path == "." || path == "?" { String::new() } else { path };
-    if reason.starts_with(strict::LIST_REFUSED) {
+    // Conductor answers 500 to a list as a start's input, and its clients' recordings hold that.
+    if reason.starts_with(strict::LIST_REFUSED) && path != "input" {
         return ApiError::misplaced(pointer(located.path()), path, strict::LIST_REFUSED);
     }
     let reason = if path.is_empty() { reason } else { format!("{path}: {reason}") };
