@@ -226,10 +226,15 @@ impl Execution {
     /// # Panics
     /// Never for keys of this execution's own tasks.
     pub fn node(&self, key: NodeKey) -> &Node {
-        match self.plan_of(key).and_then(|plan| plan.node(key.node)) {
+        match self.find_node(key) {
             Some(node) => node,
             None => unreachable!("a task names only nodes that were defined before it"),
         }
+    }
+
+    /// The node that a key names; `None` for one of a plan from before a restart.
+    pub fn find_node(&self, key: NodeKey) -> Option<&Node> {
+        self.plan_of(key)?.node(key.node)
     }
 
     /// The node that says what a task does.

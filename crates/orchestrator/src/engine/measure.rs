@@ -98,9 +98,12 @@ impl Meter {
                 self.metrics.workflow_duration.observe_ms(millis);
             }
             Change::TaskScheduled(task) => {
-                let metrics = self.task_types.get(&after.node_of(task).task_type);
-                metrics.scheduled.inc();
-                metrics.ended(task.status);
+                // A restart in the same batch may have taken away the step that it was made for.
+                if let Some(node) = after.find_node(task.runs.unwrap_or(task.place)) {
+                    let metrics = self.task_types.get(&node.task_type);
+                    metrics.scheduled.inc();
+                    metrics.ended(task.status);
+                }
             }
             Change::TaskEnded(end) => self.count_end(draft, end),
             Change::TaskLeased { seq, at, .. } => self.count_lease(draft, *seq, *at, now),
