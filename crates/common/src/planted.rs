@@ -67,8 +67,6 @@ faults! {
     WrongIteration,
     /// Children are not told that their parent has ended.
     ForgetTheChildren,
-    /// A parent does not note which messages of its child it has applied.
-    ForgetWhatWasApplied,
     /// A SWITCH takes the default branch.
     WrongBranch,
     /// A failed optional task fails its execution.

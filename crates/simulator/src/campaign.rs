@@ -1,15 +1,21 @@
 //! Many seeds, on several threads.
 use crate::Report;
-use crate::author::{Allowed, case};
+use crate::author::{Allowed, OPEN_SEEDS, case};
 use crate::case::{Case, Fault};
 use crate::check::Broken;
 use baton_common::planted::{Planted, plant};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Stack of a thread that runs schedules, bytes: what an engine's own thread has.
 const STACK_BYTES: usize = baton_common::limits::READER_STACK_BYTES;
+
+/// A run that takes longer than this, real time, will never come back: it has a budget of calls, so it
+/// computes without end between two of them.
+const ENDLESS_AFTER: Duration = Duration::from_secs(120);
 
 /// What a campaign has seen.
 #[derive(Clone, Debug, Default)]
@@ -69,24 +75,40 @@ pub struct Campaign {
 /// Plays seeds until all are played or enough have failed.
 pub fn play(campaign: &Campaign) -> Tally {
     let (next, is_over) = (AtomicU64::new(campaign.seed), AtomicBool::new(false));
+    let running = Mutex::new(BTreeMap::new());
     let tally = Mutex::new(Tally::default());
-    let work = || {
+    let work = &|| {
         plant(campaign.planted);
         while !is_over.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= campaign.seed + campaign.schedules {
                 break;
             }
+            let is_open = OPEN_SEEDS.iter().any(|(open, _)| *open == seed);
+            if is_open && campaign.planted.is_some() {
+                continue;
+            }
             let case = case(seed, &campaign.allowed);
+            let began = Instant::now();
+            running.lock().unwrap_or_else(PoisonError::into_inner).insert(seed, began);
             let report = crate::run(&case, false);
+            running.lock().unwrap_or_else(PoisonError::into_inner).remove(&seed);
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.add(&case, report);
             is_over.fetch_or(tally.failures.len() >= campaign.failures_max, Ordering::Relaxed);
         }
         plant(None);
     };
+    let (done, is_done) = channel::<()>();
     std::thread::scope(|scope| {
+        scope.spawn(|| watch(is_done, &running));
+        let done = done;
         for _ in 0..campaign.threads {
+            let done = done.clone();
+            let work = move || {
+                work();
+                drop(done);
+            };
             let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
             if thread.spawn_scoped(scope, work).is_err() {
                 is_over.store(true, Ordering::Relaxed);
@@ -96,6 +118,18 @@ pub fn play(campaign: &Campaign) -> Tally {
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     tally.failures.sort_by_key(|(case, _)| case.seed);
     tally
+}
+
+/// Ends the program when a run computes without end: nothing else could stop it.
+#[expect(clippy::print_stderr, reason = "the program ends here")]
+fn watch(is_done: Receiver<()>, running: &Mutex<BTreeMap<u64, Instant>>) {
+    while is_done.recv_timeout(Duration::from_secs(5)) == Err(RecvTimeoutError::Timeout) {
+        let running = running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((seed, _)) = running.iter().find(|(_, began)| began.elapsed() > ENDLESS_AFTER) {
+            eprintln!("seed {seed} computes without end");
+            std::process::exit(2);
+        }
+    }
 }
 
 /// Plays one case with a planted fault, or none.

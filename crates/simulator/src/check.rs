@@ -10,6 +10,10 @@ use baton_store::{Batch, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey}
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Most commits of one execution: one that has more turns in a circle, and each costs more than the
+/// one before. The longest of a good run has some sixty.
+const COMMITS_MAX: i64 = 300;
+
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
@@ -94,6 +98,10 @@ impl Checker {
     fn follow(&mut self, write: &ExecutionWrite, now: Timestamp) -> Result<(), Breach> {
         let unreadable = |error: FormatError| ("I15 decodable", error.to_string());
         let entry = Entry::parse(&write.journal).map_err(unreadable)?;
+        if write.expected_version >= COMMITS_MAX {
+            let text = format!("it turns in a circle: {COMMITS_MAX} commits of {}", write.id);
+            return Err(("ends", text));
+        }
         for message in &write.sent {
             self.messages.insert(message.id, message.clone());
         }
@@ -192,6 +200,11 @@ impl Checker {
             let kind = &seen.execution.node_of(task).kind;
             if matches!(kind, Kind::SubWorkflow) && !self.removed.contains(&child) {
                 self.parent_waits(id.task(task.seq), child)?;
+            }
+        }
+        for task in seen.execution.tasks.values().filter(|task| task.status.is_terminal()) {
+            if let Some(child) = task.child {
+                self.child_is_waited_for(id.task(task.seq), child)?;
             }
         }
         match seen.execution.facts.parent {

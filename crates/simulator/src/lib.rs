@@ -23,6 +23,7 @@ mod definition;
 pub mod dice;
 mod gate;
 pub mod oracle;
+mod panics;
 mod people;
 pub mod rules;
 mod scripts;
@@ -42,6 +43,7 @@ use case::Case;
 /// # Panics
 /// Where the code under test does, or when no runtime can be made.
 pub fn run(case: &Case, is_traced: bool) -> Report {
+    panics::keep();
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = match builder.enable_time().start_paused(true).build() {
         Ok(runtime) => runtime,

@@ -47,6 +47,7 @@ pub fn predict(case: &Case, workflow: usize, n: i64) -> Prediction {
         input: n,
         made: Prediction { is_exact: true, ..Prediction::default() },
         in_fork: 0,
+        uncertain: BTreeSet::new(),
     };
     let mut numbers = BTreeMap::new();
     let steps = &case.workflows[workflow].steps;
@@ -58,6 +59,7 @@ pub fn predict(case: &Case, workflow: usize, n: i64) -> Prediction {
         }
         Flow::Ends(ends) => reader.made.ends = ends,
     }
+    reader.made.ends.append(&mut reader.uncertain);
     reader.made
 }
 
@@ -68,6 +70,8 @@ struct Reader<'c> {
     input: i64,
     made: Prediction,
     in_fork: u32,
+    /// Ends that a child may bring, or not.
+    uncertain: BTreeSet<&'static str>,
 }
 
 impl Reader<'_> {
@@ -353,10 +357,8 @@ impl Reader<'_> {
         }
         if may_complete {
             // What comes after it may run or not.
-            self.in_fork += 1;
-            return Flow::Ends(
-                made.ends.iter().copied().chain(["COMPLETED", "FAILED", "TERMINATED"]).collect(),
-            );
+            self.uncertain.extend(bad);
+            return Flow::GoesOn;
         }
         self.ends(bad)
     }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 /// When runs begin, ms since 1970.
 const EPOCH_MS: i64 = 1_800_000_000_000;
 /// Most calls to the store and scripts of a run: one that needs more turns in a circle.
-const CALLS_MAX: u64 = 12_000;
+const CALLS_MAX: u64 = 4_000;
 /// Notifications that a process may lag behind.
 const NOTIFICATIONS: usize = 64;
 

@@ -153,11 +153,12 @@ fn unwrap_step(steps: &mut Vec<Step>, left: &mut usize) -> bool {
     false
 }
 
-/// The case as a test that can be pasted into `tests/regressions.rs`.
+/// The case as a test that can be pasted into `tests/schedules.rs`; its JSON is a file of `cases`.
 pub fn as_test(name: &str, case: &Case, broken: &Broken) -> String {
     let json = serde_json::to_string(case).unwrap_or_default();
     let Broken { rule, text, at_ms } = broken;
+    let text = text.replace('\n', " ");
     format!(
-        "/// {rule}, after {at_ms} ms: {text}\n#[test]\nfn {name}() {{\n    holds(\n        r#\"{json}\"#,\n    );\n}}\n"
+        "/// {rule}, after {at_ms} ms: {text}\n#[test]\nfn {name}() {{\n    let case = serde_json::from_str(r#\"{json}\"#).unwrap();\n    assert_eq!(baton_simulator::run(&case, false).broken, None);\n}}\n"
     )
 }

@@ -55,6 +55,9 @@ pub(crate) fn describe(seen: &Seen) -> String {
 /// Judges the end of a run.
 pub(crate) async fn judge(world: &World) -> Report {
     let mut predicted = 0;
+    if let Some(text) = crate::panics::last() {
+        world.shared.fail("no panic", text);
+    }
     if world.shared.check().broken.is_none() {
         let left = left_in_store(world).await;
         world.expect(left);

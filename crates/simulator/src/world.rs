@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Until when everything may go wrong, ms.
 const TROUBLE_MS: u64 = 30_000;
 /// By when every execution must have ended after that, ms.
-const ENDS_WITHIN_MS: u64 = 600_000;
+const ENDS_WITHIN_MS: u64 = 300_000;
 /// How long a client waits for an answer, ms.
 const ANSWER_MS: u64 = 30_000;
 /// Between two looks at whether everything is over, ms.
@@ -142,22 +142,33 @@ async fn keep_alive(world: Rc<World>, number: usize) {
         };
         if let Some(engine) = started {
             world.shared.note(|| format!("p{number} runs"));
-            world.engines.borrow_mut()[number] = Some((gate.clone(), engine));
-            disturb(&process).await;
-            let engine = world.engines.borrow_mut()[number].take();
-            drop(engine);
+            world.engines.borrow_mut()[number] = Some((gate.clone(), engine.clone()));
+            disturb(&process, &engine).await;
+            gate.set(Life::Dead);
+            world.engines.borrow_mut()[number] = None;
         }
         world.shared.pause(50, 3_000).await;
     }
 }
 
 /// What happens to a process until it dies.
-async fn disturb(process: &Process) {
+async fn disturb(process: &Process, engine: &Orchestrator) {
     let shared = &process.shared;
+    let ended = engine.ended();
+    tokio::pin!(ended);
     loop {
         let ms = shared.dice().between(500, 3_000);
         let wait = tokio::time::sleep(Duration::from_millis(ms));
-        tokio::select! { biased; () = process.gate.death() => return, () = wait => {} }
+        tokio::select! {
+            biased;
+            () = process.gate.death() => return,
+            () = &mut ended => {
+                let text = crate::panics::last().unwrap_or_else(|| "an engine has ended".to_owned());
+                shared.fail("no panic", text);
+                return;
+            }
+            () = wait => {}
+        }
         if shared.strikes(Fault::ClockSteps, 300) {
             let by = shared.dice().between(0, 500).cast_signed() - 250;
             process.skew_ms.fetch_add(by, Ordering::Relaxed);

@@ -7,7 +7,6 @@ use crate::change::{Change, TaskReopening};
 use crate::command::{News, Rejection};
 use crate::json;
 use crate::state::{Delivery, Task};
-use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, WorkflowStatus};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -166,7 +165,6 @@ impl Decider {
 /// Whether a message of this number is the next one after as many as came.
 fn check_order(number: u32, heard: u32) -> Result<(), Rejection> {
     match number.cmp(&(heard + 1)) {
-        Ordering::Less if is(Planted::ForgetWhatWasApplied) => Ok(()),
         Ordering::Less => Err(Rejection::Late),
         Ordering::Equal => Ok(()),
         Ordering::Greater => Err(Rejection::TooEarly),
