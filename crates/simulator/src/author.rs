@@ -78,7 +78,7 @@ pub fn case(seed: u64, allowed: &Allowed) -> Case {
         workflows.push(author.workflow());
     }
     workflows.reverse();
-    let starts = (0..1 + dice.roll(2)).map(|n| start(&mut dice, n, count)).collect();
+    let starts = (0..=dice.roll(2)).map(|n| start(&mut dice, n, count)).collect();
     let has_operations = !allowed.actions.is_empty() && dice.chance(450);
     let operations = (0..if has_operations { 1 + dice.roll(5) } else { 0 })
         .map(|_| Operation {

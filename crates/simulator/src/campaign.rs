@@ -15,7 +15,7 @@ const STACK_BYTES: usize = baton_common::limits::READER_STACK_BYTES;
 
 /// A run that takes longer than this, real time, will never come back: it has a budget of calls, so it
 /// computes without end between two of them.
-const ENDLESS_AFTER: Duration = Duration::from_secs(120);
+const ENDLESS_AFTER: Duration = Duration::from_mins(2);
 
 /// What a campaign has seen.
 #[derive(Clone, Debug, Default)]
@@ -101,7 +101,8 @@ pub fn play(campaign: &Campaign) -> Tally {
     };
     let (done, is_done) = channel::<()>();
     std::thread::scope(|scope| {
-        scope.spawn(|| watch(is_done, &running));
+        let running = &running;
+        scope.spawn(move || watch(&is_done, running));
         let done = done;
         for _ in 0..campaign.threads {
             let done = done.clone();
@@ -122,7 +123,7 @@ pub fn play(campaign: &Campaign) -> Tally {
 
 /// Ends the program when a run computes without end: nothing else could stop it.
 #[expect(clippy::print_stderr, reason = "the program ends here")]
-fn watch(is_done: Receiver<()>, running: &Mutex<BTreeMap<u64, Instant>>) {
+fn watch(is_done: &Receiver<()>, running: &Mutex<BTreeMap<u64, Instant>>) {
     while is_done.recv_timeout(Duration::from_secs(5)) == Err(RecvTimeoutError::Timeout) {
         let running = running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((seed, _)) = running.iter().find(|(_, began)| began.elapsed() > ENDLESS_AFTER) {

@@ -7,6 +7,7 @@ use baton_decider::state::{Execution, StartFacts};
 use baton_format::{Entry, FormatError};
 use baton_orchestrator::inspect;
 use baton_store::{Batch, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -61,6 +62,9 @@ pub struct Checker {
 
 impl Checker {
     /// Follows a commit.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
     pub fn committed(
         &mut self,
         batch: &Batch,
@@ -87,10 +91,10 @@ impl Checker {
     }
 
     fn learn(&mut self, hash: PlanHash, plan: &Payload) -> Result<(), Breach> {
-        if !self.plans.contains_key(&hash) {
+        if let Entry::Vacant(free) = self.plans.entry(hash) {
             let definition = serde_json::from_str(plan.get());
             let definition = definition.map_err(|error| ("I15 decodable", error.to_string()))?;
-            self.plans.insert(hash, Arc::new(Plan::compile(definition)));
+            free.insert(Arc::new(Plan::compile(definition)));
         }
         Ok(())
     }
@@ -127,23 +131,15 @@ impl Checker {
     }
 
     fn apply(&self, seen: &mut Seen, write: &ExecutionWrite, change: &Change) {
-        match change {
-            Change::ExecutionStarted(_) => {}
-            Change::ExecutionRestarted(_) => {
-                seen.reopenings += 1;
-                if let Some(plan) =
-                    write.index.as_ref().and_then(|index| self.plans.get(&index.plan))
-                {
-                    seen.execution.plan = plan.clone();
-                }
-                seen.execution.apply(change);
-            }
-            Change::ExecutionReopened { .. } => {
-                seen.reopenings += 1;
-                seen.execution.apply(change);
-            }
-            other => seen.execution.apply(other),
+        let is_restart = matches!(change, Change::ExecutionRestarted(_));
+        if is_restart || matches!(change, Change::ExecutionReopened { .. }) {
+            seen.reopenings += 1;
         }
+        let plan = write.index.as_ref().and_then(|index| self.plans.get(&index.plan));
+        if let Some(plan) = plan.filter(|_| is_restart) {
+            seen.execution.plan = plan.clone();
+        }
+        seen.execution.apply(change);
     }
 
     /// The state in which a commit's changes are read: a restart may bring another plan.
@@ -262,6 +258,9 @@ impl Checker {
     }
 
     /// A client was told that its start succeeded.
+    ///
+    /// # Errors
+    /// The execution is not there.
     pub fn started(&self, id: ExecutionId) -> Result<(), Breach> {
         if self.executions.contains_key(&id) || self.removed.contains(&id) {
             return Ok(());
@@ -270,6 +269,9 @@ impl Checker {
     }
 
     /// A worker got a task.
+    ///
+    /// # Errors
+    /// It was not leased to it, or was before.
     pub fn handed(&mut self, task: TaskId, poll_count: i32) -> Result<(), Breach> {
         let is_new = self.handed.insert((task, poll_count));
         let Some(seen) = self.executions.get(&task.execution()) else { return Ok(()) };
@@ -282,6 +284,9 @@ impl Checker {
     }
 
     /// A worker was told that its result is kept.
+    ///
+    /// # Errors
+    /// It is not.
     pub fn acknowledged(
         &self,
         task: TaskId,

@@ -209,10 +209,8 @@ pub(crate) fn branch_name(fork: &str, index: u32) -> String {
 
 /// The name that a JOIN waits for.
 pub(crate) fn last_name(step: &Step) -> String {
-    match &step.kind {
-        Kind::Fork { .. } | Kind::Many { .. } => format!("{}j", step.name),
-        _ => step.name.clone(),
-    }
+    let has_join = matches!(step.kind, Kind::Fork { .. } | Kind::Many { .. });
+    if has_join { format!("{}j", step.name) } else { step.name.clone() }
 }
 
 fn join(name: &str, on: &[String]) -> Value {

@@ -48,7 +48,7 @@ impl Gate {
                 Life::StandsStill => change.await,
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Comes back when the process is dead.

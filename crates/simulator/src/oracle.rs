@@ -102,11 +102,11 @@ impl Reader<'_> {
         match &step.kind {
             Kind::Work { does, input, .. } => {
                 let n = of(input, self);
-                self.work(step, *does, n, suffix, numbers)
+                self.work(step, (*does, n), suffix, numbers)
             }
             Kind::Script { script, input } => {
                 let n = of(input, self);
-                self.script(step, *script, n, suffix, numbers)
+                self.script(step, (*script, n), suffix, numbers)
             }
             Kind::Set { input } => {
                 let n = of(input, self);
@@ -126,7 +126,7 @@ impl Reader<'_> {
                 self.run(branch.unwrap_or(default), suffix, &mut numbers.clone())
             }
             Kind::Loop { rounds, by, keep, body } => {
-                self.repeat(step, (*rounds, *by, *keep), body, suffix, numbers)
+                self.repeat(step, (*rounds, *by, *keep, body), suffix, numbers)
             }
             Kind::Fork { branches } => self.fork(step, branches, suffix, numbers),
             Kind::Many { count, child, input } => {
@@ -177,8 +177,7 @@ impl Reader<'_> {
     fn work(
         &mut self,
         step: &Step,
-        does: Does,
-        n: i64,
+        (does, n): (Does, i64),
         suffix: &str,
         numbers: &mut Numbers,
     ) -> Flow {
@@ -200,8 +199,7 @@ impl Reader<'_> {
     fn script(
         &mut self,
         step: &Step,
-        script: ScriptKind,
-        n: i64,
+        (script, n): (ScriptKind, i64),
         suffix: &str,
         numbers: &mut Numbers,
     ) -> Flow {
@@ -219,8 +217,7 @@ impl Reader<'_> {
     fn repeat(
         &mut self,
         step: &Step,
-        (rounds, by, keep): (u32, LoopBy, Option<u32>),
-        body: &[Step],
+        (rounds, by, keep, body): (u32, LoopBy, Option<u32>, &[Step]),
         suffix: &str,
         numbers: &Numbers,
     ) -> Flow {
@@ -268,8 +265,9 @@ impl Reader<'_> {
             }
         }
         self.in_fork -= 1;
-        let last = branches.iter().filter_map(|branch| branch.last()).map(last_name).collect();
-        self.join(&step.name, suffix, last, ends)
+        let last = branches.iter().filter_map(|branch| branch.last()).map(last_name);
+        let last: Vec<String> = last.collect();
+        self.join(&step.name, suffix, &last, ends)
     }
 
     fn many(
@@ -295,14 +293,14 @@ impl Reader<'_> {
             }
         }
         self.in_fork -= 1;
-        self.join(&step.name, suffix, names, ends)
+        self.join(&step.name, suffix, &names, ends)
     }
 
     fn join(
         &mut self,
         name: &str,
         suffix: &str,
-        on: Vec<String>,
+        on: &[String],
         ends: BTreeSet<&'static str>,
     ) -> Flow {
         let join = format!("{name}j");

@@ -21,6 +21,9 @@ pub struct Circumstances {
 }
 
 /// Judges a change on the state before it.
+///
+/// # Errors
+/// The rule that it breaks.
 pub fn judge(state: &Execution, change: &Change, known: Circumstances) -> Result<(), Breach> {
     after_the_end(state, change)?;
     match change {
@@ -57,18 +60,23 @@ pub fn judge(state: &Execution, change: &Change, known: Circumstances) -> Result
 
 /// An ended execution changes only by going on, or by being called terminated.
 fn after_the_end(state: &Execution, change: &Change) -> Result<(), Breach> {
-    let allowed = match change {
-        Change::ExecutionReopened { .. }
-        | Change::ExecutionRestarted(_)
-        | Change::MessageSent { .. }
-        | Change::MessageHeard { .. }
-        | Change::AgendaLeft { .. }
-        | Change::BranchesPlanned { .. }
-        | Change::BranchesJoined { .. }
-        | Change::OutputAmended { .. } => true,
-        Change::ExecutionEnded(end) => end.status == WorkflowStatus::Terminated,
-        _ => false,
-    };
+    let goes_on =
+        matches!(change, Change::ExecutionReopened { .. } | Change::ExecutionRestarted(_));
+    let is_terminated = matches!(
+        change, Change::ExecutionEnded(end) if end.status == WorkflowStatus::Terminated
+    );
+    let is_bookkeeping = matches!(
+        change,
+        Change::MessageSent { .. }
+            | Change::MessageHeard { .. }
+            | Change::AgendaLeft { .. }
+            | Change::BranchesPlanned { .. }
+            | Change::BranchesJoined { .. }
+    );
+    let allowed = is_bookkeeping
+        || goes_on
+        || is_terminated
+        || matches!(change, Change::OutputAmended { .. });
     if state.status.is_terminal() && !allowed {
         return Err(("I5 the end is final", format!("{}: {change:?}", state.status)));
     }

@@ -22,6 +22,9 @@ const CALLS_MAX: u64 = 4_000;
 /// Notifications that a process may lag behind.
 const NOTIFICATIONS: usize = 64;
 
+/// A process, and how it is notified of queues with ready tasks.
+type Listener = (usize, broadcast::Sender<Arc<[String]>>);
+
 /// Shared by all parts of a run.
 pub(crate) struct Shared {
     /// The database.
@@ -40,7 +43,7 @@ pub(crate) struct Shared {
     calls: AtomicU64,
     fired: Mutex<BTreeMap<Fault, u64>>,
     trace: Option<Mutex<String>>,
-    listeners: Mutex<Vec<(usize, broadcast::Sender<Arc<[String]>>)>>,
+    listeners: Mutex<Vec<Listener>>,
 }
 
 /// Half of the seeds have whole decisions, the others slices of very few changes and scripts.

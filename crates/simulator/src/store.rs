@@ -118,7 +118,7 @@ impl Store for SimStore {
         requests: &[LoadRequest],
     ) -> Result<Vec<Option<LoadedExecution>>, StoreError> {
         self.read("loads").await?;
-        self.0.shared.note(|| format!("  {:?}", requests));
+        self.0.shared.note(|| format!("  {requests:?}"));
         let mut loaded = self.0.shared.memory.load(requests).await?;
         if self.0.shared.strikes(Fault::Corrupt, 20)
             && let Some(one) = loaded.iter_mut().flatten().next()

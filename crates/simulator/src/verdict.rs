@@ -154,10 +154,8 @@ fn compare_one(seen: &Seen, wanted: &Prediction) -> Result<(), String> {
     // An attempt that lost its worker fails as timed out, and the last of them may be such a one.
     let has_timed_out = state.tasks.values().any(|task| task.status == TaskStatus::TimedOut);
     let ended_by_parent = state.reason.as_deref().is_some_and(|text| text.starts_with("Parent"));
-    let end = match state.status {
-        WorkflowStatus::TimedOut if has_timed_out => "FAILED",
-        other => other.name(),
-    };
+    let is_lost_lease = state.status == WorkflowStatus::TimedOut && has_timed_out;
+    let end = if is_lost_lease { "FAILED" } else { state.status.name() };
     if !wanted.ends.contains(end) && !ended_by_parent {
         return Err(format!("it is {end}, not {:?}", wanted.ends));
     }
@@ -191,10 +189,8 @@ fn compare_one(seen: &Seen, wanted: &Prediction) -> Result<(), String> {
 }
 
 fn compare_task(task: &Task, expected: &crate::oracle::Task) -> Result<(), String> {
-    let status = match task.status {
-        TaskStatus::TimedOut => "FAILED",
-        other => other.name(),
-    };
+    let is_lost_lease = task.status == TaskStatus::TimedOut;
+    let status = if is_lost_lease { "FAILED" } else { task.status.name() };
     let fits = expected.status == "?" || expected.status == status;
     // A lost lease may take the place of a last failure.
     let may_differ = expected.status == "FAILED_WITH_TERMINAL_ERROR" && status == "FAILED";
