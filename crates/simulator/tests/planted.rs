@@ -25,7 +25,7 @@ fn every_planted_fault_is_seen() {
     assert!(Planted::ALL.len() >= 24);
     for planted in Planted::ALL.iter().copied() {
         let tally = play(&campaign(planted));
-        let (case, broken) = tally.failures.first().unwrap_or_else(|| panic!("{planted:?}"));
+        let (case, _) = tally.failures.first().unwrap_or_else(|| panic!("{planted:?}"));
         assert_eq!(fails(case, None), None, "{planted:?} was not what seed {} saw", case.seed);
     }
 }
