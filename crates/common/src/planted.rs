@@ -31,8 +31,6 @@ faults! {
     KeepDelivered,
     /// The last message of a commit is not written.
     ForgetAMessage,
-    /// The messages of a commit are numbered in the wrong order.
-    SwapMessages,
     /// A row is written without its wake-up time.
     LoseAWakeUp,
     /// The rows of tasks that are no longer ready stay.

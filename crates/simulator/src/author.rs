@@ -26,17 +26,9 @@ pub struct Allowed {
 
 /// Faults and operations that break promises today. `docs/simulator.md` says which and why; they are
 /// left out unless they are asked for by name.
-pub const OPEN_FAULTS: &[Fault] =
-    &[Fault::ClockSteps, Fault::ClockJumps, Fault::Corrupt, Fault::MessagesReordered];
+pub const OPEN_FAULTS: &[Fault] = &[Fault::Corrupt];
 /// See [`OPEN_FAULTS`].
 pub const OPEN_ACTIONS: &[Action] = &[Action::Remove];
-
-/// Seeds below 50,001 that fail today, and the case of `cases/open` that tells why.
-pub const OPEN_SEEDS: &[(u64, &str)] = &[
-    (511, "older-message-comes-later"),
-    (34_679, "older-message-comes-later"),
-    (36_304, "rerun-of-a-skipped-dynamic-step"),
-];
 
 impl Default for Allowed {
     fn default() -> Self {

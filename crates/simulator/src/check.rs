@@ -7,7 +7,7 @@ use baton_decider::state::{Execution, StartFacts};
 use baton_format::{Entry, FormatError};
 use baton_orchestrator::inspect;
 use baton_store::{Batch, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
-use std::collections::btree_map::Entry;
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ impl Checker {
     }
 
     fn learn(&mut self, hash: PlanHash, plan: &Payload) -> Result<(), Breach> {
-        if let Entry::Vacant(free) = self.plans.entry(hash) {
+        if let Slot::Vacant(free) = self.plans.entry(hash) {
             let definition = serde_json::from_str(plan.get());
             let definition = definition.map_err(|error| ("I15 decodable", error.to_string()))?;
             free.insert(Arc::new(Plan::compile(definition)));

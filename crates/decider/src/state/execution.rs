@@ -267,7 +267,7 @@ impl Execution {
         }
         let own = self.timeout_at();
         let tasks = match self.status {
-            WorkflowStatus::Running if self.has_agenda() => Some(self.updated_at),
+            WorkflowStatus::Running if self.is_due_to_continue() => Some(self.updated_at),
             WorkflowStatus::Running => self.wake_at_of_tasks(),
             WorkflowStatus::Paused
             | WorkflowStatus::Completed
@@ -281,6 +281,11 @@ impl Execution {
     /// Whether a slice has left steps to the next one.
     pub fn has_agenda(&self) -> bool {
         !self.agenda.is_empty()
+    }
+
+    /// Whether the next slice can be taken now: in a paused execution the rest waits.
+    pub fn is_due_to_continue(&self) -> bool {
+        self.status == WorkflowStatus::Running && self.has_agenda()
     }
 
     /// The earliest deadline of an open task.

@@ -322,7 +322,7 @@ impl Engine {
         }
         let Cached { execution, version, since, .. } = &cached;
         cached.since = self.parts.snapshots.offer(execution, *version, *since);
-        if cached.execution.has_agenda() {
+        if cached.execution.is_due_to_continue() {
             self.slices.push(cached.execution.id());
         } else if let Some(at) = cached.row_wake_at {
             self.timers.add_near(cached.execution.id(), at, self.parts.clock.now());

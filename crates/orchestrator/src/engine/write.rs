@@ -71,11 +71,7 @@ fn waits_of(execution: &Execution) -> Waits {
 
 fn messages_of(draft: &Draft, version: i64) -> Vec<Message> {
     let from = draft.after.id();
-    let last = i32::try_from(draft.letters.len()).unwrap_or(i32::MAX) - 1;
-    let letters = draft.letters.iter().zip(0_i32..).map(|(letter, number)| {
-        let number = if is(Planted::SwapMessages) { last - number } else { number };
-        (letter, number)
-    });
+    let letters = draft.letters.iter().zip(0_i32..);
     let message = |(letter, number): (&baton_decider::command::Letter, i32)| Message {
         id: MessageId { from, version, number },
         to: letter.to,
