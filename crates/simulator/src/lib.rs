@@ -7,14 +7,6 @@
 //! person has disturbed against an interpreter of its definition ([`oracle`]).
 //!
 //! `docs/simulator.md` has the list of faults and invariants, and what this cannot see.
-#![allow(
-    clippy::map_entry,
-    clippy::pedantic,
-    clippy::too_many_arguments,
-    clippy::type_complexity,
-    clippy::wildcard_enum_match_arm,
-    reason = "a tool for developers: what it does not name it leaves to the code under test"
-)]
 pub mod author;
 pub mod campaign;
 pub mod case;

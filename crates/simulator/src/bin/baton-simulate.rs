@@ -1,5 +1,4 @@
 //! Plays seeds: `baton-simulate --seed 1 --schedules 50000`.
-#![allow(clippy::pedantic, reason = "a tool for developers")]
 use baton_common::planted::Planted;
 use baton_simulator::author::{Allowed, case};
 use baton_simulator::campaign::{Campaign, Tally, fails, play};
