@@ -156,7 +156,7 @@ impl CommandTask {
 
     /// Runs the program to its end, and ends what it leaves behind.
     async fn attend(&self, running: &mut Running<'_>, task: &TaskContext) -> (End, Captured) {
-        let Some(streams) = Streams::take(&mut running.child) else {
+        let Some(mut streams) = Streams::take(&mut running.child) else {
             unreachable!("all three streams are piped");
         };
         let mut captured = Captured::default();

@@ -20,7 +20,8 @@ pub(super) struct Captured {
 /// The pipes of a command.
 #[derive(Debug)]
 pub(super) struct Streams {
-    stdin: ChildStdin,
+    /// Taken when it is written to, and closed then.
+    stdin: Option<ChildStdin>,
     stdout: ChildStdout,
     stderr: ChildStderr,
 }
@@ -28,28 +29,32 @@ pub(super) struct Streams {
 impl Streams {
     /// Takes the pipes of a child that was started with all three.
     pub(super) fn take(child: &mut Child) -> Option<Self> {
-        let (stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take()?);
         Some(Self { stdin, stdout, stderr: child.stderr.take()? })
     }
 
     /// Writes `input`, then reads until nobody holds stdout and stderr any more. May be dropped
-    /// while it waits: what was read until then is in `captured`.
+    /// while it waits: what was read until then is in `captured`. The pipes stay open until `self` is
+    /// dropped: closing them would kill a program that still prints before its descendants are found.
     ///
     /// # Errors
     /// More than `stdout_bytes_max` bytes on stdout, or what a pipe gave.
     pub(super) async fn exchange(
-        mut self,
+        &mut self,
         input: &str,
         stdout_bytes_max: usize,
         captured: &mut Captured,
     ) -> io::Result<()> {
+        let stdin = self.stdin.take();
         let write = async move {
             // A program that does not read its input is no fault.
-            drop(self.stdin.write_all(input.as_bytes()).await);
+            if let Some(mut stdin) = stdin {
+                drop(stdin.write_all(input.as_bytes()).await);
+            }
             Ok(())
         };
-        let stdout = read_within(self.stdout, stdout_bytes_max, &mut captured.stdout);
-        let stderr = read_tail(self.stderr, &mut captured.stderr_tail);
+        let stdout = read_within(&mut self.stdout, stdout_bytes_max, &mut captured.stdout);
+        let stderr = read_tail(&mut self.stderr, &mut captured.stderr_tail);
         tokio::try_join!(write, stdout, stderr).map(drop)
     }
 }
