@@ -172,7 +172,7 @@ impl Store for SimStore {
         let mut messages = shared.memory.undelivered(before, limit).await?;
         // Two messages rarely wait at once, so all that are on their way are asked for.
         let waiting = shared.memory.undelivered(shared.now(), limit).await?;
-        if waiting.len() > 1 && shared.strikes(Fault::MessagesReordered, 500) {
+        if waiting.len() > 1 && shared.strikes(Fault::MessagesReordered, 1_000) {
             messages = waiting.into_iter().rev().collect();
         }
         self.come_back().await;
