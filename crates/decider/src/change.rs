@@ -1,6 +1,6 @@
 //! Facts that a decision returns. They are applied to the state in order and kept in the journal, in
 //! the form that the crate `baton-format` gives them.
-use crate::state::{Branch, Delivery, Output, StartFacts, Step, Task};
+use crate::state::{AgendaItem, Branch, Delivery, Output, StartFacts, Task};
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ pub enum Change {
         seq: Option<u32>,
     },
     /// A message of the child of a task came, or of the parent. Messages of a pair come in order.
-    MessageHeard {
+    MessageReceived {
         /// The task; `None` for the parent.
         seq: Option<u32>,
         /// Its number among those of the pair, from 1.
@@ -111,9 +111,9 @@ pub enum Change {
         /// Steps taken from the agenda's front.
         taken: u32,
         /// New steps in front.
-        first: Vec<Step>,
+        first: Vec<AgendaItem>,
         /// New steps at the end.
-        last: Vec<Step>,
+        last: Vec<AgendaItem>,
     },
     /// A dynamic fork is so wide that its branches come in several slices.
     BranchesPlanned {
@@ -191,7 +191,7 @@ impl Change {
             | Self::TaskForgiven { .. }
             | Self::TaskOverdue { .. }
             | Self::MessageSent { .. }
-            | Self::MessageHeard { .. }
+            | Self::MessageReceived { .. }
             | Self::TasksRemoved { .. }
             | Self::AgendaLeft { .. }
             | Self::BranchesJoined { .. }

@@ -33,10 +33,10 @@ pub enum Command {
         /// that moment is touched, and only if nothing has happened to the task since.
         leased_at: Option<Timestamp>,
     },
-    /// Look whether a deadline has passed.
+    /// Read whether a deadline has passed.
     WakeUp,
     /// Change nothing; asks whether the execution is there.
-    Look,
+    Read,
     /// Schedule nothing new.
     Pause,
     /// Go on.
@@ -65,14 +65,14 @@ pub enum Command {
     },
     /// Make delayed tasks ready.
     ResetCallbacks,
-    /// Another execution has news.
-    Hear {
+    /// Another execution has body.
+    Receive {
         /// Who.
         from: ExecutionId,
         /// Its number among the messages of this sender to this receiver, from 1.
         number: u32,
         /// What.
-        news: News,
+        body: MessageBody,
     },
 }
 
@@ -110,7 +110,7 @@ pub struct Rerun {
 
 /// What one execution tells another.
 #[derive(Clone, Debug, PartialEq)]
-pub enum News {
+pub enum MessageBody {
     /// Be born; whoever waits for your end is named in it.
     Start(Box<ChildStart>),
     /// Be born, and let this task know of your birth.
@@ -195,15 +195,15 @@ pub struct ChildStart {
     pub lineage: Lineage,
 }
 
-/// News with its receiver.
+/// MessageBody with its receiver.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Letter {
+pub struct Message {
     /// Who gets it.
     pub to: ExecutionId,
     /// Its number among the messages of this sender to this receiver, from 1.
     pub number: u32,
     /// What it says.
-    pub news: News,
+    pub body: MessageBody,
 }
 
 /// Why a command changes nothing. The text is Conductor's where clients see it.

@@ -119,7 +119,7 @@ pub struct Node {
     pub task: Arc<WorkflowTask>,
     /// The definition as readers see it.
     pub task_json: Payload,
-    /// Its task definition, frozen.
+    /// Its task definition, pinned.
     pub task_def: Arc<TaskDef>,
     /// What follows.
     pub next: Next,
@@ -166,9 +166,9 @@ impl Node {
 /// A compiled definition.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The frozen definition.
+    /// The pinned definition.
     pub definition: Arc<WorkflowDef>,
-    /// The frozen definition as readers see it.
+    /// The pinned definition as readers see it.
     pub json: Payload,
     /// Its steps.
     pub nodes: Vec<Node>,
@@ -183,7 +183,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compiles a frozen definition; see [`freeze`].
+    /// Compiles a pinned definition; see [`pin`].
     pub fn compile(definition: WorkflowDef) -> Self {
         let mut compiler = Compiler::default();
         let first = compiler.sequence(&definition.tasks, Next::End, false);
@@ -223,7 +223,7 @@ impl Plan {
 /// The definition with every step's task definition attached, so that later edits do not touch
 /// executions that run already. Steps without a registered one get Conductor's stand-in.
 /// **Source**: conductor-semantics §0.6.
-pub fn freeze(mut definition: WorkflowDef, surroundings: &dyn Surroundings) -> WorkflowDef {
+pub fn pin(mut definition: WorkflowDef, surroundings: &dyn Surroundings) -> WorkflowDef {
     for task in &mut definition.tasks {
         freeze_task(task, surroundings);
     }

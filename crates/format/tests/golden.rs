@@ -7,7 +7,7 @@ mod samples;
 
 use baton_common::Payload;
 use baton_decider::change::Change;
-use baton_decider::command::News;
+use baton_decider::command::MessageBody;
 use baton_decider::state::Execution;
 use baton_format::{
     Entry, FormatError, decode_message, decode_overview, encode_changes, encode_message,
@@ -34,10 +34,10 @@ macro_rules! kinds {
 kinds!(change_kind, CHANGES, Change:
     ExecutionStarted, TaskScheduled, TaskLeased, TaskMoved, TaskReported, TaskRenewed, TaskInputSet,
     TaskEnded, TaskForgiven, TaskOverdue, TaskReopened, MessageSent,
-    MessageHeard, TasksRemoved, AgendaLeft, BranchesPlanned, BranchesJoined, LoopIterated,
+    MessageReceived, TasksRemoved, AgendaLeft, BranchesPlanned, BranchesJoined, LoopIterated,
     LoopAdvanced, StepsDefined, VariablesSet, ExecutionPaused, ExecutionResumed, ExecutionEnded,
     OutputAmended, ExecutionReopened, ExecutionRestarted);
-kinds!(message_kind, MESSAGES, News:
+kinds!(message_kind, MESSAGES, MessageBody:
     Start, StartFor, Started, ChildEnded, ChildRefused, FailureRefused, ChildReopened, ParentEnded,
     ParentRetried);
 
@@ -209,7 +209,7 @@ proptest! {
     #[test]
     fn any_text_is_kept(text in any::<String>(), number in any::<i64>(), key in any::<String>()) {
         let json = Payload::of(&serde_json::json!({ key.clone(): [text.clone(), number] })).unwrap();
-        let message = News::ChildEnded {
+        let message = MessageBody::ChildEnded {
             task: samples::id(1).task(3),
             status: baton_common::WorkflowStatus::Failed,
             output: json.clone(),

@@ -1,5 +1,5 @@
 //! What a process does beside the engine's loop: looks for what other processes left behind, hears
-//! their rings, writes poll records, and keeps its clock right.
+//! their notifications, writes poll records, and keeps its clock right.
 use crate::engine::Work;
 use crate::facade::Inner;
 use std::sync::{Arc, Weak};
@@ -22,8 +22,8 @@ const SLOW_TICKS: u64 = 10;
 pub(crate) fn spawn(inner: &Arc<Inner>) {
     let weak = Arc::downgrade(inner);
     tokio::spawn(tick(weak));
-    let rings = inner.store.rings();
-    tokio::spawn(hear(rings, Arc::downgrade(inner)));
+    let notifications = inner.store.notifications();
+    tokio::spawn(hear(notifications, Arc::downgrade(inner)));
 }
 
 async fn tick(weak: Weak<Inner>) {
@@ -42,7 +42,7 @@ async fn tick(weak: Weak<Inner>) {
 async fn look(inner: &Inner, is_slow: bool) -> Result<(), baton_store::StoreError> {
     if is_slow {
         inner.clock.adjust(&*inner.store).await?;
-        let polls = inner.polls.take_news();
+        let polls = inner.polls.take_changes();
         if !polls.is_empty() {
             inner.store.record_polls(&polls).await?;
         }
@@ -61,11 +61,14 @@ async fn look(inner: &Inner, is_slow: bool) -> Result<(), baton_store::StoreErro
     Ok(())
 }
 
-async fn hear(mut rings: tokio::sync::broadcast::Receiver<Arc<[String]>>, weak: Weak<Inner>) {
+async fn hear(
+    mut notifications: tokio::sync::broadcast::Receiver<Arc<[String]>>,
+    weak: Weak<Inner>,
+) {
     use tokio::sync::broadcast::error::RecvError;
     loop {
-        let work = match rings.recv().await {
-            Ok(queues) => Work::Rung(queues),
+        let work = match notifications.recv().await {
+            Ok(queues) => Work::Notified(queues),
             Err(RecvError::Lagged(_)) => Work::Tick,
             Err(RecvError::Closed) => return,
         };

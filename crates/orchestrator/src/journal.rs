@@ -1,13 +1,13 @@
 //! How an execution is kept: records of `baton-format` in the journal, in messages and in its row.
-use crate::library::Definitions;
+use crate::definitions::Definitions;
 use crate::snapshots::Since;
 use baton_common::WorkflowStatus;
 use baton_decider::change::Change;
-use baton_decider::command::News;
+use baton_decider::command::MessageBody;
 use baton_decider::plan::Plan;
 use baton_decider::state::Execution;
 use baton_format::{FormatError, Overview, Unreadable};
-use baton_store::{ExecutionRow, LoadedExecution, Message, StoreError, Version};
+use baton_store::{ExecutionRow, LoadedExecution, StoreError, StoredMessage, Version};
 use bytes::Bytes;
 use indexmap::IndexSet;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub(crate) fn touches_overview(change: &Change) -> bool {
         | Change::TaskOverdue { .. }
         | Change::TaskReopened(_)
         | Change::MessageSent { .. }
-        | Change::MessageHeard { .. }
+        | Change::MessageReceived { .. }
         | Change::TasksRemoved { .. }
         | Change::LoopIterated { .. }
         | Change::LoopAdvanced { .. }
@@ -78,7 +78,7 @@ pub(crate) fn touches_overview(change: &Change) -> bool {
 }
 
 /// A message's number among those of its pair, and what it says.
-pub(crate) fn decode_message(message: &Message) -> Result<(u32, News), StoreError> {
+pub(crate) fn decode_message(message: &StoredMessage) -> Result<(u32, MessageBody), StoreError> {
     let id = &message.id;
     let unreadable = |error| {
         let name =
@@ -98,8 +98,8 @@ pub(crate) async fn fold(
     loaded: &LoadedExecution,
     definitions: &Definitions,
 ) -> Result<(Execution, Since), StoreError> {
-    let frozen = definitions.by_hash(loaded.row.index.plan).await?;
-    let (execution, changes) = replay(loaded, frozen.plan.clone())?;
+    let pinned = definitions.by_hash(loaded.row.index.plan).await?;
+    let (execution, changes) = replay(loaded, pinned.plan.clone())?;
     Ok((execution, since(loaded, changes)))
 }
 

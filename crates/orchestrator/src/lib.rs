@@ -5,6 +5,7 @@
 mod admission;
 mod background;
 mod clock;
+mod definitions;
 mod engine;
 mod environment;
 mod error;
@@ -14,7 +15,6 @@ mod handed_out;
 mod health;
 pub mod inspect;
 mod journal;
-mod library;
 mod polls;
 mod snapshots;
 mod trace;

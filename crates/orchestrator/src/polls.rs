@@ -46,7 +46,7 @@ impl Polls {
     }
 
     /// Polls noted since the last call.
-    pub(crate) fn take_news(&self) -> Vec<PollRecord> {
+    pub(crate) fn take_changes(&self) -> Vec<PollRecord> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = |(_, value): &(&Key, &mut Value)| value.2;
         let news = last.iter_mut().filter(is_new).map(|(key, value)| {

@@ -108,7 +108,7 @@ impl Tracer {
         (Self(Some(Arc::new(on))), Spans { receiver, dropped })
     }
 
-    /// The trace of a newborn, given its caller's.
+    /// The trace of a created, given its caller's.
     pub(crate) fn trace_of(&self, id: ExecutionId, caller: Option<Trace>) -> Option<Trace> {
         match (&self.0, caller) {
             (Some(_), Some(caller)) => Some(Trace { recorded: caller.is_sampled(), ..caller }),
@@ -188,7 +188,7 @@ fn spans_of(
             | Change::TaskOverdue { .. }
             | Change::TaskReopened(_)
             | Change::MessageSent { .. }
-            | Change::MessageHeard { .. }
+            | Change::MessageReceived { .. }
             | Change::TasksRemoved { .. }
             | Change::LoopIterated { .. }
             | Change::LoopAdvanced { .. }

@@ -1,6 +1,6 @@
 //! Executions and tasks as the API shows them.
+use crate::definitions::PinnedDefinition;
 use crate::journal;
-use crate::library::Frozen;
 use baton_common::api;
 use baton_common::{Payload, TaskStatus, Timestamp};
 use baton_decider::json;
@@ -104,7 +104,7 @@ pub(crate) fn workflow(execution: &Execution) -> api::Workflow {
 pub(crate) fn summary_workflow(
     row: &ExecutionRow,
     overview: Overview,
-    frozen: &Frozen,
+    pinned: &PinnedDefinition,
 ) -> api::Workflow {
     let name: Arc<str> = row.index.workflow_name.as_str().into();
     api::Workflow {
@@ -117,7 +117,7 @@ pub(crate) fn summary_workflow(
         parent_workflow_task_id: row.index.parent,
         input: row.input.clone(),
         correlation_id: row.index.correlation_id.as_deref().map(Arc::from),
-        workflow_definition: frozen.plan.json.clone(),
+        workflow_definition: pinned.plan.json.clone(),
         workflow_version: row.index.workflow_version,
         ..with_overview(overview, api::Workflow::running(row.id, name))
     }

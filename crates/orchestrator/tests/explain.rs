@@ -51,7 +51,7 @@ fn only(explanation: &WorkflowExplanation) -> &TaskExplanation {
     &explanation.waits[0].tasks[0]
 }
 
-/// A chain of three executions is explained to its leaf, whose reason is the sentence of them all.
+/// A chain of three executions is explained to its leaf, whose reason is the summary of them all.
 async fn explain_a_chain(store: impl Store) {
     let engine = engine_on(store).await;
     define(&engine, "leaf", &[simple("a")]).await;
@@ -66,7 +66,7 @@ async fn explain_a_chain(store: impl Store) {
     assert_eq!((task.evidence.position, task.evidence.queue_size), (Some(1), Some(1)));
     let cause = "no worker has ever polled for `work`.";
     for explanation in [&top, middle, leaf] {
-        assert!(explanation.sentence.ends_with(cause), "{}", explanation.sentence);
+        assert!(explanation.summary.ends_with(cause), "{}", explanation.summary);
         assert_eq!(explanation.remedy, task.remedy);
     }
     let task = take(&engine).await;
@@ -143,9 +143,9 @@ async fn backoff_and_long_queues_are_explained() {
     let evidence = &only(&explanation).evidence;
     assert_eq!((evidence.position, evidence.queue_size), (Some(4), Some(4)));
     assert_eq!(evidence.handed_out_last_minute, Some(1));
-    let sentence = &explanation.sentence;
-    assert!(sentence.contains("behind 3 other tasks in queue `work`"), "{sentence}");
-    assert!(sentence.contains("in about 3 min"), "{sentence}");
+    let summary = &explanation.summary;
+    assert!(summary.contains("behind 3 other tasks in queue `work`"), "{summary}");
+    assert!(summary.contains("in about 3 min"), "{summary}");
 }
 
 /// Goal: an answer stays small. Method: more children than one answer explains; each task names its

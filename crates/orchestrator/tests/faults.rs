@@ -208,7 +208,7 @@ fn child() -> Value {
         "subWorkflowParam": {"name": "child", "version": 1}})
 }
 
-/// A child's birth, its work, its end, and what the parent does then.
+/// A child's request, its work, its end, and what the parent does then.
 #[tokio::test]
 async fn a_fault_anywhere_in_a_sub_workflow_leaves_no_trace() {
     let steps = || vec![child(), simple("z")];

@@ -51,7 +51,7 @@ impl Exit {
     }
 }
 
-/// The codes in one sentence, for the help.
+/// The codes in one summary, for the help.
 pub(crate) fn exit_codes() -> String {
     let all = Exit::ALL.map(|exit| format!(", {} {}", exit as u8, exit.meaning()));
     format!("Exit codes: 0 ok{}", all.concat())

@@ -51,7 +51,7 @@ fn explanation() -> WorkflowExplanation {
         workflow_name: name.into(),
         status: WorkflowStatus::Running,
         as_of: noon,
-        sentence: format!("{name} waits."),
+        summary: format!("{name} waits."),
         remedy: Some("A worker.".into()),
         since: noon,
         timeout_time: None,
@@ -59,10 +59,10 @@ fn explanation() -> WorkflowExplanation {
         waits: vec![wait],
         waits_left_out: 0,
     };
-    let group = |reason, count, sentence: &str, (evidence, child)| WaitGroup {
+    let group = |reason, count, summary: &str, (evidence, child)| WaitGroup {
         reason,
         count,
-        sentence: sentence.into(),
+        summary: summary.into(),
         remedy: Some("A worker.".into()),
         tasks: vec![TaskExplanation {
             task_id: id(3).task(1),
@@ -72,7 +72,7 @@ fn explanation() -> WorkflowExplanation {
             status: TaskStatus::Scheduled,
             as_of: noon,
             reason,
-            sentence: sentence.into(),
+            summary: summary.into(),
             remedy: Some("A worker.".into()),
             evidence,
             child,

@@ -6,7 +6,7 @@ use baton_decider::plan::{Kind, Plan};
 use baton_decider::state::{Execution, StartFacts};
 use baton_format::{Entry, FormatError};
 use baton_orchestrator::inspect;
-use baton_store::{Batch, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
+use baton_store::{Batch, ExecutionWrite, MessageId, PlanHash, ReadyKey, StoredMessage};
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub struct Checker {
     pub handlers: BTreeMap<String, Vec<ExecutionId>>,
     /// Commits so far.
     pub commits: u64,
-    messages: BTreeMap<MessageId, Message>,
+    messages: BTreeMap<MessageId, StoredMessage>,
     children: BTreeMap<TaskId, ExecutionId>,
     keys: BTreeMap<(String, String), ExecutionId>,
     handed: BTreeSet<(TaskId, i32)>,

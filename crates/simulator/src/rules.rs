@@ -41,7 +41,7 @@ pub fn judge(state: &Execution, change: &Change, known: Circumstances) -> Result
         | Change::TaskOverdue { .. }
         | Change::TaskReopened(_)
         | Change::MessageSent { .. }
-        | Change::MessageHeard { .. }
+        | Change::MessageReceived { .. }
         | Change::AgendaLeft { .. }
         | Change::BranchesPlanned { .. }
         | Change::BranchesJoined { .. }
@@ -68,7 +68,7 @@ fn after_the_end(state: &Execution, change: &Change) -> Result<(), Breach> {
     let is_bookkeeping = matches!(
         change,
         Change::MessageSent { .. }
-            | Change::MessageHeard { .. }
+            | Change::MessageReceived { .. }
             | Change::AgendaLeft { .. }
             | Change::BranchesPlanned { .. }
             | Change::BranchesJoined { .. }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    Scope, SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, TaskLog, WaitFacts,
+    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope,
+    SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts,
     WaitQuery,
 };
 use bytes::Bytes;
@@ -164,7 +164,7 @@ impl Store for SimStore {
         &self,
         sent_before: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+    ) -> Result<Vec<StoredMessage>, StoreError> {
         self.read("asks for messages").await?;
         let shared = &self.0.shared;
         let early = shared.strikes(Fault::MessagesTwice, 400);
@@ -237,7 +237,7 @@ impl Store for SimStore {
         self.0.shared.memory.dead_waits(limit).await
     }
 
-    async fn ring(&self, queues: &[String]) {
+    async fn notify(&self, queues: &[String]) {
         let (shared, from) = (self.0.shared.clone(), self.0.number);
         self.0.gate.pass().await;
         if shared.strikes(Fault::NotifyLost, 400) {
@@ -252,7 +252,7 @@ impl Store for SimStore {
         }
     }
 
-    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
+    fn notifications(&self) -> broadcast::Receiver<Arc<[String]>> {
         self.0.shared.listen(self.0.number)
     }
 }

@@ -2,7 +2,9 @@
 use crate::text::text;
 use baton_common::ids::shard_of_key;
 use baton_common::{ExecutionId, TaskId, Timestamp};
-use baton_store::{Batch, ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey};
+use baton_store::{
+    Batch, ExecutionIndex, ExecutionWrite, MessageId, PlanHash, ReadyKey, StoredMessage,
+};
 use bytes::BytesMut;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -91,7 +93,7 @@ pub(crate) struct Columns<'a> {
     plan_body: Column<&'a [u8]>,
     steps: Steps<'a>,
     renewals: Renewals<'a>,
-    births: Births<'a>,
+    inserts: Inserts<'a>,
     keys: Keys<'a>,
     ready: ReadyRows<'a>,
     gone: ReadyRows<'a>,
@@ -133,7 +135,7 @@ impl<'a> Columns<'a> {
     fn push(&mut self, write: &'a ExecutionWrite, only: OneShard) {
         if holds(only, write.id.shard()) {
             if write.expected_version == 0 {
-                self.births.push(write);
+                self.inserts.push(write);
             } else {
                 self.steps.push(write);
                 self.renewals.push(write);
@@ -142,7 +144,7 @@ impl<'a> Columns<'a> {
         let is_here = |key: &&ReadyKey| holds(only, key.task.execution().shard());
         write.ready_added.iter().filter(is_here).for_each(|key| self.ready.push(key));
         write.ready_removed.iter().filter(is_here).for_each(|key| self.gone.push(key));
-        let is_here = |message: &&Message| holds(only, message.id.from.shard());
+        let is_here = |message: &&StoredMessage| holds(only, message.id.from.shard());
         write.sent.iter().filter(is_here).for_each(|message| self.sent.push(message));
     }
 
@@ -152,7 +154,7 @@ impl<'a> Columns<'a> {
         let mut params = first.to_vec();
         params.extend(self.steps.params());
         params.extend(self.renewals.params());
-        params.extend(self.births.params());
+        params.extend(self.inserts.params());
         params.extend(self.keys.params());
         params.extend(self.ready.params());
         params.extend(self.gone.params());
@@ -269,7 +271,7 @@ impl<'a> Renewals<'a> {
 }
 
 #[derive(Default)]
-struct Births<'a> {
+struct Inserts<'a> {
     shard: Column<i16>,
     id: Column<Uuid>,
     status: Column<i16>,
@@ -282,7 +284,7 @@ struct Births<'a> {
     journal: Column<&'a [u8]>,
 }
 
-impl<'a> Births<'a> {
+impl<'a> Inserts<'a> {
     fn push(&mut self, write: &'a ExecutionWrite) {
         self.shard.push(shard(write.id));
         self.id.push(write.id.uuid());
@@ -306,7 +308,7 @@ impl<'a> Births<'a> {
     }
 }
 
-/// The idempotency keys that a batch's births bring, in the order of their rows' key.
+/// The idempotency keys that a batch's inserts bring, in the order of their rows' key.
 #[derive(Default)]
 pub(crate) struct Keys<'a> {
     shard: Column<i16>,
@@ -317,7 +319,7 @@ pub(crate) struct Keys<'a> {
     pub(crate) doubled: Vec<(ExecutionId, ExecutionId)>,
 }
 
-/// A key and the newborn that brings it. The key has a shard of its own.
+/// A key and the inserted that brings it. The key has a shard of its own.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a> {
     shard: u8,
@@ -414,7 +416,7 @@ struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    fn push(&mut self, message: &'a Message) {
+    fn push(&mut self, message: &'a StoredMessage) {
         self.id.push(&message.id);
         self.to_shard.push(shard(message.to));
         self.to.push(message.to.uuid());
@@ -465,13 +467,13 @@ impl<'a> Fences<'a> {
         params
     }
 
-    /// Adds newborns whose key nobody holds yet but another of the batch brings too.
+    /// Adds inserted whose key nobody holds yet but another of the batch brings too.
     pub(crate) fn add_doubled(&self, idempotency: &mut Vec<(ExecutionId, ExecutionId)>) {
         for double in &self.keys.doubled {
-            if !idempotency.iter().any(|(newborn, _)| *newborn == double.0) {
+            if !idempotency.iter().any(|(inserted, _)| *inserted == double.0) {
                 idempotency.push(*double);
             }
         }
-        idempotency.sort_unstable_by_key(|(newborn, _)| (newborn.shard(), *newborn));
+        idempotency.sort_unstable_by_key(|(inserted, _)| (inserted.shard(), *inserted));
     }
 }

@@ -10,7 +10,6 @@
 //! PostgreSQL's text cannot hold NUL, so columns of text hold it escaped (text.rs); payloads and
 //! journals are bytes.
 mod batch;
-mod bell;
 mod config;
 mod connector;
 mod database;
@@ -20,6 +19,7 @@ mod lane;
 mod liveness;
 mod measure;
 mod migrate;
+mod notifier;
 mod rows;
 mod rows_written;
 mod search;

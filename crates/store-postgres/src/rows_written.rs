@@ -12,9 +12,9 @@ pub(crate) fn rows_written(batch: &Batch) -> u64 {
 fn of_write(write: &ExecutionWrite) -> usize {
     // Its row and its journal entry.
     let own = 2;
-    let is_birth = write.expected_version == 0;
-    let is_renewed = !is_birth && (write.index.is_some() || write.input.is_some());
-    let has_key = is_birth && write.idempotency_key.is_some();
+    let is_insert = write.expected_version == 0;
+    let is_renewed = !is_insert && (write.index.is_some() || write.input.is_some());
+    let has_key = is_insert && write.idempotency_key.is_some();
     let moves = write.ready_added.len() + write.ready_removed.len();
     own + usize::from(is_renewed) + usize::from(has_key) + moves + write.sent.len()
 }

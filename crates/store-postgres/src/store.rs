@@ -1,12 +1,12 @@
 //! The store's methods: parameters in, one statement, rows out.
 use crate::batch::{Column, seq, shard};
-use crate::bell::Bell;
 use crate::config::PostgresConfig;
 use crate::database::{Bounds, Database, Failure, PoolMeter};
 use crate::definitions::{self, Definitions};
 use crate::lane::{Lane, LaneSetting, Lanes};
 use crate::liveness::Prober;
 use crate::migrate::{self, MIGRATIONS, MigrationReport};
+use crate::notifier::Notifier;
 use crate::rows::{execution_id, get, loaded_executions, payload, text_of};
 use crate::search;
 use crate::shards::IN_FLIGHT_MAX;
@@ -16,9 +16,9 @@ use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     CommitLane, DefinitionChanges, DefinitionWrite, HISTORY_DROPPED_MAX, JournalHistory,
-    LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollRecord, QueueDemand, QueueSize,
+    LoadRequest, LoadedExecution, MessageId, PlanHash, PollRecord, QueueDemand, QueueSize,
     ReadyKey, Revision, Scope, SearchPage, SearchQuery, Snapshot, SnapshotWrite, Store, StoreError,
-    TaskLog, WaitFacts, WaitQuery,
+    StoredMessage, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
@@ -35,7 +35,7 @@ pub struct PostgresStore {
     pub(crate) engine: Database,
     pub(crate) searches: Database,
     prober: Arc<Prober>,
-    bell: Bell,
+    notifier: Notifier,
     metrics: PostgresMetrics,
     pub(crate) scope: Scope,
     /// The shard that is asked first for ready tasks next time.
@@ -65,9 +65,9 @@ impl PostgresStore {
         let connector = config.engine(scope)?;
         let limits = bounds(config.pool_size, config.statement_timeout_ms);
         let engine = Database::new(connector.clone(), &limits, engine, Arc::clone(&prober))?;
-        let bell = Bell::hang_up(connector).await?;
+        let notifier = Notifier::hang_up(connector).await?;
         let turn = AtomicU8::new(0);
-        Ok(Self { config, engine, searches, prober, bell, metrics, scope, turn })
+        Ok(Self { config, engine, searches, prober, notifier, metrics, scope, turn })
     }
 
     /// What this store records of itself.
@@ -90,7 +90,7 @@ impl PostgresStore {
         let rows = self.engine.query(include_str!("sql/share.sql"), &[]).await?;
         let row = rows.first().ok_or_else(|| StoreError::Corrupt("no clock".into()))?;
         let (now, processes) = (get(row, "now")?, get::<Vec<i64>>(row, "processes")?);
-        Ok(Share::new(self.bell.number, &processes, Timestamp::from_millis(now)))
+        Ok(Share::new(self.notifier.number, &processes, Timestamp::from_millis(now)))
     }
 }
 
@@ -203,7 +203,7 @@ impl Store for PostgresStore {
         &self,
         sent_before: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+    ) -> Result<Vec<StoredMessage>, StoreError> {
         let sql = include_str!("sql/undelivered.sql");
         let rows = self.engine.query(sql, &[&sent_before.millis(), &i64::from(limit)]).await?;
         rows.iter().map(message).collect()
@@ -310,23 +310,23 @@ impl Store for PostgresStore {
         rows.iter().map(|row| execution_id(get(row, "id")?)).collect()
     }
 
-    async fn ring(&self, queues: &[String]) {
-        self.bell.ring(queues);
+    async fn notify(&self, queues: &[String]) {
+        self.notifier.notify(queues);
     }
 
-    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
-        self.bell.rings()
+    fn notifications(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.notifier.notifications()
     }
 }
 
-fn message(row: &Row) -> Result<Message, StoreError> {
+fn message(row: &Row) -> Result<StoredMessage, StoreError> {
     let id = MessageId {
         from: execution_id(get(row, "from_id")?)?,
         version: get(row, "version")?,
         number: get(row, "number")?,
     };
     let body = Bytes::copy_from_slice(get(row, "body")?);
-    Ok(Message { id, to: execution_id(get(row, "to_id")?)?, body })
+    Ok(StoredMessage { id, to: execution_id(get(row, "to_id")?)?, body })
 }
 
 pub(crate) fn poll(row: &Row) -> Result<PollRecord, StoreError> {

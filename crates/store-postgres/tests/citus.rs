@@ -7,7 +7,7 @@ use baton_common::ids::SHARDS;
 use baton_store::{Batch, ExecutionWrite, LoadRequest, QueueDemand, ReadyKey, Store, conformance};
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_test_support::citus_url;
-use rows::{AT, birth, step};
+use rows::{AT, insert, step};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::{Client, NoTls};
 
@@ -154,11 +154,11 @@ fn id(n: u8) -> ExecutionId {
     ExecutionId::new(AT, 1).in_shard(n)
 }
 
-/// A batch for each shard: a birth, or the step from `version`.
+/// A batch for each shard: a insert, or the step from `version`.
 fn turn(version: i64) -> Vec<Batch> {
     let write = |n: u8| {
         let ready = ReadyKey { queue: "q".into(), priority: 0, ready_at: AT, task: id(n).task(1) };
-        let write = if version == 0 { birth(id(n)) } else { step(id(n), version) };
+        let write = if version == 0 { insert(id(n)) } else { step(id(n), version) };
         ExecutionWrite { wake_at: Some(AT), ready_added: vec![ready], ..write }
     };
     let batch = |n| Batch { at: AT, revision: Some(0), writes: vec![write(n)], ..Batch::default() };

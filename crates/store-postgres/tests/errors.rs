@@ -9,7 +9,7 @@ use baton_store::{
 };
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_test_support::Postgres;
-use rows::{AT, birth};
+use rows::{AT, insert};
 
 /// A store that gives a statement little time.
 const SHORT_MS: u32 = 300;
@@ -48,9 +48,9 @@ fn batch(mut writes: Vec<ExecutionWrite>) -> Batch {
     Batch { at: AT, writes, ..Batch::default() }
 }
 
-/// The birth of an execution whose journal entry makes the trigger raise this.
+/// The insert of an execution whose journal entry makes the trigger raise this.
 fn raising(n: u64, code: &str) -> ExecutionWrite {
-    ExecutionWrite { journal: format!("raise {code}").into(), ..birth(id(n)) }
+    ExecutionWrite { journal: format!("raise {code}").into(), ..insert(id(n)) }
 }
 
 async fn is_stored(store: &PostgresStore, n: u64) -> Result<bool> {
@@ -117,10 +117,10 @@ async fn each_class_of_errors_says_what_to_do() -> Result<()> {
         ("XX001", "corrupt"),
     ];
     for (n, (code, expected)) in (1..).step_by(2).zip(cases) {
-        let outcome = lane.commit(&batch(vec![raising(n, code), birth(id(n + 1))])).await;
+        let outcome = lane.commit(&batch(vec![raising(n, code), insert(id(n + 1))])).await;
         assert_eq!(kind(&outcome), expected, "{code}");
         assert!(!is_stored(&store, n + 1).await?, "{code}");
-        lane.commit(&batch(vec![birth(id(n + 1))])).await.context(code)?;
+        lane.commit(&batch(vec![insert(id(n + 1))])).await.context(code)?;
     }
     Ok(())
 }
@@ -145,26 +145,26 @@ async fn texts_that_no_index_holds_are_refused_as_content() -> Result<()> {
     let url = migrated().await?;
     let store = store(&url).await?;
     let mut lane = store.open_lane().await?;
-    let mut named = birth(id(1));
+    let mut named = insert(id(1));
     named.index.as_mut().context("an index")?.workflow_name = noise(1, 3_000);
-    let mut correlated = birth(id(1));
+    let mut correlated = insert(id(1));
     correlated.index.as_mut().context("an index")?.correlation_id = Some(noise(2, 3_000));
-    let keyed = ExecutionWrite { idempotency_key: Some(noise(3, 3_000)), ..birth(id(1)) };
+    let keyed = ExecutionWrite { idempotency_key: Some(noise(3, 3_000)), ..insert(id(1)) };
     let key = baton_store::ReadyKey {
         queue: noise(4, 3_000),
         priority: 0,
         ready_at: AT,
         task: id(1).task(1),
     };
-    let queued = ExecutionWrite { ready_added: vec![key], ..birth(id(1)) };
+    let queued = ExecutionWrite { ready_added: vec![key], ..insert(id(1)) };
     for (n, hostile) in (2..).zip([named, correlated, keyed, queued]) {
-        let refused = lane.commit(&batch(vec![hostile, birth(id(n))])).await;
+        let refused = lane.commit(&batch(vec![hostile, insert(id(n))])).await;
         let Err(CommitError::Store(StoreError::Rejected(text))) = refused else {
             panic!("{n}: {refused:?}")
         };
         assert!(text.contains("longer than an index can hold"), "{text}");
         assert!(!is_stored(&store, 1).await? && !is_stored(&store, n).await?);
-        lane.commit(&batch(vec![birth(id(n))])).await?;
+        lane.commit(&batch(vec![insert(id(n))])).await?;
     }
     let text = noise(5, 3_000);
     let poll =
@@ -190,11 +190,11 @@ async fn a_commit_over_its_time_limit_says_so() -> Result<()> {
     let (client, driver) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
     tokio::spawn(driver);
     client.batch_execute("begin; lock table journal in exclusive mode").await?;
-    let outcome = lane.commit(&batch(vec![birth(id(1)), birth(id(2))])).await;
+    let outcome = lane.commit(&batch(vec![insert(id(1)), insert(id(2))])).await;
     assert_eq!(kind(&outcome), "timed out");
     client.batch_execute("rollback").await?;
     assert!(!is_stored(&store, 1).await?);
-    lane.commit(&batch(vec![birth(id(1)), birth(id(2))])).await?;
+    lane.commit(&batch(vec![insert(id(1)), insert(id(2))])).await?;
     Ok(())
 }
 
@@ -213,7 +213,7 @@ async fn slow_reads_of_people_hold_nobody_up() -> Result<()> {
     let slow = futures::future::join_all((0..4).map(|_| store.load_waits(&everything)));
     let engine = async {
         for n in 1..=20 {
-            lane.commit(&batch(vec![birth(id(n))])).await?;
+            lane.commit(&batch(vec![insert(id(n))])).await?;
             anyhow::ensure!(is_stored(&store, n).await?);
             store.reserve_ready(&[QueueDemand { queue: "q".into(), count: 1 }], 1_000).await?;
             store.due_wake_ups(AT, 10).await?;

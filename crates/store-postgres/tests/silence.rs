@@ -9,7 +9,7 @@ use baton_store::{
 };
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_test_support::Postgres;
-use rows::{AT, birth};
+use rows::{AT, insert};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -109,9 +109,9 @@ async fn read_all(store: &PostgresStore) -> Vec<Result<(), StoreError>> {
 /// Commits; a commit that nothing is known of is followed by another, which must pass.
 async fn commit(lane: &mut dyn CommitLane, n: u64) -> Result<()> {
     let first =
-        timeout(BOUND, lane.commit(&batch(birth(id(n))))).await.context("a commit hangs")?;
+        timeout(BOUND, lane.commit(&batch(insert(id(n))))).await.context("a commit hangs")?;
     if let Err(CommitError::Store(StoreError::Unavailable(_))) = first {
-        let next = timeout(BOUND, lane.commit(&batch(birth(id(n + 1))))).await;
+        let next = timeout(BOUND, lane.commit(&batch(insert(id(n + 1))))).await;
         return Ok(next.context("the next commit hangs")??);
     }
     Ok(first?)
@@ -148,7 +148,7 @@ async fn a_silent_network_is_told_soon_and_heals() -> Result<()> {
     proxy.stop();
     let reads = async { timeout(BOUND, read_all(&store)).await.context("reads hang") };
     let committed = async {
-        let outcome = timeout(BOUND, lane.commit(&batch(birth(id(5))))).await;
+        let outcome = timeout(BOUND, lane.commit(&batch(insert(id(5))))).await;
         outcome.context("a commit hangs")
     };
     let (reads, committed) = tokio::join!(reads, committed);
@@ -178,7 +178,7 @@ async fn a_slow_statement_is_waited_for() -> Result<()> {
     let (client, driver) = tokio_postgres::connect(&database, tokio_postgres::NoTls).await?;
     tokio::spawn(driver);
     client.batch_execute("begin; lock table journal in exclusive mode").await?;
-    let slow = batch(birth(id(1)));
+    let slow = batch(insert(id(1)));
     let released = async {
         let asked = async {
             while server.sql(&database, ASKED)? == "0" {

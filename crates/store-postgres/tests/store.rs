@@ -4,14 +4,14 @@ mod rows;
 use anyhow::{Context, Result};
 use baton_common::{ExecutionId, Payload};
 use baton_store::{
-    Batch, CommitError, ExecutionWrite, LoadRequest, Message, MessageId, PlanHash, PollRecord,
-    QueueDemand, ReadyKey, SearchQuery, Store, StoreError, TaskLog, WaitQuery,
+    Batch, CommitError, ExecutionWrite, LoadRequest, MessageId, PlanHash, PollRecord, QueueDemand,
+    ReadyKey, SearchQuery, Store, StoreError, StoredMessage, TaskLog, WaitQuery,
 };
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_telemetry::Telemetry;
 use baton_test_support::Postgres;
 use bytes::Bytes;
-use rows::{AT, birth, step};
+use rows::{AT, insert, step};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -47,9 +47,9 @@ async fn two_stores_on_one_database_conflict_by_name() -> Result<()> {
     let url = migrated(Postgres::shared()?).await?;
     let (first, second) = (store(&url).await?, store(&url).await?);
     let (mut one, mut other) = (first.open_lane().await?, second.open_lane().await?);
-    one.commit(&batch(vec![birth(id(1)), birth(id(2))])).await?;
+    one.commit(&batch(vec![insert(id(1)), insert(id(2))])).await?;
     one.commit(&batch(vec![step(id(1), 1)])).await?;
-    let lost = other.commit(&batch(vec![step(id(1), 1), step(id(2), 1), birth(id(3))])).await;
+    let lost = other.commit(&batch(vec![step(id(1), 1), step(id(2), 1), insert(id(3))])).await;
     let Err(CommitError::Conflict(conflict)) = lost else { panic!("{lost:?}") };
     assert_eq!(conflict.versions, [id(1)]);
     assert!(!conflict.stale_definitions && conflict.idempotency.is_empty());
@@ -65,7 +65,7 @@ async fn lanes_race_without_deadlocks() -> Result<()> {
     let url = migrated(Postgres::shared()?).await?;
     let store = std::sync::Arc::new(store(&url).await?);
     let ids: Vec<ExecutionId> = (0..50).map(id).collect();
-    store.open_lane().await?.commit(&batch(ids.iter().copied().map(birth).collect())).await?;
+    store.open_lane().await?.commit(&batch(ids.iter().copied().map(insert).collect())).await?;
     let racers = (0..4).map(|_| tokio::spawn(race(store.clone(), ids.clone())));
     let won: i64 = futures::future::try_join_all(racers).await?.into_iter().sum::<Result<i64>>()?;
     for id in ids {
@@ -79,7 +79,7 @@ async fn race(store: std::sync::Arc<PostgresStore>, ids: Vec<ExecutionId>) -> Re
     let mut lane = store.open_lane().await?;
     let mut won = 0;
     for _ in 0..20 {
-        let now = version(&store, ids[0]).await?.context("born")?;
+        let now = version(&store, ids[0]).await?.context("inserted")?;
         match lane.commit(&batch(ids.iter().map(|id| step(*id, now)).collect())).await {
             Ok(()) => won += 1,
             Err(CommitError::Conflict(conflict)) => assert!(!conflict.versions.is_empty()),
@@ -96,7 +96,7 @@ async fn a_lane_survives_the_death_of_its_connection() -> Result<()> {
     let url = migrated(server).await?;
     let store = store(&url).await?;
     let mut lane = store.open_lane().await?;
-    lane.commit(&batch(vec![birth(id(1))])).await?;
+    lane.commit(&batch(vec![insert(id(1))])).await?;
     let kill = "select pg_terminate_backend(pid) from pg_stat_activity \
         where datname = current_database() and pid <> pg_backend_pid()";
     server.sql(&url, kill)?;
@@ -134,7 +134,7 @@ async fn an_immediate_restart_loses_nothing_acknowledged() -> Result<()> {
     let url = migrated(&server).await?;
     let store = store(&url).await?;
     let mut lane = store.open_lane().await?;
-    lane.commit(&batch((0..20).map(|n| birth(id(n))).collect())).await?;
+    lane.commit(&batch((0..20).map(|n| insert(id(n))).collect())).await?;
     for version in 1..30 {
         lane.commit(&batch((0..20).map(|n| step(id(n), version)).collect())).await?;
     }
@@ -156,7 +156,7 @@ async fn an_immediate_restart_loses_nothing_acknowledged() -> Result<()> {
 async fn nul_characters_do_no_harm() -> Result<()> {
     let url = migrated(Postgres::shared()?).await?;
     let store = store(&url).await?;
-    let mut write = birth(id(1));
+    let mut write = insert(id(1));
     write.idempotency_key = Some("k\0ey".into());
     write.overview = Some(Bytes::from_static(b"\0\xff"));
     if let Some(index) = &mut write.index {
@@ -190,7 +190,7 @@ async fn a_postponed_wake_up_comes_at_its_new_time() -> Result<()> {
     let store = store(&url).await?;
     let mut lane = store.open_lane().await?;
     let wake_at = |seconds: i64| Some(AT.plus_seconds(seconds));
-    lane.commit(&batch(vec![ExecutionWrite { wake_at: wake_at(10), ..birth(id(1)) }])).await?;
+    lane.commit(&batch(vec![ExecutionWrite { wake_at: wake_at(10), ..insert(id(1)) }])).await?;
     lane.commit(&batch(vec![ExecutionWrite { wake_at: wake_at(60), ..step(id(1), 1) }])).await?;
     for _ in 0..2 {
         assert_eq!(store.due_wake_ups(AT.plus_seconds(59), 10).await?, []);
@@ -214,11 +214,11 @@ async fn wake_ups_are_shared_by_those_that_live() -> Result<()> {
     let one = store(&url).await?;
     let soon = one.now().await?.plus_seconds(60);
     let at = |n| if n == 0 { AT } else { soon };
-    let births = (0..40).map(|n| {
+    let inserts = (0..40).map(|n| {
         let shard = u8::try_from(n).unwrap_or_default();
-        ExecutionWrite { wake_at: Some(at(n)), ..birth(id(n).in_shard(shard)) }
+        ExecutionWrite { wake_at: Some(at(n)), ..insert(id(n).in_shard(shard)) }
     });
-    one.open_lane().await?.commit(&batch(births.collect())).await?;
+    one.open_lane().await?.commit(&batch(inserts.collect())).await?;
     let of = async |store: &PostgresStore| {
         let due = store.due_wake_ups(soon, 100).await?;
         Ok::<BTreeSet<_>, StoreError>(due.into_iter().collect())
@@ -253,7 +253,7 @@ async fn reservations_are_disjoint_and_fair() -> Result<()> {
     };
     let mut ready: Vec<ReadyKey> = (1..=100).map(|seq| key("long", seq)).collect();
     ready.push(key("short", 101));
-    let write = ExecutionWrite { ready_added: ready, ..birth(id(1)) };
+    let write = ExecutionWrite { ready_added: ready, ..insert(id(1)) };
     store.open_lane().await?.commit(&batch(vec![write])).await?;
     let demands = |count| ["long", "short"].map(|queue| QueueDemand { queue: queue.into(), count });
     let wanted = demands(40);
@@ -272,19 +272,19 @@ async fn reservations_are_disjoint_and_fair() -> Result<()> {
     Ok(())
 }
 
-/// A ring reaches the other process and not the ringer, also over a unix socket.
+/// A notify reaches the other process and not the notifier_task, also over a unix socket.
 #[tokio::test]
-async fn rings_reach_the_others() -> Result<()> {
+async fn notifications_reach_the_others() -> Result<()> {
     let server = Postgres::shared()?;
     let url = migrated(server).await?;
     let socket = server.socket_directory().display().to_string().replace('/', "%2F");
     let database = url.rsplit('/').next().context("a name")?;
     let by_socket = format!("postgres://postgres@{socket}:{}/{database}", server.port());
-    let (ringer, listener) = (store(&url).await?, store(&by_socket).await?);
-    let (mut own, mut others) = (ringer.rings(), listener.rings());
-    ringer.ring(&["b".into(), "a".into()]).await;
-    let heard = tokio::time::timeout(Duration::from_secs(10), others.recv()).await??;
-    assert_eq!(*heard, ["a".to_owned(), "b".to_owned()]);
+    let (notifier_task, listener) = (store(&url).await?, store(&by_socket).await?);
+    let (mut own, mut others) = (notifier_task.notifications(), listener.notifications());
+    notifier_task.notify(&["b".into(), "a".into()]).await;
+    let received = tokio::time::timeout(Duration::from_secs(10), others.recv()).await??;
+    assert_eq!(*received, ["a".to_owned(), "b".to_owned()]);
     assert!(own.try_recv().is_err());
     Ok(())
 }
@@ -304,24 +304,24 @@ async fn an_unusable_database_says_why() -> Result<()> {
 fn rich_batches() -> [Batch; 2] {
     let ready =
         |n: u64| ReadyKey { queue: "q".into(), priority: 0, ready_at: AT, task: id(n).task(1) };
-    let message = |n: u64| Message {
+    let message = |n: u64| StoredMessage {
         id: MessageId { from: id(n), version: 1, number: 0 },
         to: id(2),
         body: Bytes::from_static(b"news"),
     };
-    let newborn = |n: u64| ExecutionWrite {
+    let inserted = |n: u64| ExecutionWrite {
         idempotency_key: Some(format!("key {n}")),
         ready_added: vec![ready(n)],
         sent: vec![message(n)],
-        ..birth(id(n))
+        ..insert(id(n))
     };
-    let mut births = batch(vec![newborn(1), newborn(2)]);
-    births.plans = vec![(PlanHash([7; 32]), Payload::empty_object())];
+    let mut inserts = batch(vec![inserted(1), inserted(2)]);
+    inserts.plans = vec![(PlanHash([7; 32]), Payload::empty_object())];
     let renewed =
-        ExecutionWrite { expected_version: 1, ready_removed: vec![ready(1)], ..birth(id(1)) };
+        ExecutionWrite { expected_version: 1, ready_removed: vec![ready(1)], ..insert(id(1)) };
     let mut steps = batch(vec![renewed, step(id(2), 1)]);
     steps.delivered = vec![message(1).id];
-    [births, steps]
+    [inserts, steps]
 }
 
 /// Goal: the rows that we count are those that PostgreSQL writes, so that a change of the layout
@@ -367,7 +367,7 @@ async fn a_store_records_what_it_asks_of_the_database() -> Result<()> {
     };
     store.now().await?;
     let (before, sent) = (wal()?, store.metrics().store.round_trips.get());
-    store.open_lane().await?.commit(&batch(vec![birth(id(1))])).await?;
+    store.open_lane().await?.commit(&batch(vec![insert(id(1))])).await?;
     store.now().await?;
     assert!(before > 0.0 && wal()? > before);
     assert_eq!(store.metrics().store.round_trips.get(), sent + 2);

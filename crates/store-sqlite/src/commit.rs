@@ -4,7 +4,8 @@ use crate::rows::{execution_bytes, execution_id, millis, task_bytes};
 use baton_common::{ExecutionId, Timestamp};
 use baton_store::error::Conflict;
 use baton_store::{
-    Batch, CommitError, ExecutionIndex, ExecutionWrite, Message, MessageId, ReadyKey, StoreError,
+    Batch, CommitError, ExecutionIndex, ExecutionWrite, MessageId, ReadyKey, StoreError,
+    StoredMessage,
 };
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::collections::BTreeSet;
@@ -37,7 +38,7 @@ fn is_stale(connection: &Connection, batch: &Batch) -> Result<bool, StoreError> 
     crate::read::revision(connection).map(|newest| newest > read).map_err(store_error)
 }
 
-/// Takes a newborn's key, or tells who else holds it.
+/// Takes a inserted's key, or tells who else holds it.
 fn key_holder(connection: &Connection, write: &ExecutionWrite) -> Result<Option<ExecutionId>> {
     let (0, Some(key), Some(index)) =
         (write.expected_version, &write.idempotency_key, &write.index)
@@ -64,7 +65,7 @@ fn execution(
         return update(connection, write, at).map_err(store_error);
     }
     let (Some(index), Some(_), Some(_)) = (&write.index, &write.input, &write.overview) else {
-        let what = format!("{} is born without index, input or overview", write.id);
+        let what = format!("{} is inserted without index, input or overview", write.id);
         return Err(StoreError::Rejected(what));
     };
     insert(connection, write, index, at).map_err(store_error)
@@ -173,7 +174,7 @@ fn ready(connection: &Connection, sql: &str, key: &ReadyKey) -> Result<()> {
     connection.prepare_cached(sql)?.execute(place).map(drop)
 }
 
-fn send(connection: &Connection, message: &Message, at: Timestamp) -> Result<()> {
+fn send(connection: &Connection, message: &StoredMessage, at: Timestamp) -> Result<()> {
     let sql = include_str!("sql/commit_insert_message.sql");
     let MessageId { from, version, number } = message.id;
     let (from, to) = (execution_bytes(from), execution_bytes(message.to));

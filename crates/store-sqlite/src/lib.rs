@@ -28,8 +28,8 @@ use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, TaskLog, WaitFacts, WaitQuery,
+    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
+    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::StoreMetrics;
 use connections::{Bounds, Readers};
@@ -70,7 +70,7 @@ const SEARCH_BOUNDS: Bounds =
 #[derive(Clone)]
 pub struct SqliteStore {
     open: Arc<OpenFile>,
-    rings: broadcast::Sender<Arc<[String]>>,
+    notifications: broadcast::Sender<Arc<[String]>>,
 }
 
 /// Dropped in this order: readers and writer close the file before the guard lets go.
@@ -109,7 +109,7 @@ impl SqliteStore {
             metrics,
             _guard: guard,
         };
-        Ok(Self { open: Arc::new(open), rings: broadcast::Sender::new(1) })
+        Ok(Self { open: Arc::new(open), notifications: broadcast::Sender::new(1) })
     }
 
     /// Brings the tables of the file up to date, and names the migrations that were missing. Blocks.
@@ -233,7 +233,7 @@ impl Store for SqliteStore {
         &self,
         sent_before: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+    ) -> Result<Vec<StoredMessage>, StoreError> {
         self.read(move |connection| read::undelivered(connection, sent_before, limit)).await
     }
 
@@ -290,9 +290,9 @@ impl Store for SqliteStore {
         self.read_for_people(move |connection| read::dead_waits(connection, limit)).await
     }
 
-    async fn ring(&self, _queues: &[String]) {}
+    async fn notify(&self, _queues: &[String]) {}
 
-    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
-        self.rings.subscribe()
+    fn notifications(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.notifications.subscribe()
     }
 }

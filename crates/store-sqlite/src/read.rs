@@ -5,8 +5,8 @@ use crate::rows::{
 };
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
-    DefinitionChanges, LoadRequest, LoadedExecution, Message, MessageId, PlanHash, PollQuery,
-    PollRecord, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, Snapshot, TaskLog,
+    DefinitionChanges, LoadRequest, LoadedExecution, MessageId, PlanHash, PollQuery, PollRecord,
+    QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision, Snapshot, StoredMessage, TaskLog,
     Version, WaitFacts, WaitQuery,
 };
 use bytes::Bytes;
@@ -94,12 +94,12 @@ pub(crate) fn undelivered(
     connection: &Connection,
     sent_before: Timestamp,
     limit: u32,
-) -> Result<Vec<Message>> {
+) -> Result<Vec<StoredMessage>> {
     let sql = include_str!("sql/undelivered.sql");
     rows(connection, sql, params![sent_before.millis(), limit], |row| {
         let from = execution_id(row, 0)?;
         let id = MessageId { from, version: row.get(1)?, number: row.get(2)? };
-        Ok(Message { id, to: execution_id(row, 3)?, body: bytes(row, 4)? })
+        Ok(StoredMessage { id, to: execution_id(row, 3)?, body: bytes(row, 4)? })
     })
 }
 

@@ -29,7 +29,7 @@ fn id(n: u32) -> ExecutionId {
     ExecutionId::new(Timestamp::from_millis(1_795_000_000_000), u64::from(n) << 12)
 }
 
-fn birth(n: u32, bytes: usize) -> Batch {
+fn insert(n: u32, bytes: usize) -> Batch {
     let index = ExecutionIndex {
         workflow_name: "ship".to_owned(),
         workflow_version: 1,
@@ -80,7 +80,7 @@ async fn slow_searches_hold_nobody_up() {
     let engine = async {
         let mut lane = store.open_lane().await.unwrap();
         for n in 1..=20 {
-            lane.commit(&birth(n, 10)).await.unwrap();
+            lane.commit(&insert(n, 10)).await.unwrap();
             assert!(is_there(&store, n).await);
             store.due_wake_ups(Timestamp::default(), 9).await.unwrap();
             let demand = QueueDemand { queue: "q".to_owned(), count: 1 };
@@ -133,7 +133,7 @@ async fn too_many_searches_are_refused() {
 async fn fill(store: &SqliteStore, first: u32) -> u32 {
     let mut lane = store.open_lane().await.unwrap();
     for n in first..first + 1_000 {
-        match lane.commit(&birth(n, 100_000)).await {
+        match lane.commit(&insert(n, 100_000)).await {
             Ok(()) => {}
             Err(CommitError::Store(StoreError::Unavailable(why))) => {
                 assert!(why.contains("full"), "{why}");
@@ -161,7 +161,7 @@ async fn a_full_database_heals_when_it_may_grow() {
     let written = fill(&store, 0).await;
     assert!(written > 3 && is_there(&store, written - 1).await && !is_there(&store, written).await);
     limit(1_000_000).await.unwrap();
-    store.open_lane().await.unwrap().commit(&birth(written, 100_000)).await.unwrap();
+    store.open_lane().await.unwrap().commit(&insert(written, 100_000)).await.unwrap();
     assert!(is_there(&store, written).await);
 }
 
@@ -179,7 +179,7 @@ async fn commits_that_share_a_full_transaction_are_answered_as_they_are_stored()
     let mut lanes = tokio::task::JoinSet::new();
     for n in 0..60 {
         let store = store.clone();
-        let commit = async move { store.open_lane().await?.commit(&birth(n, 100_000)).await };
+        let commit = async move { store.open_lane().await?.commit(&insert(n, 100_000)).await };
         lanes.spawn(async move { (n, commit.await) });
     }
     let mut refused = 0;
@@ -226,7 +226,7 @@ async fn a_full_disk_heals_when_there_is_space() {
     std::fs::remove_file(&other).unwrap();
     let mut lane = store.open_lane().await.unwrap();
     for n in written..written + 3 {
-        lane.commit(&birth(n, 100_000)).await.unwrap();
+        lane.commit(&insert(n, 100_000)).await.unwrap();
     }
     assert!(is_there(&store, 0).await && is_there(&store, written + 2).await);
 }
@@ -239,7 +239,7 @@ async fn an_idle_log_is_emptied() {
     let store = open(&path);
     let log = || std::fs::metadata(crate::guard::beside(&path, "-wal")).map_or(0, |it| it.len());
     for n in 0..20 {
-        store.open_lane().await.unwrap().commit(&birth(n, 100_000)).await.unwrap();
+        store.open_lane().await.unwrap().commit(&insert(n, 100_000)).await.unwrap();
     }
     assert!(log() > 1_000_000);
     let until = Instant::now() + Duration::from_secs(30);
@@ -247,6 +247,6 @@ async fn an_idle_log_is_emptied() {
         assert!(Instant::now() < until, "the log keeps {} bytes", log());
         tokio::task::yield_now().await;
     }
-    store.open_lane().await.unwrap().commit(&birth(99, 10)).await.unwrap();
+    store.open_lane().await.unwrap().commit(&insert(99, 10)).await.unwrap();
     assert!(is_there(&store, 0).await && is_there(&store, 99).await);
 }

@@ -33,7 +33,7 @@ fn id(n: u32) -> ExecutionId {
     ExecutionId::new(Timestamp::from_millis(1_795_000_000_000), u64::from(n) << 12)
 }
 
-fn birth(n: u32) -> ExecutionWrite {
+fn insert(n: u32) -> ExecutionWrite {
     ExecutionWrite {
         id: id(n),
         expected_version: 0,
@@ -51,7 +51,7 @@ fn birth(n: u32) -> ExecutionWrite {
         }),
         input: Some(Payload::empty_object()),
         overview: Some("overview".into()),
-        journal: "born".into(),
+        journal: "inserted".into(),
         idempotency_key: None,
         ready_added: Vec::new(),
         ready_removed: Vec::new(),
@@ -60,11 +60,11 @@ fn birth(n: u32) -> ExecutionWrite {
 }
 
 async fn commit(store: &SqliteStore, n: u32) -> Result<(), CommitError> {
-    let batch = Batch { writes: vec![birth(n)], ..Batch::default() };
+    let batch = Batch { writes: vec![insert(n)], ..Batch::default() };
     store.open_lane().await?.commit(&batch).await
 }
 
-async fn born(store: &SqliteStore) -> usize {
+async fn inserted(store: &SqliteStore) -> usize {
     let requests: Vec<_> =
         (0..500).map(|n| LoadRequest { id: id(n), journal_after: Some(0) }).collect();
     let loaded = store.load(&requests).await.unwrap();
@@ -97,7 +97,7 @@ async fn flushed_commits_are_read_back() {
     let options = Options { durability: Durability::Full };
     let store = SqliteStore::open(&directory.path().join("baton.db"), &options).unwrap();
     commit(&store, 1).await.unwrap();
-    assert_eq!(born(&store).await, 1);
+    assert_eq!(inserted(&store).await, 1);
 }
 
 #[tokio::test]
@@ -110,9 +110,9 @@ async fn what_is_committed_is_there_after_a_restart() {
     }
     drop(store);
     let store = open(&path).unwrap();
-    assert_eq!(born(&store).await, 10);
+    assert_eq!(inserted(&store).await, 10);
     commit(&store, 10).await.unwrap();
-    assert_eq!(born(&store).await, 11);
+    assert_eq!(inserted(&store).await, 11);
 }
 
 /// A copy of the files beside a store that was not shut down is what a killed process leaves.
@@ -129,7 +129,7 @@ async fn what_is_committed_is_there_after_a_kill() {
         let name = |base: &Path| format!("{}{suffix}", base.display());
         std::fs::copy(name(&path), name(&killed)).unwrap();
     }
-    assert_eq!(born(&open(&killed).unwrap()).await, 50);
+    assert_eq!(inserted(&open(&killed).unwrap()).await, 50);
 }
 
 /// Many lanes at once share commits, and each answer is its own.
@@ -145,7 +145,7 @@ async fn lanes_that_commit_together_are_answered_apart() {
     }
     let answers = lanes.join_all().await;
     assert!(answers.iter().all(|(n, passed)| *passed == (*n != 7)));
-    assert_eq!(born(&store).await, 100);
+    assert_eq!(inserted(&store).await, 100);
 }
 
 #[tokio::test]
@@ -179,8 +179,8 @@ fn a_file_that_is_no_database_is_refused() {
     assert!(matches!(refused, Some(StoreError::Corrupt(_))), "{refused:?}");
 }
 
-/// Goal: a copy that is taken while executions are born holds all of them up to a moment and none
-/// after it, and can take the file's place. Method: births in a loop on one thread, the copy on
+/// Goal: a copy that is taken while executions are inserted holds all of them up to a moment and none
+/// after it, and can take the file's place. Method: inserts in a loop on one thread, the copy on
 /// another; the copy must hold a gapless beginning of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_a_file_in_use_is_whole_up_to_a_moment_and_can_be_put_back() {
@@ -189,14 +189,14 @@ async fn a_copy_of_a_file_in_use_is_whole_up_to_a_moment_and_can_be_put_back() {
     let store = open(&file).unwrap();
     let mut lane = store.open_lane().await.unwrap();
     for n in 1..=200 {
-        lane.commit(&Batch { writes: vec![birth(n)], ..Batch::default() }).await.unwrap();
+        lane.commit(&Batch { writes: vec![insert(n)], ..Batch::default() }).await.unwrap();
     }
     let (from, to) = (file.clone(), copy.clone());
     let copying = tokio::task::spawn_blocking(move || baton_store_sqlite::backup(&from, &to));
-    let mut born = 200;
+    let mut inserted = 200;
     while !copying.is_finished() {
-        born += 1;
-        lane.commit(&Batch { writes: vec![birth(born)], ..Batch::default() }).await.unwrap();
+        inserted += 1;
+        lane.commit(&Batch { writes: vec![insert(inserted)], ..Batch::default() }).await.unwrap();
     }
     let copied = copying.await.unwrap().unwrap();
     assert!(copied.bytes > 100_000 && copied.version >= 1, "{copied:?}");
@@ -211,10 +211,10 @@ async fn a_copy_of_a_file_in_use_is_whole_up_to_a_moment_and_can_be_put_back() {
     baton_store_sqlite::restore(&copy, &file, true).unwrap();
     let store = open(&file).unwrap();
     let requests: Vec<_> =
-        (1..=born).map(|n| LoadRequest { id: id(n), journal_after: Some(0) }).collect();
+        (1..=inserted).map(|n| LoadRequest { id: id(n), journal_after: Some(0) }).collect();
     let found = store.load(&requests).await.unwrap();
     let kept = found.iter().take_while(|one| one.is_some()).count();
-    assert!(kept >= 200, "{kept} of {born}");
+    assert!(kept >= 200, "{kept} of {inserted}");
     assert!(found[kept..].iter().all(Option::is_none), "a gap after {kept}");
     assert!(store.dead_waits(10).await.unwrap().is_empty());
 }
@@ -241,7 +241,7 @@ fn a_damaged_copy_is_refused_and_the_file_is_untouched() {
     assert!(matches!(missing, Err(StoreError::NotFound(_))), "{missing:?}");
 }
 
-/// Goal: rows are counted as the file has them, and a refused batch counts none. Method: a birth has
+/// Goal: rows are counted as the file has them, and a refused batch counts none. Method: a insert has
 /// its row, its input, its overview and its journal entry.
 #[tokio::test]
 async fn rows_are_counted_as_they_are_written() {
@@ -252,7 +252,7 @@ async fn rows_are_counted_as_they_are_written() {
     commit(&store, 1).await.unwrap_err();
     assert_eq!(store.metrics().rows_written.get(), 4);
     let before = store.metrics().round_trips.get();
-    assert_eq!(born(&store).await, 1);
+    assert_eq!(inserted(&store).await, 1);
     assert_eq!(store.metrics().round_trips.get(), before + 1);
     assert!(store.metrics().pool_wait("reader").count() > 0);
 }

@@ -95,7 +95,7 @@ pub trait Store: Send + Sync + 'static {
         &self,
         sent_before: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Message>, StoreError>;
+    ) -> Result<Vec<StoredMessage>, StoreError>;
 
     /// Writes definitions, all or none, under one new revision, which it returns.
     ///
@@ -110,7 +110,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn read_definitions(&self, since: Revision) -> Result<DefinitionChanges, StoreError>;
 
-    /// The frozen definition that executions of this hash run on.
+    /// The pinned definition that executions of this hash run on.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; [`StoreError::NotFound`] when no commit brought it.
@@ -173,10 +173,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Tells other processes on this database that these queues got ready tasks. A hint only: may
     /// be coalesced or lost. Never inside a commit.
-    async fn ring(&self, queues: &[String]);
+    async fn notify(&self, queues: &[String]);
 
-    /// Hears the rings of other processes: names of queues. A store of one process never rings.
-    fn rings(&self) -> tokio::sync::broadcast::Receiver<Arc<[String]>>;
+    /// Hears the notifications of other processes: names of queues. A store of one process never notifications.
+    fn notifications(&self) -> tokio::sync::broadcast::Receiver<Arc<[String]>>;
 }
 
 /// One connection that commits batches, one at a time.

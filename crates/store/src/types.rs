@@ -3,7 +3,7 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
-/// Counts the commits of one execution; 0 = not born yet.
+/// Counts the commits of one execution; 0 = not inserted yet.
 pub type Version = i64;
 
 /// Counts the changes of the definitions of a database.
@@ -18,7 +18,7 @@ pub enum Scope {
     Shard,
 }
 
-/// SHA-256 of a frozen definition.
+/// SHA-256 of a pinned definition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct PlanHash(pub [u8; 32]);
 
@@ -51,7 +51,7 @@ pub struct Batch {
     pub at: Timestamp,
     /// The revision of the definitions that the decisions read, when they read any.
     pub revision: Option<Revision>,
-    /// Frozen definitions that the writes refer to and that may not be stored yet.
+    /// Pinned definitions that the writes refer to and that may not be stored yet.
     pub plans: Vec<(PlanHash, Payload)>,
     /// One entry for each execution that changes; sorted by shard and id, no id twice.
     pub writes: Vec<ExecutionWrite>,
@@ -91,22 +91,22 @@ pub struct ExecutionWrite {
     pub wake_at: Option<Timestamp>,
     /// When it ended; `None` while open.
     pub ended_at: Option<Timestamp>,
-    /// What it is found by; given at birth, later only when it changed.
+    /// What it is found by; given at insert, later only when it changed.
     pub index: Option<ExecutionIndex>,
-    /// Its input; given at birth, later only when it changed.
+    /// Its input; given at insert, later only when it changed.
     pub input: Option<Payload>,
-    /// Execution-level facts, opaque; given at birth, later only when they changed.
+    /// Execution-level facts, opaque; given at insert, later only when they changed.
     pub overview: Option<Bytes>,
     /// The changes of this commit, opaque; kept under the new version.
     pub journal: Bytes,
-    /// Only at birth: at most one execution per workflow name has this key.
+    /// Only at insert: at most one execution per workflow name has this key.
     pub idempotency_key: Option<String>,
     /// Tasks that any worker may take now.
     pub ready_added: Vec<ReadyKey>,
     /// Tasks that no worker may take any more; missing rows are passed over.
     pub ready_removed: Vec<ReadyKey>,
     /// Messages to other executions.
-    pub sent: Vec<Message>,
+    pub sent: Vec<StoredMessage>,
 }
 
 /// What an execution is found by.
@@ -122,7 +122,7 @@ pub struct ExecutionIndex {
     pub created_at: Timestamp,
     /// The SUB_WORKFLOW task that started it.
     pub parent: Option<TaskId>,
-    /// The frozen definition it runs on.
+    /// The pinned definition it runs on.
     pub plan: PlanHash,
 }
 
@@ -172,7 +172,7 @@ pub struct MessageId {
 
 /// Something one execution tells another, at least once; the receiver makes it idempotent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct StoredMessage {
     /// Its name.
     pub id: MessageId,
     /// Who gets it.

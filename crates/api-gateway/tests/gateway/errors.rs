@@ -117,8 +117,8 @@ fn the_manual_has_every_limit() {
     let mut doc = Vec::new();
     let mut limits = Vec::new();
     for line in LIMITS.lines() {
-        if let Some(sentence) = line.strip_prefix("/// ") {
-            doc.push(sentence);
+        if let Some(summary) = line.strip_prefix("/// ") {
+            doc.push(summary);
         } else if let Some(constant) = line.strip_prefix("pub const ") {
             let (name, rest) = constant.split_once(':').unwrap();
             let (_, value) = rest.trim_end_matches(';').split_once('=').unwrap();

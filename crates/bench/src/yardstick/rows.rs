@@ -1,6 +1,6 @@
 //! What the engine would commit for `steps` of three tasks, in steady state.
 //!
-//! Where a worker waits, an execution is four commits: its birth with the first task leased, two
+//! Where a worker waits, an execution is four commits: its insert with the first task leased, two
 //! steps that end a task and lease the next, and its end. Where none waits, each lease is a commit of
 //! its own, and a ready row comes before it and goes with it. A batch holds executions at all of
 //! these, so that a run has them in their ratio.
@@ -24,7 +24,7 @@ const SHARD_BIT: u32 = 12;
 /// When a task's lease ends, ms from now: after any run, so that nobody comes to look.
 const LEASE_MS: i64 = 86_400_000;
 /// Bytes of the changes in the journal, as an engine of this version writes them.
-const BIRTH: usize = 412;
+const INSERT: usize = 412;
 const REPORT_AND_NEXT: usize = 346;
 const REPORT_AND_END: usize = 179;
 const LEASED: usize = 63;
@@ -36,8 +36,8 @@ const INPUT: &str = r#"{"n":7,"key":"1795577897234:7"}"#;
 /// What one commit does to an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// It is born with its first task.
-    Birth,
+    /// It is inserted with its first task.
+    Insert,
     /// A task that was ready is leased.
     Lease,
     /// A task ends, and the next one comes.
@@ -61,7 +61,7 @@ pub(super) struct Rows {
     /// Where a commit reaches one shard only, those of a shard stand together.
     slots: Vec<Slot>,
     next: usize,
-    /// Every execution that was ever born.
+    /// Every execution that was ever inserted.
     pub(super) made: Vec<ExecutionId>,
     /// Tasks that have ended.
     pub(super) tasks: u64,
@@ -82,11 +82,11 @@ impl Rows {
             plan: (PlanHash([1; 32]), Payload::empty_object()),
             input: Payload::parse(INPUT.to_owned())?,
         };
-        rows.slots = (0..OPEN).map(|place| rows.born(place)).collect();
+        rows.slots = (0..OPEN).map(|place| rows.inserted(place)).collect();
         Ok(rows)
     }
 
-    fn born(&mut self, place: usize) -> Slot {
+    fn inserted(&mut self, place: usize) -> Slot {
         // As far apart as the random ones of an engine.
         let mut entropy = (self.made.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         if self.scope == Scope::Shard {
@@ -154,8 +154,8 @@ impl Rows {
         let write = self.write(slot, stage);
         self.tasks += u64::from(matches!(stage, Stage::Report | Stage::End));
         self.slots[place] = match stage {
-            Stage::End => self.born(place),
-            Stage::Birth | Stage::Lease | Stage::Report => {
+            Stage::End => self.inserted(place),
+            Stage::Insert | Stage::Lease | Stage::Report => {
                 Slot { version: slot.version + 1, ..slot }
             }
         };
@@ -169,7 +169,7 @@ impl Rows {
 
     fn stage(&self, version: i64) -> Stage {
         match version {
-            0 => Stage::Birth,
+            0 => Stage::Insert,
             last if last + 1 == self.commits() => Stage::End,
             odd if self.queued && odd % 2 == 1 => Stage::Lease,
             _ => Stage::Report,
@@ -177,8 +177,8 @@ impl Rows {
     }
 
     fn write(&self, Slot { id, version }: Slot, stage: Stage) -> ExecutionWrite {
-        let (is_birth, is_end) = (stage == Stage::Birth, stage == Stage::End);
-        let becomes_ready = self.queued && matches!(stage, Stage::Birth | Stage::Report);
+        let (is_insert, is_end) = (stage == Stage::Insert, stage == Stage::End);
+        let becomes_ready = self.queued && matches!(stage, Stage::Insert | Stage::Report);
         let is_leased = !is_end && !becomes_ready;
         let ready = |wanted: bool, version: i64| {
             let key = wanted.then(|| self.ready(id, version));
@@ -196,9 +196,9 @@ impl Rows {
             waits: Waits(waits),
             wake_at: is_leased.then(|| self.at.plus_millis(LEASE_MS + version)),
             ended_at: is_end.then_some(self.at),
-            index: is_birth.then(|| self.index()),
-            input: is_birth.then(|| self.input.clone()),
-            overview: (is_birth || is_end).then(|| filler(OVERVIEW)),
+            index: is_insert.then(|| self.index()),
+            input: is_insert.then(|| self.input.clone()),
+            overview: (is_insert || is_end).then(|| filler(OVERVIEW)),
             journal: filler(self.journal_bytes(stage)),
             idempotency_key: None,
             ready_added: ready(becomes_ready, version),
@@ -210,7 +210,7 @@ impl Rows {
     fn journal_bytes(&self, stage: Stage) -> usize {
         let with_lease = if self.queued { 0 } else { LEASED };
         match stage {
-            Stage::Birth => BIRTH + with_lease,
+            Stage::Insert => INSERT + with_lease,
             Stage::Lease => LEASED,
             Stage::Report => REPORT_AND_NEXT + with_lease,
             Stage::End => REPORT_AND_END,
@@ -282,7 +282,7 @@ mod tests {
         }
         let (_, rows) = stages(false, Scope::Database);
         let kinds = [0, 1, 2, 3].map(|version| rows.stage(version));
-        assert_eq!(kinds, [Stage::Birth, Stage::Report, Stage::Report, Stage::End]);
+        assert_eq!(kinds, [Stage::Insert, Stage::Report, Stage::Report, Stage::End]);
     }
 
     #[test]
@@ -291,10 +291,10 @@ mod tests {
         assert_eq!(found.len(), 7);
         assert_eq!(rows.tasks, 9 * OPEN as u64);
         let slot = rows.slots[0];
-        let [birth, lease] =
+        let [insert, lease] =
             [0, 1].map(|version| rows.write(Slot { version, ..slot }, rows.stage(version)));
-        assert_eq!(birth.ready_added, lease.ready_removed);
-        assert!(birth.wake_at.is_none() && lease.wake_at.is_some());
+        assert_eq!(insert.ready_added, lease.ready_removed);
+        assert!(insert.wake_at.is_none() && lease.wake_at.is_some());
         let end = rows.write(Slot { version: 6, ..slot }, rows.stage(6));
         assert!(end.ended_at.is_some() && end.ready_added.is_empty() && end.wake_at.is_none());
     }

@@ -31,7 +31,7 @@ pub enum WaitReason {
     /// The child that it started is open.
     Child,
     /// The execution that it asked for is still to be born.
-    Birth,
+    Start,
     /// The engine is at it.
     Engine,
     /// It ended while the execution was held: what follows comes with the resumption.
@@ -58,7 +58,7 @@ impl WaitReason {
         Self::StartDelay,
         Self::Timer,
         Self::Child,
-        Self::Birth,
+        Self::Start,
         Self::Engine,
         Self::Resume,
         Self::Loop,
@@ -79,8 +79,8 @@ pub struct WorkflowExplanation {
     pub status: WorkflowStatus,
     /// The moment that all of this is true of.
     pub as_of: Timestamp,
-    /// Why, in one sentence.
-    pub sentence: String,
+    /// Why, in one summary.
+    pub summary: String,
     /// What would move it; none for one that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
@@ -108,8 +108,8 @@ pub struct WaitGroup {
     pub reason: WaitReason,
     /// How many.
     pub count: u32,
-    /// The reason, in one sentence.
-    pub sentence: String,
+    /// The reason, in one summary.
+    pub summary: String,
     /// What would move them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
@@ -135,12 +135,12 @@ pub struct TaskExplanation {
     pub as_of: Timestamp,
     /// Why it is where it is.
     pub reason: WaitReason,
-    /// The same, in one sentence.
-    pub sentence: String,
+    /// The same, in one summary.
+    pub summary: String,
     /// What would move it; none for one that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
-    /// What the sentence rests on.
+    /// What the summary rests on.
     #[serde(default)]
     pub evidence: Evidence,
     /// Why the child is where it is, unless the children of the answer have become too many.

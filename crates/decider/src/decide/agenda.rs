@@ -3,7 +3,7 @@
 //! A decision ends when its agenda is empty or its slice is used up. The rest becomes part of the
 //! execution's state, and the next wake-up continues with it, so one execution can never hold the
 //! engine for long, whatever its definition asks for.
-use crate::state::Step;
+use crate::state::AgendaItem;
 use std::cell::Cell;
 use std::collections::VecDeque;
 
@@ -74,39 +74,39 @@ impl Slice {
 /// Steps in the order they are taken: what must come first, what earlier slices left, what is new.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    first: VecDeque<Step>,
-    carried: imbl::Vector<Step>,
+    first: VecDeque<AgendaItem>,
+    carried: imbl::Vector<AgendaItem>,
     /// How many of the carried steps are taken.
     taken: usize,
-    last: VecDeque<Step>,
+    last: VecDeque<AgendaItem>,
 }
 
 /// How the agenda that the state holds changes: see [`crate::change::Change::AgendaLeft`].
 pub(super) struct Rest {
     pub(super) taken: usize,
-    pub(super) first: Vec<Step>,
-    pub(super) last: Vec<Step>,
+    pub(super) first: Vec<AgendaItem>,
+    pub(super) last: Vec<AgendaItem>,
 }
 
 impl Agenda {
     /// Continues with what an earlier slice left.
-    pub(super) fn carry(&mut self, steps: &imbl::Vector<Step>) {
+    pub(super) fn carry(&mut self, steps: &imbl::Vector<AgendaItem>) {
         self.carried = steps.clone();
         self.taken = 0;
     }
 
-    pub(super) fn push_back(&mut self, step: Step) {
+    pub(super) fn push_back(&mut self, step: AgendaItem) {
         self.last.push_back(step);
     }
 
     /// Puts steps before all others, in their order.
-    pub(super) fn push_first(&mut self, steps: impl DoubleEndedIterator<Item = Step>) {
+    pub(super) fn push_first(&mut self, steps: impl DoubleEndedIterator<Item = AgendaItem>) {
         for step in steps.rev() {
             self.first.push_front(step);
         }
     }
 
-    pub(super) fn pop_front(&mut self) -> Option<Step> {
+    pub(super) fn pop_front(&mut self) -> Option<AgendaItem> {
         if let Some(step) = self.first.pop_front() {
             return Some(step);
         }
@@ -118,11 +118,11 @@ impl Agenda {
     }
 
     /// The newest step, if this decision put it last.
-    pub(super) fn back(&self) -> Option<Step> {
+    pub(super) fn back(&self) -> Option<AgendaItem> {
         self.last.back().copied()
     }
 
-    pub(super) fn pop_back(&mut self) -> Option<Step> {
+    pub(super) fn pop_back(&mut self) -> Option<AgendaItem> {
         self.last.pop_back()
     }
 
@@ -133,7 +133,7 @@ impl Agenda {
     }
 
     /// Keeps only these of the steps that this decision has put on it.
-    pub(super) fn retain_new(&mut self, keep: impl Fn(&Step) -> bool) {
+    pub(super) fn retain_new(&mut self, keep: impl Fn(&AgendaItem) -> bool) {
         self.first.retain(&keep);
         self.last.retain(&keep);
     }
@@ -150,37 +150,37 @@ impl Agenda {
 mod tests {
     use super::*;
 
-    fn taken(mut agenda: Agenda) -> Vec<Step> {
+    fn taken(mut agenda: Agenda) -> Vec<AgendaItem> {
         std::iter::from_fn(|| agenda.pop_front()).collect()
     }
 
     #[test]
     fn what_must_come_first_comes_before_what_was_left_and_what_is_new() {
         let mut agenda = Agenda::default();
-        agenda.push_back(Step::Run(5));
-        agenda.carry(&imbl::vector![Step::Run(3), Step::Run(4)]);
-        agenda.push_first([Step::Run(1), Step::Run(2)].into_iter());
-        assert_eq!(taken(agenda), [1, 2, 3, 4, 5].map(Step::Run));
+        agenda.push_back(AgendaItem::Run(5));
+        agenda.carry(&imbl::vector![AgendaItem::Run(3), AgendaItem::Run(4)]);
+        agenda.push_first([AgendaItem::Run(1), AgendaItem::Run(2)].into_iter());
+        assert_eq!(taken(agenda), [1, 2, 3, 4, 5].map(AgendaItem::Run));
     }
 
     #[test]
     fn an_untouched_agenda_leaves_the_state_as_it_is() {
         let mut agenda = Agenda::default();
-        agenda.carry(&imbl::vector![Step::Run(3)]);
+        agenda.carry(&imbl::vector![AgendaItem::Run(3)]);
         assert!(agenda.into_rest().is_none());
     }
 
     #[test]
     fn the_rest_says_what_was_taken_and_what_came_up() {
         let mut agenda = Agenda::default();
-        agenda.carry(&imbl::vector![Step::Run(3), Step::Run(4)]);
+        agenda.carry(&imbl::vector![AgendaItem::Run(3), AgendaItem::Run(4)]);
         agenda.pop_front();
-        agenda.push_first(std::iter::once(Step::Settle(3)));
-        agenda.push_back(Step::Run(9));
+        agenda.push_first(std::iter::once(AgendaItem::AfterEnd(3)));
+        agenda.push_back(AgendaItem::Run(9));
         let rest = agenda.into_rest().unwrap();
         assert_eq!(
             (rest.taken, rest.first, rest.last),
-            (1, vec![Step::Settle(3)], vec![Step::Run(9)])
+            (1, vec![AgendaItem::AfterEnd(3)], vec![AgendaItem::Run(9)])
         );
     }
 }

@@ -1,6 +1,6 @@
 //! DO_WHILE: its body again and again, by a condition or over a list.
 //! **Source**: conductor-semantics §1.9.
-use super::{Decider, Flow, Step, Stop};
+use super::{AgendaItem, Decider, Flow, Stop};
 use crate::change::Change;
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node, NodeId};
@@ -62,7 +62,7 @@ impl Decider {
             }
         }
         if is_blocked {
-            self.blocked.push(Step::Quiesce);
+            self.blocked.push(AgendaItem::Quiesce);
         }
         moved
     }

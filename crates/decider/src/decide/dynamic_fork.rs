@@ -7,7 +7,7 @@ use super::{Decider, Flow, Stop, switch};
 use crate::change::Change;
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node, NodeId, freeze_task};
-use crate::state::{Branch, Expansion, NodeKey, Step, Task};
+use crate::state::{AgendaItem, Branch, Expansion, NodeKey, Task};
 use crate::task_type::EngineType;
 use baton_common::definition::SubWorkflowParams;
 use baton_common::limits::FORK_BRANCHES_MAX;
@@ -82,7 +82,7 @@ impl Decider {
         self.record_ended(task, TaskStatus::Completed);
         let (branches, joined) = (branches.into(), imbl::Vector::new());
         self.expansions.insert(fork, Expansion { branches, joined, recorded: 0 });
-        self.agenda.push_first(std::iter::once(Step::Branches(fork)));
+        self.agenda.push_first(std::iter::once(AgendaItem::Branches(fork)));
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl Decider {
             return self.close_expansion(&task, &expansion);
         }
         if flow.is_ok() {
-            self.agenda.push_first(std::iter::once(Step::Branches(fork)));
+            self.agenda.push_first(std::iter::once(AgendaItem::Branches(fork)));
         }
         self.expansions.insert(fork, expansion);
         flow
@@ -234,9 +234,9 @@ impl Decider {
 
     /// Takes the steps that a choice just put last on the agenda.
     fn take_schedules(&mut self) {
-        while let Some(step @ Step::Schedule { .. }) = self.agenda.back() {
+        while let Some(step @ AgendaItem::Schedule { .. }) = self.agenda.back() {
             self.agenda.pop_back();
-            if let Step::Schedule { place, loop_task } = step {
+            if let AgendaItem::Schedule { place, loop_task } = step {
                 let _ = self.schedule(place, loop_task);
             }
         }
@@ -247,9 +247,9 @@ impl Decider {
         if let Some(known) = shared.get(&Arc::as_ptr(step)) {
             return *known;
         }
-        let mut frozen = (**step).clone();
-        freeze_task(&mut frozen, &*self.context.surroundings.clone());
-        let place = self.define_step(&frozen);
+        let mut pinned = (**step).clone();
+        freeze_task(&mut pinned, &*self.context.surroundings.clone());
+        let place = self.define_step(&pinned);
         shared.insert(Arc::as_ptr(step), place);
         place
     }

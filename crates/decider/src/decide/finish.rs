@@ -2,7 +2,7 @@
 //! **Source**: conductor-semantics §2.9.
 use super::{Decider, Flow};
 use crate::change::{Change, ExecutionEnd, TaskEnd};
-use crate::command::{ChildStart, News};
+use crate::command::{ChildStart, MessageBody};
 use crate::json::{self, Object};
 use crate::state::Task;
 use baton_common::limits::WORKFLOW_PAYLOAD_BYTES_MAX;
@@ -95,7 +95,7 @@ impl Decider {
             at: self.now(),
         })));
         let saw_outside = self.execution.saw_outside;
-        self.send_to_parent(|task| News::ChildEnded {
+        self.send_to_parent(|task| MessageBody::ChildEnded {
             task,
             status: ending.status,
             output: own_output,
@@ -149,7 +149,7 @@ impl Decider {
     /// Ends the child of a task that waits for it no longer.
     pub(super) fn let_go(&mut self, task: &Task, reason: &str) {
         if task.child.is_some() && !is(Planted::ForgetTheChildren) {
-            self.send_to_child(task.seq, News::ParentEnded { reason: reason.to_owned() });
+            self.send_to_child(task.seq, MessageBody::ParentEnded { reason: reason.to_owned() });
         }
     }
 
@@ -206,7 +206,7 @@ impl Decider {
         let mut members: Object = json::members(&output);
         let shown = match self.with_lineage(start) {
             Ok(start) => {
-                self.send_start(id, News::Start(Box::new(start)));
+                self.send_start(id, MessageBody::Start(Box::new(start)));
                 id.to_string()
             }
             Err(reason) => refused(&name, &reason),

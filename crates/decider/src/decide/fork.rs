@@ -1,5 +1,5 @@
 //! FORK_JOIN: all branches at once, and their JOIN. **Source**: conductor-semantics §1.5.
-use super::{Decider, Flow, Step};
+use super::{AgendaItem, Decider, Flow};
 use crate::change::Change;
 use crate::plan::{Kind, Node, NodeId};
 use crate::state::{NodeKey, Task};
@@ -20,7 +20,7 @@ impl Decider {
         self.record_ended(task, TaskStatus::Completed);
         let branches = branches.iter().map(|node| NodeKey { plan: place.plan, node: *node });
         let places: Vec<NodeKey> = branches.chain([join]).collect();
-        let schedule = |place: NodeKey| Step::Schedule { place, loop_task };
+        let schedule = |place: NodeKey| AgendaItem::Schedule { place, loop_task };
         self.agenda.push_first(places.into_iter().map(schedule));
         Ok(())
     }
@@ -59,7 +59,7 @@ impl Decider {
             })
             .collect();
         for join in ready {
-            self.put(Step::Run(join));
+            self.put(AgendaItem::Run(join));
         }
     }
     fn is_exclusive(&self, join: u32) -> bool {

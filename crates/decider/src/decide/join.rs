@@ -1,5 +1,5 @@
 //! JOIN and EXCLUSIVE_JOIN: events, never polled. **Source**: conductor-semantics §1.7, §1.8.
-use super::{Decider, Flow, Step};
+use super::{AgendaItem, Decider, Flow};
 use crate::change::Change;
 use crate::json::{self, Object};
 use crate::plan::{Kind, Node};
@@ -31,7 +31,7 @@ impl Decider {
         let seq = task.seq;
         self.record(Change::TaskScheduled(Arc::new(task)));
         if self.execution.join_open.get(&seq).copied().unwrap_or(0) == 0 {
-            self.put(Step::Run(seq));
+            self.put(AgendaItem::Run(seq));
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Decider {
         task.join_on = Some(names.map(|name| self.full_reference(&name, loop_task)).collect());
         let seq = task.seq;
         self.record(Change::TaskScheduled(Arc::new(task)));
-        self.put(Step::Run(seq));
+        self.put(AgendaItem::Run(seq));
         Ok(())
     }
 

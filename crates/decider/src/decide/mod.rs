@@ -8,6 +8,7 @@
     clippy::unnecessary_wraps,
     reason = "steps of all types have one signature, also those that never stop for a script"
 )]
+mod after_end;
 pub mod agenda;
 mod causes;
 mod do_while;
@@ -16,12 +17,11 @@ mod finish;
 mod fork;
 mod inline;
 mod join;
-mod news;
+mod messages;
 mod operations;
 mod rerun;
 mod revive;
 mod schedule;
-mod settle;
 mod sub_workflow;
 mod switch;
 mod terminate;
@@ -32,9 +32,9 @@ mod wait;
 mod worker;
 
 use crate::change::Change;
-use crate::command::{Command, Letter, News, Rejection};
+use crate::command::{Command, Message, MessageBody, Rejection};
 use crate::scope::ExecutionScope;
-pub(crate) use crate::state::Step;
+pub(crate) use crate::state::AgendaItem;
 use crate::state::{Execution, Expansion, NodeKey, Task};
 use agenda::{Agenda, Rest, Slice, SliceLimits};
 use baton_common::limits::EXECUTION_BYTES_MAX;
@@ -86,7 +86,7 @@ pub struct Decision {
     /// How it came about.
     pub changes: Vec<Change>,
     /// What others are told.
-    pub letters: Vec<Letter>,
+    pub messages: Vec<Message>,
 }
 
 /// Decides a command.
@@ -152,10 +152,10 @@ pub struct Decider {
     pub(crate) execution: Arc<Execution>,
     pub(crate) context: Context,
     changes: Vec<Change>,
-    letters: Vec<Letter>,
+    messages: Vec<Message>,
     agenda: Agenda,
     /// Steps that wait for a script.
-    blocked: Vec<Step>,
+    blocked: Vec<AgendaItem>,
     wanted: Vec<Script>,
     evaluations: Evaluations,
     expansions: BTreeMap<u32, Expansion>,
@@ -173,7 +173,7 @@ impl Decider {
             execution,
             context,
             changes: Vec::new(),
-            letters: Vec::new(),
+            messages: Vec::new(),
             agenda: Agenda::default(),
             blocked: Vec::new(),
             wanted: Vec::new(),
@@ -210,7 +210,7 @@ impl Decider {
         while self.takes_steps() {
             self.take_steps()?;
             if self.slice.is_used_up() || (self.is_short && self.slice.has_all_scripts(0)) {
-                self.put(Step::Quiesce);
+                self.put(AgendaItem::Quiesce);
                 break;
             }
             if !self.wanted.is_empty() {
@@ -262,7 +262,7 @@ impl Decider {
             WorkflowStatus::Completed
             | WorkflowStatus::Failed
             | WorkflowStatus::TimedOut
-            | WorkflowStatus::Terminated => self.agenda.retain_new(Step::outlives_an_end),
+            | WorkflowStatus::Terminated => self.agenda.retain_new(AgendaItem::outlives_an_end),
         }
         self.record_expansions();
         if let Some(Rest { taken, first, last }) = std::mem::take(&mut self.agenda).into_rest() {
@@ -270,17 +270,17 @@ impl Decider {
             self.record(Change::AgendaLeft { taken, first, last });
         }
         self.finish_lineages();
-        let Self { execution, changes, letters, .. } = self;
-        Decision { execution, changes, letters }
+        let Self { execution, changes, messages, .. } = self;
+        Decision { execution, changes, messages }
     }
 
-    fn take(&mut self, step: Step) -> Result<(), Rejection> {
+    fn take(&mut self, step: AgendaItem) -> Result<(), Rejection> {
         let flow = match step {
-            Step::Schedule { place, loop_task } => self.schedule(place, loop_task),
-            Step::Run(seq) => self.run_task(seq),
-            Step::Settle(seq) => self.settle(seq),
-            Step::Branches(fork) => self.expand_fork(fork),
-            Step::Quiesce => Ok(()),
+            AgendaItem::Schedule { place, loop_task } => self.schedule(place, loop_task),
+            AgendaItem::Run(seq) => self.run_task(seq),
+            AgendaItem::AfterEnd(seq) => self.after_end(seq),
+            AgendaItem::Branches(fork) => self.expand_fork(fork),
+            AgendaItem::Quiesce => Ok(()),
         };
         match flow {
             Ok(()) => Ok(()),
@@ -297,13 +297,17 @@ impl Decider {
     }
 
     /// Fails the task of a step whose values are too large; the execution where it has none.
-    fn fail_step(&mut self, step: Step, reason: &str) {
+    fn fail_step(&mut self, step: AgendaItem, reason: &str) {
         match step {
-            Step::Schedule { place, loop_task } => self.schedule_failed(place, loop_task, reason),
-            Step::Run(seq) => {
+            AgendaItem::Schedule { place, loop_task } => {
+                self.schedule_failed(place, loop_task, reason)
+            }
+            AgendaItem::Run(seq) => {
                 self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason));
             }
-            Step::Settle(_) | Step::Branches(_) | Step::Quiesce => self.fail_for_good(reason),
+            AgendaItem::AfterEnd(_) | AgendaItem::Branches(_) | AgendaItem::Quiesce => {
+                self.fail_for_good(reason)
+            }
         }
     }
 
@@ -351,7 +355,7 @@ impl Decider {
                 self.check_deadlines();
                 Ok(())
             }
-            Command::Look => Ok(()),
+            Command::Read => Ok(()),
             Command::Pause => self.pause(),
             Command::Resume => self.resume_execution(),
             Command::Terminate { reason } => self.terminate(reason),
@@ -360,7 +364,7 @@ impl Decider {
             Command::Rerun(rerun) => self.rerun(rerun),
             Command::SkipTask { reference } => self.skip_task(reference),
             Command::ResetCallbacks => self.reset_callbacks(),
-            Command::Hear { from, number, news } => self.hear(from, number, news),
+            Command::Receive { from, number, body } => self.receive(from, number, body),
         }
     }
 
@@ -379,7 +383,7 @@ impl Decider {
         match self.execution.plan.first {
             Some(node) => {
                 let place = NodeKey { plan: 0, node };
-                self.agenda.push_back(Step::Schedule { place, loop_task: None });
+                self.agenda.push_back(AgendaItem::Schedule { place, loop_task: None });
                 Ok(())
             }
             None => Err(Rejection::Impossible("the definition has no tasks".into())),
@@ -399,34 +403,34 @@ impl Decider {
     }
 
     /// Asks for another execution: the first message of a pair.
-    pub(crate) fn send_start(&mut self, to: ExecutionId, news: News) {
+    pub(crate) fn send_start(&mut self, to: ExecutionId, body: MessageBody) {
         self.slice.used.starts += 1;
-        self.letters.push(Letter { to, number: 1, news });
+        self.messages.push(Message { to, number: 1, body });
     }
 
     /// Tells the child of a task something.
-    pub(crate) fn send_to_child(&mut self, seq: u32, news: News) {
+    pub(crate) fn send_to_child(&mut self, seq: u32, body: MessageBody) {
         let Some(child) = self.execution.task(seq).and_then(|task| task.child) else { return };
         self.record(Change::MessageSent { seq: Some(seq) });
         let number = self.execution.task(seq).map_or(0, |task| task.sent);
-        self.letters.push(Letter { to: child, number, news });
+        self.messages.push(Message { to: child, number, body });
     }
 
     /// Tells the parent something, if there is one.
-    pub(crate) fn send_to_parent(&mut self, news: impl FnOnce(TaskId) -> News) {
+    pub(crate) fn send_to_parent(&mut self, body: impl FnOnce(TaskId) -> MessageBody) {
         let Some(parent) = self.execution.facts.parent else { return };
         self.record(Change::MessageSent { seq: None });
         let (to, number) = (parent.task.execution(), self.execution.sent_to_parent);
-        self.letters.push(Letter { to, number, news: news(parent.task) });
+        self.messages.push(Message { to, number, body: body(parent.task) });
     }
 
-    pub(crate) fn put(&mut self, step: Step) {
+    pub(crate) fn put(&mut self, step: AgendaItem) {
         self.agenda.push_back(step);
     }
 
     /// Drops the steps of this decision, but for those that a reopened execution needs.
     pub(crate) fn drop_agenda(&mut self) {
-        self.agenda.retain_new(Step::outlives_an_end);
+        self.agenda.retain_new(AgendaItem::outlives_an_end);
         self.blocked.clear();
         self.wanted.clear();
     }

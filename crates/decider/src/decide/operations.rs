@@ -1,7 +1,7 @@
 //! What people do to executions: pause, resume, terminate, restart, skip, reset callbacks.
 //! **Source**: conductor-semantics §5.
 use super::finish::Ending;
-use super::{Decider, Step};
+use super::{AgendaItem, Decider};
 use crate::change::{Change, Restart, TaskReport};
 use crate::command::Rejection;
 use crate::state::{Delivery, NodeKey};
@@ -39,7 +39,7 @@ impl Decider {
         let at = self.now();
         self.record(Change::ExecutionResumed { at });
         for seq in unsettled {
-            self.put(Step::Settle(seq));
+            self.put(AgendaItem::AfterEnd(seq));
         }
         self.check_deadlines();
         Ok(())

@@ -1,6 +1,6 @@
 //! Rerun: the target and everything causally after it is done again, siblings are kept.
 //! **Source**: conductor-semantics §5.2 and §10 no. 12, where Conductor deletes unrelated branches.
-use super::{Decider, Flow, Step};
+use super::{AgendaItem, Decider, Flow};
 use crate::change::{Change, Restart, TaskReopening};
 use crate::command::{Rejection, Rerun};
 use crate::plan::{Kind, Node};
@@ -33,7 +33,7 @@ impl Decider {
         if let Some(node) = plan.node(target.runs.unwrap_or(target.place).node) {
             self.redo(&target, node, rerun.task_input);
         }
-        self.settle_again();
+        self.reconsider();
         self.tell_parent_of_reopening();
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Decider {
         })));
         if task.join_on.is_some() {
             // It looks for itself whether it still has anything to wait for.
-            self.put(Step::Run(task.seq));
+            self.put(AgendaItem::Run(task.seq));
         }
     }
 
@@ -120,7 +120,7 @@ impl Decider {
             Kind::Fork { .. } | Kind::DynamicFork { .. } | Kind::DoWhile { .. } => {
                 self.record(Change::TasksRemoved { seqs: vec![target.seq] });
                 let (place, loop_task) = (target.place, target.loop_task);
-                self.put(Step::Schedule { place, loop_task });
+                self.put(AgendaItem::Schedule { place, loop_task });
             }
             Kind::Join | Kind::ExclusiveJoin => self.wait_again(target, Output::default()),
             Kind::Worker

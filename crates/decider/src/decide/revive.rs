@@ -1,9 +1,9 @@
 //! Bringing an ended execution back: retry, and what a reopened child means for its parents.
 //! **Source**: conductor-semantics §5.1.
 use super::finish::Ending;
-use super::{Decider, Step};
+use super::{AgendaItem, Decider};
 use crate::change::{Change, TaskReopening};
-use crate::command::{News, Rejection};
+use crate::command::{MessageBody, Rejection};
 use crate::plan::{Kind, Node};
 use crate::state::{Delivery, Output, Task};
 use baton_common::{TaskStatus, WorkflowStatus};
@@ -32,12 +32,12 @@ impl Decider {
         for task in candidates {
             self.retry_task(&task, resume_children);
         }
-        self.settle_again();
+        self.reconsider();
         Ok(())
     }
 
     /// Its parent waits for it again: where nothing can be retried, it tells its end again. The parent
-    /// need not hear that it continues. A parent that has ended meanwhile would take that for news and
+    /// need not receive that it continues. A parent that has ended meanwhile would take that for body and
     /// have its other children retried, whose answers would have this one retried, without end.
     pub(super) fn retry_for_parent(&mut self) -> Result<(), Rejection> {
         match self.retry_tasks(true) {
@@ -60,7 +60,7 @@ impl Decider {
 
     /// Draws the consequences of every good end once more: where the execution had ended in the same
     /// decision or while it was paused, what follows was never scheduled. What was, is not touched.
-    pub(super) fn settle_again(&mut self) {
+    pub(super) fn reconsider(&mut self) {
         let seqs = self.execution.tasks.keys().copied();
         let seqs: Vec<u32> = seqs.filter(|seq| self.execution.is_settled_well(*seq)).collect();
         for seq in seqs {
@@ -75,7 +75,7 @@ impl Decider {
             if matches!(node.kind, Kind::Terminate) {
                 continue;
             }
-            self.put(Step::Settle(seq));
+            self.put(AgendaItem::AfterEnd(seq));
             if let Kind::Switch(switch) = &node.kind {
                 self.enter_again(&task, switch, node.next);
             }
@@ -143,7 +143,7 @@ impl Decider {
             at: self.now(),
         })));
         if is_join && self.execution.join_open.get(&task.seq).copied().unwrap_or(0) == 0 {
-            self.put(Step::Run(task.seq));
+            self.put(AgendaItem::Run(task.seq));
         }
     }
 
@@ -161,7 +161,7 @@ impl Decider {
             child: Some(child),
             at: self.now(),
         })));
-        self.send_to_child(task.seq, News::ParentRetried);
+        self.send_to_child(task.seq, MessageBody::ParentRetried);
     }
 
     /// The execution goes on.
@@ -172,7 +172,7 @@ impl Decider {
 
     /// Its parent must wait again.
     pub(super) fn tell_parent_of_reopening(&mut self) {
-        self.send_to_parent(|task| News::ChildReopened { task });
+        self.send_to_parent(|task| MessageBody::ChildReopened { task });
     }
 
     /// A child was reopened: what its parent had cancelled goes on too, and so do the parent's parents.

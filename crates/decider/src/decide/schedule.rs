@@ -1,5 +1,5 @@
 //! Creating the task of a step, and what the engine does for it at once.
-use super::{Decider, Flow, Step, Stop};
+use super::{AgendaItem, Decider, Flow, Stop};
 use crate::change::{Change, TaskEnd};
 use crate::json;
 use crate::plan::{Kind, Next, Node, Plan};
@@ -82,7 +82,7 @@ impl Decider {
     pub(super) fn schedule_within(&mut self, place: NodeKey, loop_task: Option<u32>) -> Flow {
         match self.schedule(place, loop_task) {
             Err(Stop::Wanted) => {
-                self.blocked.push(Step::Schedule { place, loop_task });
+                self.blocked.push(AgendaItem::Schedule { place, loop_task });
                 Ok(())
             }
             flow => flow,
@@ -97,7 +97,7 @@ impl Decider {
         let seq = task.seq;
         self.record(Change::TaskScheduled(Arc::new(task)));
         // One that needs a script is taken up again by the agenda, not with this step.
-        self.put(Step::Run(seq));
+        self.put(AgendaItem::Run(seq));
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl Decider {
             reason: None,
             child: None,
             sent: 0,
-            heard: 0,
+            received: 0,
             delivery: Delivery::None,
             wait_until: None,
             join_on: None,
@@ -214,7 +214,7 @@ impl Decider {
     pub(super) fn follow(&mut self, next: Next, plan: u32, loop_task: Option<u32>) {
         match next {
             Next::Node(node) => {
-                self.put(Step::Schedule { place: NodeKey { plan, node }, loop_task });
+                self.put(AgendaItem::Schedule { place: NodeKey { plan, node }, loop_task });
             }
             Next::LoopEnd | Next::End => {}
         }
@@ -245,7 +245,7 @@ impl Decider {
         let reason = reason.map(Arc::from);
         let end = TaskEnd { seq, status, output, reason, worker: None, at };
         self.record(Change::TaskEnded(Box::new(end)));
-        self.put(Step::Settle(seq));
+        self.put(AgendaItem::AfterEnd(seq));
     }
 }
 

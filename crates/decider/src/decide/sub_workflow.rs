@@ -1,8 +1,8 @@
-//! SUB_WORKFLOW and START_WORKFLOW: other executions, asked for by letter.
+//! SUB_WORKFLOW and START_WORKFLOW: other executions, asked for by message.
 //! **Source**: conductor-semantics §1.10, §1.11.
 use super::{Decider, Flow};
 use crate::change::{Change, TaskReport};
-use crate::command::{ChildStart, News};
+use crate::command::{ChildStart, MessageBody};
 use crate::json::{self, Object};
 use crate::plan::Node;
 use crate::state::{Lineage, NodeKey, Output, Parent, Task};
@@ -141,9 +141,9 @@ impl Decider {
         self.record(Change::TaskReported(Box::new(report)));
         if is(Planted::StartAChildTwice) {
             let twin = ExecutionId::child_of(id, self.now().plus_millis(1));
-            self.send_start(twin, News::Start(Box::new(start.clone())));
+            self.send_start(twin, MessageBody::Start(Box::new(start.clone())));
         }
-        self.send_start(child, News::Start(Box::new(start)));
+        self.send_start(child, MessageBody::Start(Box::new(start)));
     }
 
     /// Starts another execution for a START_WORKFLOW task; its birth completes the task.
@@ -189,7 +189,7 @@ impl Decider {
         };
         self.report_in_progress(task.seq);
         let child = ExecutionId::child_of(id, self.now());
-        self.send_start(child, News::StartFor { task: id, start: Box::new(start) });
+        self.send_start(child, MessageBody::StartFor { task: id, start: Box::new(start) });
     }
 }
 
@@ -218,13 +218,15 @@ impl Decider {
 
     /// Siblings that one decision starts all count as many as there are.
     pub(super) fn finish_lineages(&mut self) {
-        let mut letters = std::mem::take(&mut self.letters);
-        for letter in &mut letters {
-            if let News::Start(start) | News::StartFor { start, .. } = &mut letter.news {
+        let mut messages = std::mem::take(&mut self.messages);
+        for message in &mut messages {
+            if let MessageBody::Start(start) | MessageBody::StartFor { start, .. } =
+                &mut message.body
+            {
                 start.lineage = self.lineage_of(start, self.execution.starts);
             }
         }
-        self.letters = letters;
+        self.messages = messages;
     }
 }
 

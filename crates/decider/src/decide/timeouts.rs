@@ -1,6 +1,6 @@
 //! What happens when a time has come. **Source**: conductor-semantics §2.5.
 use super::finish::Ending;
-use super::{Decider, Step};
+use super::{AgendaItem, Decider};
 use crate::change::{Change, TaskEnd, TaskReport};
 use crate::deadline::{self, Deadline};
 use crate::state::{Delivery, Task};
@@ -157,7 +157,7 @@ impl Decider {
                 let at = self.now();
                 let report = TaskReport { wait_until: until, ..TaskReport::new(seq, at) };
                 self.record(Change::TaskReported(Box::new(report)));
-                self.put(Step::Run(seq));
+                self.put(AgendaItem::Run(seq));
             }
             Err(reason) => {
                 self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(&reason));

@@ -1,7 +1,7 @@
 //! Reports on tasks, and what the dispatcher does with them.
 //! **Source**: conductor-semantics §1.1, conductor-rest-api §5.3.
 use super::schedule::output_too_large;
-use super::{Decider, Step};
+use super::{AgendaItem, Decider};
 use crate::change::{Change, TaskEnd, TaskReport};
 use crate::command::{Rejection, TaskUpdate};
 use crate::json;
@@ -56,7 +56,7 @@ impl Decider {
             at,
         })));
         self.let_go(task, "its task was ended from outside");
-        self.put(Step::Settle(task.seq));
+        self.put(AgendaItem::AfterEnd(task.seq));
     }
 
     /// IN_PROGRESS: a worker's task goes back to its queue, others stay where they are.

@@ -46,7 +46,7 @@ fn reason_of_type(node: &Node, task: &Task) -> WaitReason {
     match node.kind {
         Kind::Worker | Kind::Dynamic { .. } => WaitReason::External,
         Kind::SubWorkflow if task.child.is_some() => WaitReason::Child,
-        Kind::SubWorkflow | Kind::StartWorkflow => WaitReason::Birth,
+        Kind::SubWorkflow | Kind::StartWorkflow => WaitReason::Start,
         Kind::Wait if task.wait_until.is_some() => WaitReason::Timer,
         Kind::Wait => WaitReason::Signal,
         Kind::Human => WaitReason::Person,

@@ -105,7 +105,7 @@ fn task(execution: &Execution, seq: u32, task_type: &str, members: &Value) -> Ta
         reason: members.reason,
         child: members.child,
         sent: 0,
-        heard: 0,
+        received: 0,
         delivery: members.delivery.as_ref().map(delivery).unwrap_or_default(),
         wait_until: members.wait_until,
         join_on: members.join_on,
@@ -247,7 +247,7 @@ fn check_bits(execution: &Execution, reason: WaitReason) {
     let bits = match reason {
         R::Leased => [true, false, false, false, false],
         R::NoWorker | R::InQueue => [false, true, false, false, false],
-        R::Child | R::Birth => [false, false, true, false, false],
+        R::Child | R::Start => [false, false, true, false, false],
         R::Person | R::Signal | R::External => [false, false, false, true, false],
         R::Backoff | R::Callback | R::StartDelay | R::Timer => [false, false, false, false, true],
         R::Engine | R::Resume | R::Loop | R::Join | R::Ended => [false; 5],
@@ -337,8 +337,8 @@ fn waits_for_somebody_outside_or_for_a_time_say_since_or_until_when() {
             WaitReason::Timer,
             Wait::Timer { until: noon(60) },
         ),
-        ("START_WORKFLOW", json!({}), WaitReason::Birth, Wait::Birth { since }),
-        ("SUB_WORKFLOW", json!({}), WaitReason::Birth, Wait::Birth { since }),
+        ("START_WORKFLOW", json!({}), WaitReason::Start, Wait::Start { since }),
+        ("SUB_WORKFLOW", json!({}), WaitReason::Start, Wait::Start { since }),
         ("INLINE", json!({}), WaitReason::Engine, Wait::Engine { since }),
     ] {
         assert_eq!(waiting(task_type, &members), (reason, wait), "{task_type}");

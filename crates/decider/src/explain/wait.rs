@@ -75,7 +75,7 @@ pub enum Wait {
         since: Timestamp,
     },
     /// The birth of the execution it asked for.
-    Birth {
+    Start {
         /// Since when.
         since: Timestamp,
     },
@@ -143,7 +143,7 @@ impl Wait {
             Self::Outside { whom: Outsider::Signal, .. } => WaitReason::Signal,
             Self::Outside { whom: Outsider::Action, .. } => WaitReason::External,
             Self::Child { .. } => WaitReason::Child,
-            Self::Birth { .. } => WaitReason::Birth,
+            Self::Start { .. } => WaitReason::Start,
             Self::Engine { .. } => WaitReason::Engine,
             Self::Loop { .. } => WaitReason::Loop,
             Self::Join { .. } => WaitReason::Join,
@@ -226,9 +226,9 @@ fn wait_of_type(execution: &Execution, node: &Node, task: &Task) -> Wait {
     match node.kind {
         Kind::SubWorkflow => match task.child {
             Some(child) => Wait::Child { child, since },
-            None => Wait::Birth { since },
+            None => Wait::Start { since },
         },
-        Kind::StartWorkflow => Wait::Birth { since },
+        Kind::StartWorkflow => Wait::Start { since },
         Kind::Wait => match task.wait_until {
             Some(until) => Wait::Timer { until },
             None => Wait::Outside { whom: Outsider::Signal, since },

@@ -4,7 +4,7 @@ use crate::deadline;
 use crate::json;
 use crate::plan::{Kind, Plan};
 use crate::state::execution::{Execution, has_ended, wait_class};
-use crate::state::{Branch, Delivery, Expansion, Output, Step, Task};
+use crate::state::{AgendaItem, Branch, Delivery, Expansion, Output, Task};
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use std::sync::Arc;
 
@@ -43,11 +43,11 @@ impl Execution {
             }
             Change::MessageSent { seq: Some(seq) } => self.alter(*seq, |task| task.sent += 1),
             Change::MessageSent { seq: None } => self.sent_to_parent += 1,
-            Change::MessageHeard { seq, number, saw_outside } => {
+            Change::MessageReceived { seq, number, saw_outside } => {
                 self.saw_outside |= saw_outside;
                 match seq {
-                    Some(seq) => self.alter(*seq, |task| task.heard = *number),
-                    None => self.heard_from_parent = *number,
+                    Some(seq) => self.alter(*seq, |task| task.received = *number),
+                    None => self.received_from_parent = *number,
                 }
             }
             Change::TasksRemoved { seqs } => self.remove_tasks(seqs),
@@ -295,9 +295,9 @@ impl Execution {
         }
     }
 
-    fn leave_agenda(&mut self, taken: u32, first: &[Step], last: &[Step]) {
+    fn leave_agenda(&mut self, taken: u32, first: &[AgendaItem], last: &[AgendaItem]) {
         let taken = (taken as usize).min(self.agenda.len());
-        let mut agenda: imbl::Vector<Step> = first.iter().copied().collect();
+        let mut agenda: imbl::Vector<AgendaItem> = first.iter().copied().collect();
         agenda.append(self.agenda.skip(taken));
         agenda.extend(last.iter().copied());
         self.agenda = agenda;
@@ -469,7 +469,7 @@ fn reopened(task: &mut Task, reopening: &TaskReopening) {
 fn set_child(task: &mut Task, child: Option<ExecutionId>) {
     if task.child != child {
         // Its start is the first message of the new pair.
-        (task.sent, task.heard) = (u32::from(child.is_some()), 0);
+        (task.sent, task.received) = (u32::from(child.is_some()), 0);
     }
     task.child = child;
 }

@@ -83,7 +83,7 @@ impl Execution {
             self.step_plans.len(),
             self.has_dynamic_fork,
             self.agenda,
-            (self.expansions.clone(), self.sent_to_parent, self.heard_from_parent),
+            (self.expansions.clone(), self.sent_to_parent, self.received_from_parent),
         );
         let tasks = self.tasks.values().map(|task| format!("{task:?}"));
         let indexes = self.index_lines().into_iter().map(|(key, value)| format!("{key} {value}"));

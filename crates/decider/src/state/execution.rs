@@ -1,7 +1,7 @@
 //! The state of one execution: facts, tasks, and the indexes that keep a decision's cost
 //! independent of the number of tasks. Cloning is cheap: the maps share their nodes.
 use crate::plan::{Node, Plan};
-use crate::state::{Delivery, Expansion, Lineage, NodeKey, Step, Task};
+use crate::state::{AgendaItem, Delivery, Expansion, Lineage, NodeKey, Task};
 use baton_common::{ExecutionId, Payload, SpanId, TaskId, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -101,13 +101,13 @@ pub struct Execution {
     /// Messages sent to its parent.
     pub sent_to_parent: u32,
     /// Messages received from its parent, its start included.
-    pub heard_from_parent: u32,
+    pub received_from_parent: u32,
     /// Whether a worker, a timer or a person has had a part in it, directly or in a child.
     pub saw_outside: bool,
     /// Executions that it has started by its steps.
     pub starts: u32,
     /// Steps that the last slice left to the next one, in order.
-    pub agenda: imbl::Vector<Step>,
+    pub agenda: imbl::Vector<AgendaItem>,
     /// Dynamic forks whose branches are not all there yet.
     pub expansions: imbl::OrdMap<u32, Arc<Expansion>>,
     pub(crate) by_reference: imbl::HashMap<Arc<str>, u32>,
@@ -156,7 +156,7 @@ impl Execution {
             step_plans: imbl::Vector::new(),
             unsettled: imbl::OrdSet::new(),
             sent_to_parent: 0,
-            heard_from_parent: u32::from(facts.parent.is_some()),
+            received_from_parent: u32::from(facts.parent.is_some()),
             saw_outside: false,
             starts: 0,
             agenda: imbl::Vector::new(),

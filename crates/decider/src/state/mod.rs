@@ -1,12 +1,12 @@
 //! What is known of an execution, and how changes alter it.
+mod agenda_item;
 mod apply;
 mod check;
 mod execution;
 mod lineage;
-mod step;
 mod task;
 
+pub use agenda_item::{AgendaItem, Branch, Expansion};
 pub use execution::{Execution, Parent, StartFacts};
 pub use lineage::Lineage;
-pub use step::{Branch, Expansion, Step};
 pub use task::{Delivery, LoopProgress, NodeKey, Output, Task};

@@ -160,7 +160,7 @@ pub struct Task {
     /// Messages sent to the child, its start included.
     pub sent: u32,
     /// Messages received from the child.
-    pub heard: u32,
+    pub received: u32,
     /// Where it is, seen from the queue.
     pub delivery: Delivery,
     /// When a WAIT is over.

@@ -1,6 +1,6 @@
 //! The commands of a history, read from their text.
 use baton_common::{ExecutionId, Payload, TaskStatus, WorkflowStatus};
-use baton_decider::command::{Command, News, Rerun, TaskUpdate};
+use baton_decider::command::{Command, MessageBody, Rerun, TaskUpdate};
 use baton_decider::state::{Execution, Task};
 use serde_json::value::RawValue;
 
@@ -96,7 +96,7 @@ pub(crate) fn read(text: &str, execution: &Execution, is_again: bool) -> Command
         }
         "renew" => Command::RenewLease { seq: seq(&mut words) },
         "wake" => Command::WakeUp,
-        "look" => Command::Look,
+        "look" => Command::Read,
         "pause" => Command::Pause,
         "resume" => Command::Resume,
         "terminate" => Command::Terminate { reason: words.quoted() },
@@ -107,7 +107,7 @@ pub(crate) fn read(text: &str, execution: &Execution, is_again: bool) -> Command
         "rerun" => Command::Rerun(rerun(words, execution)),
         "skip" => Command::SkipTask { reference: words.word().to_owned() },
         "reset" => Command::ResetCallbacks,
-        "child" | "born" | "parent" | "start" | "failure" => hear(text, execution, is_again),
+        "child" | "born" | "parent" | "start" | "failure" => receive(text, execution, is_again),
         verb => update(verb, words, execution),
     }
 }
@@ -143,62 +143,76 @@ fn update(verb: &str, mut words: Words, execution: &Execution) -> Command {
 }
 
 /// `child <ref> completed {…}`, `child <ref> reopened`, `born <ref>`, `parent ended "why"`, …
-fn hear(text: &str, execution: &Execution, is_again: bool) -> Command {
-    let next = |heard: u32| if is_again { heard } else { heard + 1 };
+fn receive(text: &str, execution: &Execution, is_again: bool) -> Command {
+    let next = |received: u32| if is_again { received } else { received + 1 };
     let number = 1;
     let mut words = Words(text);
     let (verb, id) = (words.word(), execution.id());
     let stranger = ExecutionId::child_of(id.task(1), execution.created_at);
     if verb == "start" && words.take("for") {
         let (task, start) = (id.task(1), Box::default());
-        return Command::Hear { from: stranger, number, news: News::StartFor { task, start } };
+        return Command::Receive {
+            from: stranger,
+            number,
+            body: MessageBody::StartFor { task, start },
+        };
     }
     if verb == "start" {
-        return Command::Hear { from: stranger, number, news: News::Start(Box::default()) };
+        return Command::Receive {
+            from: stranger,
+            number,
+            body: MessageBody::Start(Box::default()),
+        };
     }
     if verb == "parent" {
-        let news = if words.take("ended") {
-            News::ParentEnded { reason: words.quoted().unwrap_or_default() }
+        let body = if words.take("ended") {
+            MessageBody::ParentEnded { reason: words.quoted().unwrap_or_default() }
         } else {
-            News::ParentRetried
+            MessageBody::ParentRetried
         };
-        let number = next(execution.heard_from_parent);
-        return Command::Hear { from: stranger, number, news };
+        let number = next(execution.received_from_parent);
+        return Command::Receive { from: stranger, number, body };
     }
     if verb == "failure" {
         let (name, reason) = (words.word().to_owned(), words.quoted().unwrap_or_default());
-        return Command::Hear {
+        return Command::Receive {
             from: stranger,
             number,
-            news: News::FailureRefused { name, reason },
+            body: MessageBody::FailureRefused { name, reason },
         };
     }
     let seq = find(execution, words.word());
     let (task, child) = (id.task(seq), execution.task(seq).and_then(|task| task.child));
     let from = child.unwrap_or(stranger);
-    let number = next(execution.task(seq).map_or(0, |task| task.heard));
+    let number = next(execution.task(seq).map_or(0, |task| task.received));
     if verb == "born" {
-        return Command::Hear { from, number, news: News::Started { task, child: from } };
+        return Command::Receive { from, number, body: MessageBody::Started { task, child: from } };
     }
     let what = words.word();
     let status = match what {
         "refused" => {
             let reason = words.quoted().unwrap_or_default();
-            return Command::Hear { from, number, news: News::ChildRefused { task, reason } };
+            return Command::Receive {
+                from,
+                number,
+                body: MessageBody::ChildRefused { task, reason },
+            };
         }
-        "reopened" => return Command::Hear { from, number, news: News::ChildReopened { task } },
+        "reopened" => {
+            return Command::Receive { from, number, body: MessageBody::ChildReopened { task } };
+        }
         _ => WorkflowStatus::from_name(&what.to_uppercase()).expect("how the child ended"),
     };
     let reason = words.quoted();
     let output = words.json().unwrap_or_default();
-    Command::Hear {
+    Command::Receive {
         from,
         number,
-        news: News::ChildEnded { task, status, output, reason, saw_outside: true },
+        body: MessageBody::ChildEnded { task, status, output, reason, saw_outside: true },
     }
 }
 
-/// The command's name, with the news for what it hears.
+/// The command's name, with the body for what it hears.
 pub(crate) fn name(command: &Command) -> &'static str {
     match command {
         Command::Begin => "Begin",
@@ -207,7 +221,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::LeaseTask { .. } => "LeaseTask",
         Command::ReturnTask { .. } => "ReturnTask",
         Command::WakeUp => "WakeUp",
-        Command::Look => "Look",
+        Command::Read => "Read",
         Command::Pause => "Pause",
         Command::Resume => "Resume",
         Command::Terminate { .. } => "Terminate",
@@ -216,21 +230,21 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Rerun(_) => "Rerun",
         Command::SkipTask { .. } => "SkipTask",
         Command::ResetCallbacks => "ResetCallbacks",
-        Command::Hear { news, .. } => news_name(news),
+        Command::Receive { body, .. } => body_name(body),
     }
 }
 
-fn news_name(news: &News) -> &'static str {
-    match news {
-        News::Start(_) => "Hear Start",
-        News::StartFor { .. } => "Hear StartFor",
-        News::Started { .. } => "Hear Started",
-        News::ChildEnded { .. } => "Hear ChildEnded",
-        News::ChildRefused { .. } => "Hear ChildRefused",
-        News::FailureRefused { .. } => "Hear FailureRefused",
-        News::ChildReopened { .. } => "Hear ChildReopened",
-        News::ParentEnded { .. } => "Hear ParentEnded",
-        News::ParentRetried => "Hear ParentRetried",
+fn body_name(body: &MessageBody) -> &'static str {
+    match body {
+        MessageBody::Start(_) => "Receive Start",
+        MessageBody::StartFor { .. } => "Receive StartFor",
+        MessageBody::Started { .. } => "Receive Started",
+        MessageBody::ChildEnded { .. } => "Receive ChildEnded",
+        MessageBody::ChildRefused { .. } => "Receive ChildRefused",
+        MessageBody::FailureRefused { .. } => "Receive FailureRefused",
+        MessageBody::ChildReopened { .. } => "Receive ChildReopened",
+        MessageBody::ParentEnded { .. } => "Receive ParentEnded",
+        MessageBody::ParentRetried => "Receive ParentRetried",
     }
 }
 
@@ -242,7 +256,7 @@ pub(crate) const COMMANDS: [&str; 24] = [
     "LeaseTask",
     "ReturnTask",
     "WakeUp",
-    "Look",
+    "Read",
     "Pause",
     "Resume",
     "Terminate",
@@ -251,13 +265,13 @@ pub(crate) const COMMANDS: [&str; 24] = [
     "Rerun",
     "SkipTask",
     "ResetCallbacks",
-    "Hear Start",
-    "Hear StartFor",
-    "Hear Started",
-    "Hear ChildEnded",
-    "Hear ChildRefused",
-    "Hear FailureRefused",
-    "Hear ChildReopened",
-    "Hear ParentEnded",
-    "Hear ParentRetried",
+    "Receive Start",
+    "Receive StartFor",
+    "Receive Started",
+    "Receive ChildEnded",
+    "Receive ChildRefused",
+    "Receive FailureRefused",
+    "Receive ChildReopened",
+    "Receive ParentEnded",
+    "Receive ParentRetried",
 ];

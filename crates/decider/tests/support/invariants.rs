@@ -32,7 +32,7 @@ pub(super) fn check_order(before: &Execution, changes: &[Change]) {
             Change::OutputAmended { .. }
                 | Change::AgendaLeft { .. }
                 | Change::MessageSent { .. }
-                | Change::MessageHeard { .. }
+                | Change::MessageReceived { .. }
                 | Change::BranchesPlanned { .. }
                 | Change::BranchesJoined { .. }
         );
@@ -74,7 +74,7 @@ pub(super) fn check_explained(execution: &Execution) {
     let bits = [
         has(&[R::Leased]),
         has(&[R::InQueue]),
-        has(&[R::Child, R::Birth]),
+        has(&[R::Child, R::Start]),
         has(&[R::Signal, R::Person, R::External]),
         has(&[R::Backoff, R::Callback, R::StartDelay, R::Timer]),
     ];

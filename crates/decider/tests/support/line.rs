@@ -1,7 +1,7 @@
-//! One readable line for each change and letter.
+//! One readable line for each change and message.
 use baton_common::{Payload, Timestamp};
 use baton_decider::change::{Change, ExecutionEnd, Restart, TaskEnd, TaskReopening, TaskReport};
-use baton_decider::command::{ChildStart, Letter, News};
+use baton_decider::command::{ChildStart, Message, MessageBody};
 use baton_decider::state::{Delivery, Execution, Output, Task};
 
 /// `ref#attempt`.
@@ -78,7 +78,7 @@ pub(crate) fn of_change(state: &Execution, change: &Change) -> String {
         | Change::BranchesPlanned { .. }
         | Change::BranchesJoined { .. }
         | Change::MessageSent { .. }
-        | Change::MessageHeard { .. } => of_engine(state, change),
+        | Change::MessageReceived { .. } => of_engine(state, change),
         Change::StepsDefined { steps } => {
             let names = steps.iter().map(|step| {
                 let step = step.to_value();
@@ -172,7 +172,7 @@ fn restarted(restart: &Restart) -> String {
     format!("execution restarted{version}{variables}")
 }
 
-/// A letter and who gets it.
+/// A message and who gets it.
 /// What the engine keeps for itself: messages of its pairs, and rests of slices.
 #[expect(clippy::wildcard_enum_match_arm, reason = "only these come here")]
 fn of_engine(state: &Execution, change: &Change) -> String {
@@ -185,7 +185,7 @@ fn of_engine(state: &Execution, change: &Change) -> String {
                     .map_or("the parent".into(), |seq| format!("the child of {}", name(seq)))
             )
         }
-        Change::MessageHeard { seq, number, .. } => {
+        Change::MessageReceived { seq, number, .. } => {
             let from = seq
                 .as_ref()
                 .map_or("the parent".into(), |seq| format!("the child of {}", name(seq)));
@@ -206,21 +206,23 @@ fn of_engine(state: &Execution, change: &Change) -> String {
     }
 }
 
-pub(crate) fn of_letter(letter: &Letter) -> String {
-    let what = match &letter.news {
-        News::Start(start) => start_of(start),
-        News::StartFor { start, .. } => format!("{}, tell us", start_of(start)),
-        News::Started { task, .. } => format!("born for {task}"),
-        News::ChildEnded { task, status, output, reason, .. } => {
+pub(crate) fn of_message(message: &Message) -> String {
+    let what = match &message.body {
+        MessageBody::Start(start) => start_of(start),
+        MessageBody::StartFor { start, .. } => format!("{}, tell us", start_of(start)),
+        MessageBody::Started { task, .. } => format!("born for {task}"),
+        MessageBody::ChildEnded { task, status, output, reason, .. } => {
             format!("child of {task} {status}{}{}", why(reason.as_deref()), tail(output))
         }
-        News::ChildRefused { task, reason } => format!("child of {task} refused \"{reason}\""),
-        News::ChildReopened { task } => format!("child of {task} reopened"),
-        News::ParentEnded { reason } => format!("parent ended \"{reason}\""),
-        News::FailureRefused { name, reason } => format!("{name} refused \"{reason}\""),
-        News::ParentRetried => "parent retried".to_owned(),
+        MessageBody::ChildRefused { task, reason } => {
+            format!("child of {task} refused \"{reason}\"")
+        }
+        MessageBody::ChildReopened { task } => format!("child of {task} reopened"),
+        MessageBody::ParentEnded { reason } => format!("parent ended \"{reason}\""),
+        MessageBody::FailureRefused { name, reason } => format!("{name} refused \"{reason}\""),
+        MessageBody::ParentRetried => "parent retried".to_owned(),
     };
-    format!("to {}: {what}", letter.to)
+    format!("to {}: {what}", message.to)
 }
 
 fn start_of(start: &ChildStart) -> String {

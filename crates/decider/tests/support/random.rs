@@ -259,7 +259,7 @@ fn whatever_comes_the_execution_stays_sound_and_comes_to_its_end() {
     let failures: Vec<String> =
         seeds.filter_map(|seed| play(seed, &mut seen).err()).take(3).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n======\n"));
-    for command in ["UpdateTask", "Rerun", "Retry", "Restart", "Hear ChildReopened"] {
+    for command in ["UpdateTask", "Rerun", "Retry", "Restart", "Receive ChildReopened"] {
         for status in WorkflowStatus::ALL.map(WorkflowStatus::name) {
             let is_met = seen.pairs.contains(&(command, status));
             // A walk that never gets there would prove nothing.

@@ -10,10 +10,10 @@ use super::line;
 use super::seen::Seen;
 use baton_common::{ExecutionId, TaskDef, Timestamp, WorkflowDef};
 use baton_decider::change::Change;
-use baton_decider::command::{Command, Letter, News, Rejection};
+use baton_decider::command::{Command, Message, MessageBody, Rejection};
 use baton_decider::decide::agenda::SliceLimits;
 use baton_decider::decide::{Context, Decision, Outcome, Surroundings, decide};
-use baton_decider::plan::{Plan, freeze};
+use baton_decider::plan::{Plan, pin};
 use baton_decider::state::{Execution, Parent, StartFacts};
 use baton_expression::script::{ScriptLimits, evaluate};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -155,7 +155,7 @@ impl<'a> World<'a> {
 
     /// A restart on another version continues on the definition registered last.
     fn change_plan(&mut self, text: &str) {
-        let plan = Arc::new(Plan::compile(freeze(self.definition.clone(), &self.registry)));
+        let plan = Arc::new(Plan::compile(pin(self.definition.clone(), &self.registry)));
         if let Some(execution) = self.execution.as_mut().filter(|_| text.contains("on version")) {
             Arc::make_mut(execution).plan = plan.clone();
         }
@@ -196,7 +196,7 @@ impl<'a> World<'a> {
             self.names.insert(parent.task.to_string(), "<parent's task>".into());
             self.names.insert(parent.task.execution().to_string(), "<parent>".into());
         }
-        let plan = Arc::new(Plan::compile(freeze(self.definition.clone(), &self.registry)));
+        let plan = Arc::new(Plan::compile(pin(self.definition.clone(), &self.registry)));
         let execution = Execution::new(plan, facts, input);
         self.born = Some(execution.clone());
         self.execution = Some(Arc::new(execution));
@@ -269,9 +269,9 @@ impl<'a> World<'a> {
                 self.names.insert(id, format!("<{}>", line::label(task)));
             }
         }
-        for letter in &decision.letters {
-            self.name_child(&state, letter);
-            let _ = writeln!(text, "{}", line::of_letter(letter));
+        for message in &decision.messages {
+            self.name_child(&state, message);
+            let _ = writeln!(text, "{}", line::of_message(message));
         }
         let (was, is) = (before.wake_at(), state.wake_at());
         if was != is || self.journal.is_empty() {
@@ -284,28 +284,28 @@ impl<'a> World<'a> {
         if text.is_empty() { "no change".to_owned() } else { text }
     }
 
-    fn name_child(&mut self, state: &Execution, letter: &Letter) {
-        let task = match &letter.news {
-            News::Start(start) => {
+    fn name_child(&mut self, state: &Execution, message: &Message) {
+        let task = match &message.body {
+            MessageBody::Start(start) => {
                 let Some(parent) = &start.parent else {
-                    self.names.insert(letter.to.to_string(), "<failure workflow>".into());
+                    self.names.insert(message.to.to_string(), "<failure workflow>".into());
                     return;
                 };
                 parent.task
             }
-            News::StartFor { task, .. } => *task,
-            News::Started { .. }
-            | News::ChildEnded { .. }
-            | News::ChildRefused { .. }
-            | News::ChildReopened { .. }
-            | News::FailureRefused { .. }
-            | News::ParentEnded { .. }
-            | News::ParentRetried => return,
+            MessageBody::StartFor { task, .. } => *task,
+            MessageBody::Started { .. }
+            | MessageBody::ChildEnded { .. }
+            | MessageBody::ChildRefused { .. }
+            | MessageBody::ChildReopened { .. }
+            | MessageBody::FailureRefused { .. }
+            | MessageBody::ParentEnded { .. }
+            | MessageBody::ParentRetried => return,
         };
         let task = state.task(task.seq()).expect("the task that starts a child");
         let count = self.names.values().filter(|name| name.starts_with("<child")).count();
         let name = format!("<child {} of {}>", count + 1, line::label(task));
-        self.names.entry(letter.to.to_string()).or_insert(name);
+        self.names.entry(message.to.to_string()).or_insert(name);
     }
 
     /// What must hold after every decision.

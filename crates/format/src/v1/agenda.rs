@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A step of the agenda.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
-pub(crate) enum Step<'a> {
+pub(crate) enum AgendaItem<'a> {
     Schedule {
         #[serde(borrow)]
         place: Place<'a>,
@@ -19,42 +19,42 @@ pub(crate) enum Step<'a> {
         loop_task: Option<u32>,
     },
     Run(u32),
-    Settle(u32),
+    AfterEnd(u32),
     Branches(u32),
     Quiesce {},
 }
 
-impl<'a> Step<'a> {
-    pub(super) fn of(step: state::Step, execution: &'a Execution) -> Self {
+impl<'a> AgendaItem<'a> {
+    pub(super) fn of(step: state::AgendaItem, execution: &'a Execution) -> Self {
         match step {
-            state::Step::Schedule { place, loop_task } => {
+            state::AgendaItem::Schedule { place, loop_task } => {
                 Self::Schedule { place: Place::of(place, "", execution), loop_task }
             }
-            state::Step::Run(seq) => Self::Run(seq),
-            state::Step::Settle(seq) => Self::Settle(seq),
-            state::Step::Branches(fork) => Self::Branches(fork),
-            state::Step::Quiesce => Self::Quiesce {},
+            state::AgendaItem::Run(seq) => Self::Run(seq),
+            state::AgendaItem::AfterEnd(seq) => Self::AfterEnd(seq),
+            state::AgendaItem::Branches(fork) => Self::Branches(fork),
+            state::AgendaItem::Quiesce => Self::Quiesce {},
         }
     }
 
-    fn read(&self, execution: &Execution) -> Result<state::Step, FormatError> {
+    fn read(&self, execution: &Execution) -> Result<state::AgendaItem, FormatError> {
         Ok(match self {
             Self::Schedule { place, loop_task } => {
                 let place = place.read("", execution)?;
-                state::Step::Schedule { place, loop_task: *loop_task }
+                state::AgendaItem::Schedule { place, loop_task: *loop_task }
             }
-            Self::Run(seq) => state::Step::Run(*seq),
-            Self::Settle(seq) => state::Step::Settle(*seq),
-            Self::Branches(fork) => state::Step::Branches(*fork),
-            Self::Quiesce {} => state::Step::Quiesce,
+            Self::Run(seq) => state::AgendaItem::Run(*seq),
+            Self::AfterEnd(seq) => state::AgendaItem::AfterEnd(*seq),
+            Self::Branches(fork) => state::AgendaItem::Branches(*fork),
+            Self::Quiesce {} => state::AgendaItem::Quiesce,
         })
     }
 }
 
 pub(super) fn read_steps(
-    steps: &[Step<'_>],
+    steps: &[AgendaItem<'_>],
     execution: &Execution,
-) -> Result<Vec<state::Step>, FormatError> {
+) -> Result<Vec<state::AgendaItem>, FormatError> {
     steps.iter().map(|step| step.read(execution)).collect()
 }
 

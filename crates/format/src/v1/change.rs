@@ -1,5 +1,5 @@
 //! Changes. A new kind is one variant, one arm in [`Change::of`] and one in [`Change::read`].
-use super::agenda::{Branches, Step, read_steps};
+use super::agenda::{AgendaItem, Branches, read_steps};
 use super::start::Start;
 use super::task::{Delivery, Progress, Task, output_of, read_output};
 use super::{Json, Text, omit, payload, present, shared, some_text, text};
@@ -55,7 +55,7 @@ pub(crate) enum Change<'a> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seq: Option<u32>,
     },
-    MessageHeard {
+    MessageReceived {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seq: Option<u32>,
         number: u32,
@@ -92,9 +92,9 @@ pub(crate) enum Change<'a> {
         #[serde(default, skip_serializing_if = "omit::zero")]
         taken: u32,
         #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-        first: Vec<Step<'a>>,
+        first: Vec<AgendaItem<'a>>,
         #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-        last: Vec<Step<'a>>,
+        last: Vec<AgendaItem<'a>>,
     },
     #[serde(borrow)]
     BranchesPlanned(Branches<'a>),
@@ -268,8 +268,8 @@ impl<'a> Change<'a> {
             From::TaskOverdue { seq, deadline } => Self::Overdue { seq: *seq, deadline: *deadline },
             From::TaskReopened(reopening) => Self::Reopened(Reopening::of(reopening)),
             From::MessageSent { seq } => Self::MessageSent { seq: *seq },
-            From::MessageHeard { seq, number, saw_outside } => {
-                Self::MessageHeard { seq: *seq, number: *number, saw_outside: *saw_outside }
+            From::MessageReceived { seq, number, saw_outside } => {
+                Self::MessageReceived { seq: *seq, number: *number, saw_outside: *saw_outside }
             }
             From::TasksRemoved { seqs } => Self::Removed { seqs: seqs.clone() },
             From::LoopIterated { seq, iteration, outputs } => {
@@ -285,8 +285,8 @@ impl<'a> Change<'a> {
                 Self::StepsDefined { steps: steps.iter().map(raw).collect() }
             }
             From::AgendaLeft { taken, first, last } => {
-                let steps = |steps: &[state::Step]| {
-                    steps.iter().map(|step| Step::of(*step, execution)).collect()
+                let steps = |steps: &[state::AgendaItem]| {
+                    steps.iter().map(|step| AgendaItem::of(*step, execution)).collect()
                 };
                 Self::AgendaLeft { taken: *taken, first: steps(first), last: steps(last) }
             }
@@ -328,8 +328,8 @@ impl<'a> Change<'a> {
             Self::Overdue { seq, deadline } => To::TaskOverdue { seq, deadline },
             Self::Reopened(reopening) => To::TaskReopened(Box::new(reopening.read())),
             Self::MessageSent { seq } => To::MessageSent { seq },
-            Self::MessageHeard { seq, number, saw_outside } => {
-                To::MessageHeard { seq, number, saw_outside }
+            Self::MessageReceived { seq, number, saw_outside } => {
+                To::MessageReceived { seq, number, saw_outside }
             }
             Self::Removed { seqs } => To::TasksRemoved { seqs },
             Self::Iterated { seq, iteration, outputs } => {

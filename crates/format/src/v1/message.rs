@@ -4,7 +4,7 @@ use super::start::{Parent, map_of, read_map};
 use super::{Json, Text, no_namespace, omit, payload, present, some_json, some_text, text};
 use crate::{FormatError, envelope};
 use baton_common::{ExecutionId, TaskId, Trace, WorkflowStatus};
-use baton_decider::command::{self, News};
+use baton_decider::command::{self, MessageBody};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -100,7 +100,7 @@ struct ChildStart<'a> {
 }
 
 /// The bytes of a message.
-pub fn encode_message(number: u32, body: &News) -> Vec<u8> {
+pub fn encode_message(number: u32, body: &MessageBody) -> Vec<u8> {
     envelope::single(super::VERSION, &Message { namespace: None, number, body: Body::of(body) })
 }
 
@@ -108,7 +108,7 @@ pub fn encode_message(number: u32, body: &News) -> Vec<u8> {
 ///
 /// # Errors
 /// [`FormatError`].
-pub fn decode_message(bytes: &[u8]) -> Result<(u32, News), FormatError> {
+pub fn decode_message(bytes: &[u8]) -> Result<(u32, MessageBody), FormatError> {
     let (_, text) = envelope::open(bytes)?;
     let Message { namespace, number, body } = envelope::part(text)?;
     no_namespace(namespace.as_ref())?;
@@ -116,55 +116,61 @@ pub fn decode_message(bytes: &[u8]) -> Result<(u32, News), FormatError> {
 }
 
 impl<'a> Body<'a> {
-    fn of(news: &'a News) -> Self {
-        match news {
-            News::Start(start) => Self::Start(ChildStart::of(start)),
-            News::StartFor { task, start } => {
+    fn of(body: &'a MessageBody) -> Self {
+        match body {
+            MessageBody::Start(start) => Self::Start(ChildStart::of(start)),
+            MessageBody::StartFor { task, start } => {
                 Self::StartFor { task: *task, start: ChildStart::of(start) }
             }
-            News::Started { task, child } => Self::Started { task: *task, child: *child },
-            News::ChildEnded { task, status, output, reason, saw_outside } => Self::ChildEnded {
-                task: *task,
-                status: *status,
-                output: output.raw(),
-                reason: some_text(reason.as_ref()),
-                saw_outside: *saw_outside,
-            },
-            News::ChildRefused { task, reason } => {
+            MessageBody::Started { task, child } => Self::Started { task: *task, child: *child },
+            MessageBody::ChildEnded { task, status, output, reason, saw_outside } => {
+                Self::ChildEnded {
+                    task: *task,
+                    status: *status,
+                    output: output.raw(),
+                    reason: some_text(reason.as_ref()),
+                    saw_outside: *saw_outside,
+                }
+            }
+            MessageBody::ChildRefused { task, reason } => {
                 Self::ChildRefused { task: *task, reason: text(reason) }
             }
-            News::FailureRefused { name, reason } => {
+            MessageBody::FailureRefused { name, reason } => {
                 Self::FailureRefused { name: text(name), reason: text(reason) }
             }
-            News::ChildReopened { task } => Self::ChildReopened { task: *task },
-            News::ParentEnded { reason } => Self::ParentEnded { reason: text(reason) },
-            News::ParentRetried => Self::ParentRetried {},
+            MessageBody::ChildReopened { task } => Self::ChildReopened { task: *task },
+            MessageBody::ParentEnded { reason } => Self::ParentEnded { reason: text(reason) },
+            MessageBody::ParentRetried => Self::ParentRetried {},
         }
     }
 
-    fn read(self) -> News {
+    fn read(self) -> MessageBody {
         match self {
-            Self::Start(start) => News::Start(Box::new(start.read())),
+            Self::Start(start) => MessageBody::Start(Box::new(start.read())),
             Self::StartFor { task, start } => {
-                News::StartFor { task, start: Box::new(start.read()) }
+                MessageBody::StartFor { task, start: Box::new(start.read()) }
             }
-            Self::Started { task, child } => News::Started { task, child },
-            Self::ChildEnded { task, status, output, reason, saw_outside } => News::ChildEnded {
-                task,
-                status,
-                output: payload(output),
-                reason: reason.map(Text::into_owned),
-                saw_outside,
-            },
+            Self::Started { task, child } => MessageBody::Started { task, child },
+            Self::ChildEnded { task, status, output, reason, saw_outside } => {
+                MessageBody::ChildEnded {
+                    task,
+                    status,
+                    output: payload(output),
+                    reason: reason.map(Text::into_owned),
+                    saw_outside,
+                }
+            }
             Self::ChildRefused { task, reason } => {
-                News::ChildRefused { task, reason: reason.into_owned() }
+                MessageBody::ChildRefused { task, reason: reason.into_owned() }
             }
             Self::FailureRefused { name, reason } => {
-                News::FailureRefused { name: name.into_owned(), reason: reason.into_owned() }
+                MessageBody::FailureRefused { name: name.into_owned(), reason: reason.into_owned() }
             }
-            Self::ChildReopened { task } => News::ChildReopened { task },
-            Self::ParentEnded { reason } => News::ParentEnded { reason: reason.into_owned() },
-            Self::ParentRetried {} => News::ParentRetried,
+            Self::ChildReopened { task } => MessageBody::ChildReopened { task },
+            Self::ParentEnded { reason } => {
+                MessageBody::ParentEnded { reason: reason.into_owned() }
+            }
+            Self::ParentRetried {} => MessageBody::ParentRetried,
         }
     }
 }

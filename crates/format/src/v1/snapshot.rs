@@ -1,7 +1,7 @@
 //! Snapshots: the whole state of an execution. Its first part holds what is there once, then comes each
 //! task. What follows from the tasks (indexes, counters) is made anew when it is read; plan and input
 //! are in the execution's row.
-use super::agenda::{Branches, Step, read_steps};
+use super::agenda::{AgendaItem, Branches, read_steps};
 use super::start::Start;
 use super::task::Task;
 use super::{
@@ -64,14 +64,14 @@ struct Head<'a> {
     #[serde(default, skip_serializing_if = "omit::zero")]
     sent_to_parent: u32,
     #[serde(default, skip_serializing_if = "omit::zero")]
-    heard_from_parent: u32,
+    received_from_parent: u32,
     #[serde(default, skip_serializing_if = "omit::no")]
     saw_outside: bool,
     /// Executions that it has started by its steps.
     #[serde(default, skip_serializing_if = "omit::zero")]
     starts: u32,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    agenda: Vec<Step<'a>>,
+    agenda: Vec<AgendaItem<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     branches: Vec<Branches<'a>>,
 }
@@ -116,10 +116,10 @@ impl<'a> Head<'a> {
             steps: execution.step_plans.iter().filter_map(|plan| step_of(plan)).collect(),
             unsettled: execution.unsettled.iter().copied().collect(),
             sent_to_parent: execution.sent_to_parent,
-            heard_from_parent: execution.heard_from_parent,
+            received_from_parent: execution.received_from_parent,
             saw_outside: execution.saw_outside,
             starts: execution.starts,
-            agenda: execution.agenda.iter().map(|step| Step::of(*step, execution)).collect(),
+            agenda: execution.agenda.iter().map(|step| AgendaItem::of(*step, execution)).collect(),
             branches: execution.expansions.iter().map(branches_of).collect(),
         }
     }
@@ -143,7 +143,7 @@ impl<'a> Head<'a> {
         execution.last_seq = self.last_seq;
         execution.unsettled = self.unsettled.into_iter().collect();
         execution.sent_to_parent = self.sent_to_parent;
-        execution.heard_from_parent = self.heard_from_parent;
+        execution.received_from_parent = self.received_from_parent;
         execution.saw_outside = self.saw_outside;
         execution.starts = self.starts;
         Ok(execution)

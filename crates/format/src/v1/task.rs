@@ -84,7 +84,7 @@ pub(crate) struct Task<'a> {
     #[serde(default, skip_serializing_if = "omit::zero")]
     sent: u32,
     #[serde(default, skip_serializing_if = "omit::zero")]
-    heard: u32,
+    received: u32,
     #[serde(default, skip_serializing_if = "Delivery::is_none")]
     delivery: Delivery,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -217,7 +217,7 @@ impl<'a> Task<'a> {
             reason,
             child,
             sent,
-            heard,
+            received,
             delivery,
             wait_until,
             join_on,
@@ -258,7 +258,7 @@ impl<'a> Task<'a> {
             reason: some_text(reason.as_ref()),
             child: *child,
             sent: *sent,
-            heard: *heard,
+            received: *received,
             delivery: Delivery::of(*delivery),
             wait_until: *wait_until,
             join_on: join_on.map(|names| names.iter().map(|name| text(name)).collect()),
@@ -302,7 +302,7 @@ impl<'a> Task<'a> {
             reason: self.reason.map(shared),
             child: self.child,
             sent: self.sent,
-            heard: self.heard,
+            received: self.received,
             delivery: self.delivery.read(),
             wait_until: self.wait_until,
             join_on: self.join_on.map(|names| names.into_iter().map(shared).collect()),

@@ -4,7 +4,7 @@ use super::{domains, id, json, lineage, noon, own, trace};
 use baton_common::{Payload, TaskStatus, WorkflowStatus};
 use baton_decider::change::{Change, ExecutionEnd, Restart, TaskEnd, TaskReopening, TaskReport};
 use baton_decider::state::{
-    Branch, Delivery, Lineage, LoopProgress, NodeKey, Output, Parent, StartFacts, Step, Task,
+    AgendaItem, Branch, Delivery, Lineage, LoopProgress, NodeKey, Output, Parent, StartFacts, Task,
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub(crate) fn bare_task(seq: u32, reference: &str, node: u32) -> Task {
         reason: None,
         child: None,
         sent: 0,
-        heard: 0,
+        received: 0,
         delivery: Delivery::None,
         wait_until: None,
         join_on: None,
@@ -108,7 +108,7 @@ pub(crate) fn full_task(seq: u32, node: u32) -> Task {
         reason: Some("why \"not\"".into()),
         child: Some(id(9)),
         sent: 2,
-        heard: 7,
+        received: 7,
         delivery: Delivery::Ready(noon(1)),
         wait_until: Some(noon(8)),
         join_on: Some(Arc::from(["a".into(), "b".into()])),
@@ -273,10 +273,10 @@ fn short() -> Vec<(&'static str, Change)> {
         ("full", Change::TaskOverdue { seq: 1, deadline: 2 }),
         ("least", Change::MessageSent { seq: None }),
         ("full", Change::MessageSent { seq: Some(1) }),
-        ("least", Change::MessageHeard { seq: None, number: 2, saw_outside: false }),
-        ("full", Change::MessageHeard { seq: Some(1), number: 12, saw_outside: true }),
+        ("least", Change::MessageReceived { seq: None, number: 2, saw_outside: false }),
+        ("full", Change::MessageReceived { seq: Some(1), number: 12, saw_outside: true }),
         ("least", Change::AgendaLeft { taken: 2, first: Vec::new(), last: Vec::new() }),
-        ("full", Change::AgendaLeft { taken: 0, first: agenda(), last: vec![Step::Run(9)] }),
+        ("full", Change::AgendaLeft { taken: 0, first: agenda(), last: vec![AgendaItem::Run(9)] }),
         ("full", branches_planned()),
         ("least", Change::BranchesJoined { fork: 1, names: Vec::new(), is_done: true }),
         ("full", Change::BranchesJoined { fork: 1, names: names(), is_done: false }),
@@ -298,15 +298,15 @@ fn names() -> Vec<Arc<str>> {
 }
 
 /// Each kind of step.
-pub(crate) fn agenda() -> Vec<Step> {
+pub(crate) fn agenda() -> Vec<AgendaItem> {
     let node = execution().plan.find_path("outer/inner/step").unwrap();
     vec![
-        Step::Schedule { place: NodeKey { plan: 0, node }, loop_task: Some(1) },
-        Step::Schedule { place: NodeKey { plan: 1, node: 0 }, loop_task: None },
-        Step::Run(2),
-        Step::Settle(3),
-        Step::Branches(4),
-        Step::Quiesce,
+        AgendaItem::Schedule { place: NodeKey { plan: 0, node }, loop_task: Some(1) },
+        AgendaItem::Schedule { place: NodeKey { plan: 1, node: 0 }, loop_task: None },
+        AgendaItem::Run(2),
+        AgendaItem::AfterEnd(3),
+        AgendaItem::Branches(4),
+        AgendaItem::Quiesce,
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Messages.
 use super::{domains, id, json, lineage, own, trace};
 use baton_common::{Payload, WorkflowStatus};
-use baton_decider::command::{ChildStart, News};
+use baton_decider::command::{ChildStart, MessageBody};
 use baton_decider::state::Parent;
 
 fn full_start() -> Box<ChildStart> {
@@ -20,21 +20,24 @@ fn full_start() -> Box<ChildStart> {
     })
 }
 
-pub(crate) fn messages() -> Vec<(&'static str, News)> {
+pub(crate) fn messages() -> Vec<(&'static str, MessageBody)> {
     let task = id(1).task(3);
     let reason = || "no \"money\"".to_owned();
     let least = ChildStart { name: "child".into(), ..ChildStart::default() };
     let (status, output) = (WorkflowStatus::Completed, Payload::empty_object());
     vec![
-        ("least", News::Start(Box::new(least.clone()))),
-        ("full", News::Start(full_start())),
-        ("least", News::StartFor { task, start: Box::new(least) }),
-        ("full", News::StartFor { task, start: full_start() }),
-        ("full", News::Started { task, child: id(2) }),
-        ("least", News::ChildEnded { task, status, output, reason: None, saw_outside: false }),
+        ("least", MessageBody::Start(Box::new(least.clone()))),
+        ("full", MessageBody::Start(full_start())),
+        ("least", MessageBody::StartFor { task, start: Box::new(least) }),
+        ("full", MessageBody::StartFor { task, start: full_start() }),
+        ("full", MessageBody::Started { task, child: id(2) }),
+        (
+            "least",
+            MessageBody::ChildEnded { task, status, output, reason: None, saw_outside: false },
+        ),
         (
             "full",
-            News::ChildEnded {
+            MessageBody::ChildEnded {
                 task,
                 status: WorkflowStatus::TimedOut,
                 output: json(r#"{"a":[1,null]}"#),
@@ -42,10 +45,10 @@ pub(crate) fn messages() -> Vec<(&'static str, News)> {
                 saw_outside: true,
             },
         ),
-        ("full", News::ChildRefused { task, reason: reason() }),
-        ("full", News::FailureRefused { name: "f".into(), reason: reason() }),
-        ("full", News::ChildReopened { task }),
-        ("full", News::ParentEnded { reason: reason() }),
-        ("full", News::ParentRetried),
+        ("full", MessageBody::ChildRefused { task, reason: reason() }),
+        ("full", MessageBody::FailureRefused { name: "f".into(), reason: reason() }),
+        ("full", MessageBody::ChildReopened { task }),
+        ("full", MessageBody::ParentEnded { reason: reason() }),
+        ("full", MessageBody::ParentRetried),
     ]
 }

@@ -77,7 +77,7 @@ fn full_state() -> Execution {
     execution.inherited_failures = [(5_u32, "a".into())].into_iter().collect();
     execution.last_seq = 9;
     execution.unsettled = [7_u32].into_iter().collect();
-    (execution.sent_to_parent, execution.heard_from_parent) = (2, 3);
+    (execution.sent_to_parent, execution.received_from_parent) = (2, 3);
     (execution.saw_outside, execution.starts) = (true, 4);
     execution.agenda = agenda().into_iter().collect();
     let (branches, joined) = (branches(), vec!["x".into()]);

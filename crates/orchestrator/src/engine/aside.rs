@@ -2,7 +2,7 @@
 //! panicked. They are set aside, so that they disturb nobody else, and are tried again later: another
 //! version of this program may know better.
 use super::Engine;
-use super::deciding::{Deciding, Step, unprepare};
+use super::deciding::{Deciding, JobOutcome, unprepare};
 use super::jobs::Job;
 use crate::error::OrchestratorError;
 use baton_common::ExecutionId;
@@ -65,7 +65,7 @@ impl Engine {
         batch: &mut Deciding,
         job: &mut Job,
         index: usize,
-    ) -> Step {
+    ) -> JobOutcome {
         let target = job.target;
         if let Some(reason) = self.aside.reason(target) {
             return set_aside(target, &reason);
@@ -85,9 +85,9 @@ impl Engine {
     }
 }
 
-fn set_aside(id: ExecutionId, reason: &str) -> Step {
+fn set_aside(id: ExecutionId, reason: &str) -> JobOutcome {
     let message = format!("workflow {id} is set aside: {reason}");
-    Step::Answered(Err(OrchestratorError::Corrupt(message)))
+    JobOutcome::Answered(Err(OrchestratorError::Corrupt(message)))
 }
 
 fn said(panic: &(dyn Any + Send)) -> &str {

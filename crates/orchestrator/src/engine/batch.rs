@@ -1,5 +1,5 @@
 //! One batch: decided, handed over, committed in one transaction, answered.
-use super::deciding::{Deciding, Draft, Step, unknown};
+use super::deciding::{Deciding, Draft, JobOutcome, unknown};
 use super::groups::{Decided, Outcome, Shards};
 use super::jobs::{Job, What};
 use super::pack::Prepared;
@@ -8,7 +8,7 @@ use crate::error::OrchestratorError;
 use crate::view;
 use baton_common::ExecutionId;
 use baton_common::planted::{Planted, is};
-use baton_decider::command::{Command, Letter, News};
+use baton_decider::command::{Command, Message, MessageBody};
 use baton_store::{Conflict, ReadyKey, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -21,9 +21,9 @@ const TRIES_MAX: usize = 8;
 const OWN_MESSAGES_MAX: usize = 4_096;
 /// Most executions that are born in the batch in which they are asked for. A definition that starts
 /// itself would else never let a batch end.
-const BATCH_BIRTHS_MAX: usize = 256;
+const BATCH_STARTS_MAX: usize = 256;
 /// Of them so many that stand at the end of a chain of starts: those are the ones that may not end.
-const BATCH_CHAINED_BIRTHS_MAX: usize = 16;
+const BATCH_CHAINED_STARTS_MAX: usize = 16;
 /// A chain is longer than this: a parent, its child and its grandchild are everyday.
 const CHAIN_LEAST: u32 = 2;
 /// Most starts by message that are remembered; the others are found in the database again.
@@ -40,16 +40,17 @@ impl Engine {
     pub(super) async fn run_batch(&mut self, jobs: Vec<Job>) {
         let mut jobs = self.put_aside_suspended(jobs);
         let mut stale = HashSet::new();
-        let mut taken = HashMap::new();
+        let mut key_holders = HashMap::new();
         for _ in 0..TRIES_MAX {
             let mut asked = jobs.len();
-            let mut deciding = match self.decide_all(&mut jobs, &mut asked, &stale, &taken).await {
-                Ok(deciding) => deciding,
-                Err(error) => return self.refuse_all(jobs, &error.into()).await,
-            };
-            if !deciding.doubtful.is_empty() && !is(Planted::TrustAnOldState) {
+            let mut deciding =
+                match self.decide_all(&mut jobs, &mut asked, &stale, &key_holders).await {
+                    Ok(deciding) => deciding,
+                    Err(error) => return self.refuse_all(jobs, &error.into()).await,
+                };
+            if !deciding.unconfirmed.is_empty() && !is(Planted::TrustAnOldState) {
                 jobs.truncate(asked);
-                stale.extend(deciding.doubtful.iter().copied());
+                stale.extend(deciding.unconfirmed.iter().copied());
                 self.learn(&mut jobs, Conflict::default(), &mut stale).await;
                 self.restore(deciding);
                 continue;
@@ -62,7 +63,7 @@ impl Engine {
             let decided = Decided { asked, jobs, deciding, prepared };
             let Some((lost, conflict)) = self.settle(decided, outcome).await else { return };
             jobs = lost.jobs;
-            taken.extend(conflict.idempotency.iter().copied());
+            key_holders.extend(conflict.idempotency.iter().copied());
             drop_delivered(&mut jobs, &conflict, &mut stale);
             self.learn(&mut jobs, conflict, &mut stale).await;
             self.restore(lost.deciding);
@@ -127,7 +128,7 @@ impl Engine {
         }
     }
 
-    /// The commit may have taken effect, but the polls were not answered: tasks that it leased to them
+    /// The commit may have key_holders effect, but the polls were not answered: tasks that it leased to them
     /// go back before anything else is done with their executions.
     fn take_back(&mut self, deciding: &Deciding, shards: Shards) {
         for (id, seq) in self.dispatcher.undo(|id| shards.hold(id)) {
@@ -166,12 +167,12 @@ impl Engine {
         jobs: &mut Vec<Job>,
         asked: &mut usize,
         stale: &HashSet<ExecutionId>,
-        taken: &HashMap<ExecutionId, ExecutionId>,
+        key_holders: &HashMap<ExecutionId, ExecutionId>,
     ) -> Result<Deciding, StoreError> {
         let mut deciding = Deciding {
             states: self.states(jobs, stale).await?,
             answers: Vec::with_capacity(jobs.len()),
-            taken: taken.clone(),
+            key_holders: key_holders.clone(),
             ..Deciding::new(self.parts.definitions.surroundings())
         };
         let began = Instant::now();
@@ -184,21 +185,21 @@ impl Engine {
             }
             let step = self.decide_guarded(&mut deciding, &mut jobs[index], index);
             let answer = match step {
-                Step::Answered(answer) => Some(answer),
-                Step::Suspended => None,
-                Step::Born => {
+                JobOutcome::Answered(answer) => Some(answer),
+                JobOutcome::Suspended => None,
+                JobOutcome::Created => {
                     jobs.push(Job::begin(jobs[index].target));
                     Some(Ok(super::Reply { id: jobs[index].target, task: None }))
                 }
-                Step::Passed { from, to, news } => {
-                    let command = Command::Hear { from, number: 1, news };
+                JobOutcome::Passed { from, to, body } => {
+                    let command = Command::Receive { from, number: 1, body };
                     jobs.push(Job::new(to, What::Command(command), None));
                     Some(Err(unknown(from)))
                 }
             };
             deciding.count_bytes(jobs[index].target);
-            note_doubt(&mut deciding, &jobs[index], answer.as_ref());
-            Self::take_births(&mut deciding, jobs, index, stale);
+            note_unconfirmed(&mut deciding, &jobs[index], answer.as_ref());
+            Self::take_starts(&mut deciding, jobs, index, stale);
             if answer.as_ref().is_some_and(is_understood) {
                 deciding.delivered.extend(jobs[index].message);
             }
@@ -220,9 +221,9 @@ impl Engine {
         count
     }
 
-    /// The first births that the decisions of a batch ask for are decided in the same batch, so that
-    /// their ids can be read at once. Beyond a bound they stay messages, which later batches decide. A newborn is in the shard of who asks for it.
-    fn take_births(
+    /// The first starts that the decisions of a batch ask for are decided in the same batch, so that
+    /// their ids can be read at once. Beyond a bound they stay messages, which later batches decide. A created is in the shard of who asks for it.
+    fn take_starts(
         deciding: &mut Deciding,
         jobs: &mut Vec<Job>,
         index: usize,
@@ -230,26 +231,27 @@ impl Engine {
     ) {
         let from = jobs[index].target;
         let Some(draft) = deciding.drafts.get_mut(&from) else { return };
-        let mut births: Vec<Letter> = Vec::new();
-        draft.letters.retain(|letter| {
-            let (News::Start(start) | News::StartFor { start, .. }) = &letter.news else {
+        let mut starts: Vec<Message> = Vec::new();
+        draft.messages.retain(|message| {
+            let (MessageBody::Start(start) | MessageBody::StartFor { start, .. }) = &message.body
+            else {
                 return true;
             };
             let is_chained = start.lineage.generation > CHAIN_LEAST;
-            let is_now = deciding.births < BATCH_BIRTHS_MAX
-                && (!is_chained || deciding.chained_births < BATCH_CHAINED_BIRTHS_MAX);
+            let is_now = deciding.starts < BATCH_STARTS_MAX
+                && (!is_chained || deciding.chained_starts < BATCH_CHAINED_STARTS_MAX);
             if is_now {
-                deciding.births += 1;
-                deciding.chained_births += usize::from(is_chained);
-                births.push(letter.clone());
+                deciding.starts += 1;
+                deciding.chained_starts += usize::from(is_chained);
+                starts.push(message.clone());
             }
             !is_now
         });
-        for Letter { to, news, .. } in births {
+        for Message { to, body, .. } in starts {
             if !stale.contains(&to) {
                 deciding.states.by_id.entry(to).or_insert(None);
             }
-            jobs.push(Job::child(to, from, news));
+            jobs.push(Job::child(to, from, body));
         }
     }
 
@@ -278,8 +280,8 @@ impl Engine {
     fn committed(&mut self, jobs: Vec<Job>, deciding: Deciding, prepared: Prepared) {
         self.parts.pulse.commit_ended(true);
         let Prepared { batch: _, cached, held, queued, messages, starts, plans } = prepared;
-        for frozen in plans {
-            frozen.is_stored.store(true, Ordering::Relaxed);
+        for pinned in plans {
+            pinned.is_stored.store(true, Ordering::Relaxed);
         }
         let states: BTreeMap<ExecutionId, Cached> =
             cached.into_iter().map(|cached| (cached.execution.id(), cached)).collect();
@@ -296,7 +298,7 @@ impl Engine {
             self.parts.tracer.committed(&draft.after, &draft.changes, draft.version() + 1);
         }
         self.own.extend(lost.into_iter().map(|(task, count)| Job::give_back(task, count)));
-        self.ring(&held);
+        self.notify(&held);
         for key in &held {
             self.dispatcher.hold(key);
         }
@@ -351,14 +353,14 @@ impl Engine {
     }
 
     /// Tells other processes about tasks that nobody here waits for.
-    fn ring(&self, held: &[ReadyKey]) {
+    fn notify(&self, held: &[ReadyKey]) {
         if held.is_empty() {
             return;
         }
         let queues: BTreeSet<&String> = held.iter().map(|key| &key.queue).collect();
         let queues: Vec<String> = queues.into_iter().cloned().collect();
         let store = self.parts.store.clone();
-        tokio::spawn(async move { store.ring(&queues).await });
+        tokio::spawn(async move { store.notify(&queues).await });
     }
 
     /// Prepares for another try after a conflict.
@@ -376,8 +378,8 @@ impl Engine {
         {
             tracing::warn!(%error, "definitions could not be refreshed");
         }
-        // Who is answered with an execution of this batch must be decided after its birth.
-        jobs.sort_by_key(Job::is_look);
+        // Who is answered with an execution of this batch must be decided after its request.
+        jobs.sort_by_key(Job::is_read);
     }
 
     /// Answers with an error. Messages and tasks that must go back are tried again; what else nobody waits for is
@@ -431,23 +433,23 @@ fn look_at_holders(
     holders: &HashMap<ExecutionId, ExecutionId>,
 ) -> Vec<ExecutionId> {
     let mut found = Vec::new();
-    for job in jobs.iter_mut().filter(|job| job.is_asked_start() || job.is_look()) {
+    for job in jobs.iter_mut().filter(|job| job.is_asked_start() || job.is_read()) {
         if let Some(holder) = holder_of(holders, job.target) {
             job.target = holder;
-            job.what = What::Command(Command::Look);
+            job.what = What::Command(Command::Read);
             found.push(holder);
         }
     }
     found
 }
 
-/// Who holds the key of a newborn that lost it. A newborn of the same batch that it lost to may have
+/// Who holds the key of a created that lost it. A created of the same batch that it lost to may have
 /// lost as well, to somebody else.
 pub(super) fn holder_of(
     holders: &HashMap<ExecutionId, ExecutionId>,
-    newborn: ExecutionId,
+    created: ExecutionId,
 ) -> Option<ExecutionId> {
-    let mut holder = *holders.get(&newborn)?;
+    let mut holder = *holders.get(&created)?;
     for _ in 0..holders.len() {
         let Some(next) = holders.get(&holder) else { break };
         holder = *next;
@@ -487,18 +489,18 @@ fn answer_at_once(jobs: &mut [Job], deciding: &Deciding) {
 }
 
 /// Notes when a job changed nothing on a state that may be out of date.
-fn note_doubt(
+fn note_unconfirmed(
     deciding: &mut Deciding,
     job: &Job,
     answer: Option<&Result<super::Reply, OrchestratorError>>,
 ) {
     let is_claim = matches!(job.what, What::Lease(_)) && matches!(answer, Some(Ok(_)));
     let is_unchanged = deciding.drafts.get(&job.target).is_some_and(|draft| {
-        draft.before.is_some() && draft.changes.is_empty() && draft.letters.is_empty()
+        draft.before.is_some() && draft.changes.is_empty() && draft.messages.is_empty()
     });
     if answer.is_some() && !is_claim && is_unchanged && !deciding.states.fresh.contains(&job.target)
     {
-        deciding.doubtful.insert(job.target);
+        deciding.unconfirmed.insert(job.target);
     }
 }
 
@@ -519,7 +521,7 @@ mod tests {
         let id = |n: u64| ExecutionId::new(Timestamp::from_millis(1), n);
         let (first, second, other) = (id(1), id(2), id(3));
         let targets = |conflicts: &[&[(ExecutionId, ExecutionId)]]| {
-            let look = |target| Job::new(target, What::Command(Command::Look), None);
+            let look = |target| Job::new(target, What::Command(Command::Read), None);
             let mut jobs = [first, second].map(look);
             for conflict in conflicts {
                 look_at_holders(&mut jobs, &conflict.iter().copied().collect());

@@ -1,30 +1,30 @@
 //! Deciding the jobs of a batch, one after another, on drafts of the executions' next states.
-use super::births::birth_letters;
-use super::jobs::{Birth, Job, Origin, Reply, ReplyTo, Resumption, What};
+use super::jobs::{Job, Origin, Reply, ReplyTo, Resumption, StartRequest, What};
 use super::loading::States;
+use super::starting::start_messages;
 use super::{Cached, Engine, Work};
+use crate::definitions::{PinnedDefinition, Snapshot};
 use crate::error::OrchestratorError;
 use crate::journal;
-use crate::library::{Frozen, Snapshot};
 use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
-use baton_decider::command::{Command, Letter, News, Rejection};
+use baton_decider::command::{Command, Message, MessageBody, Rejection};
 use baton_decider::decide::{Context, Decider, Decision, Evaluations, Outcome, decide_knowing};
 use baton_decider::state::Execution;
 use baton_expression::script::{ScriptError, ShareKey};
-use baton_store::{Message, MessageId, ReadyKey, Version};
+use baton_store::{MessageId, ReadyKey, StoredMessage, Version};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// An execution's next state, as far as the batch has come.
 pub(super) struct Draft {
-    /// Before the batch; `None` for a newborn.
+    /// Before the batch; `None` for a created.
     pub(super) before: Option<Cached>,
     pub(super) after: Arc<Execution>,
-    pub(super) frozen: Option<Arc<Frozen>>,
+    pub(super) pinned: Option<Arc<PinnedDefinition>>,
     pub(super) changes: Vec<Change>,
-    pub(super) letters: Vec<Letter>,
+    pub(super) messages: Vec<Message>,
     /// Bytes of its payloads that the batch has not counted yet.
     pub(super) uncounted_bytes: usize,
     /// Its input is another than before.
@@ -34,21 +34,21 @@ pub(super) struct Draft {
 
 impl Draft {
     /// That of an execution which begins with this batch.
-    pub(super) fn newborn(
+    pub(super) fn created(
         after: Arc<Execution>,
-        frozen: Option<Arc<Frozen>>,
-        birth: &Birth,
+        pinned: Option<Arc<PinnedDefinition>>,
+        request: &StartRequest,
     ) -> Self {
         let facts = (*after.facts).clone();
         Self {
             before: None,
-            letters: birth_letters(after.id(), birth),
+            messages: start_messages(after.id(), request),
             after,
-            frozen,
+            pinned,
             changes: vec![Change::ExecutionStarted(Box::new(facts))],
             uncounted_bytes: 0,
             new_input: true,
-            idempotency_key: birth.idempotency_key.clone(),
+            idempotency_key: request.idempotency_key.clone(),
         }
     }
 
@@ -96,13 +96,13 @@ pub(super) struct Deciding {
     pub(super) claims: Vec<ReadyKey>,
     /// Executions about which something was decided that changes nothing, on a state that may be out
     /// of date: no fence would notice.
-    pub(super) doubtful: HashSet<ExecutionId>,
+    pub(super) unconfirmed: HashSet<ExecutionId>,
     /// Newborns whose idempotency key another execution holds.
-    pub(super) taken: HashMap<ExecutionId, ExecutionId>,
-    /// How many births it has taken up by itself.
-    pub(super) births: usize,
+    pub(super) key_holders: HashMap<ExecutionId, ExecutionId>,
+    /// How many starts it has key_holders up by itself.
+    pub(super) starts: usize,
     /// Of them at the end of a chain.
-    pub(super) chained_births: usize,
+    pub(super) chained_starts: usize,
     /// Bytes of the payloads in its changes.
     pub(super) bytes: usize,
 }
@@ -119,10 +119,10 @@ impl Deciding {
             answers: Vec::new(),
             waiting: Vec::new(),
             claims: Vec::new(),
-            doubtful: HashSet::new(),
-            taken: HashMap::new(),
-            births: 0,
-            chained_births: 0,
+            unconfirmed: HashSet::new(),
+            key_holders: HashMap::new(),
+            starts: 0,
+            chained_starts: 0,
             bytes: 0,
         }
     }
@@ -152,7 +152,7 @@ pub(super) struct Waiting {
     pub(super) base: Version,
     /// How many changes its draft had then; with more of them at the commit the base is another.
     pub(super) changes: usize,
-    pub(super) frozen: Option<Arc<Frozen>>,
+    pub(super) pinned: Option<Arc<PinnedDefinition>>,
     pub(super) origin: Origin,
     pub(super) job: usize,
 }
@@ -173,25 +173,30 @@ impl Known {
 }
 
 /// What came of deciding one job.
-pub(super) enum Step {
+pub(super) enum JobOutcome {
     /// It has its answer.
     Answered(Result<Reply, OrchestratorError>),
     /// It waits for scripts.
     Suspended,
     /// It is born; its first decision is to follow.
-    Born,
-    /// Another execution must decide instead: a birth that failed is news to whoever asked for it.
-    Passed { from: ExecutionId, to: ExecutionId, news: News },
+    Created,
+    /// Another execution must decide instead: a request that failed is body to whoever asked for it.
+    Passed { from: ExecutionId, to: ExecutionId, body: MessageBody },
 }
 
 impl Engine {
     /// Decides one job; `index` is its number in the batch.
-    pub(super) fn decide_job(&self, batch: &mut Deciding, job: &mut Job, index: usize) -> Step {
+    pub(super) fn decide_job(
+        &self,
+        batch: &mut Deciding,
+        job: &mut Job,
+        index: usize,
+    ) -> JobOutcome {
         let target = job.target;
         match &mut job.what {
-            What::Start(birth) => {
-                let birth = birth.clone();
-                self.give_birth(batch, target, &birth, Known::nothing(index))
+            What::Start(request) => {
+                let request = request.clone();
+                self.start(batch, target, &request, Known::nothing(index))
             }
             What::Command(command) => {
                 let command = command.clone();
@@ -202,20 +207,20 @@ impl Engine {
                 let key = key.clone();
                 Self::answered(target, Self::lease_ready(batch, &key))
             }
-            What::Child { from, news } => {
-                let (from, news) = (*from, news.clone());
-                self.bear_child(batch, target, from, news)
+            What::Child { from, body } => {
+                let (from, body) = (*from, body.clone());
+                self.start_child(batch, target, from, body)
             }
             What::Message(message) => {
                 let message = message.clone();
                 self.read_message(batch, &message, index)
             }
-            What::Resume(resumption) => self.go_on(batch, target, resumption, index),
+            What::Resume(resumption) => self.resume(batch, target, resumption, index),
         }
     }
 
-    pub(super) fn answered(id: ExecutionId, result: Result<(), OrchestratorError>) -> Step {
-        Step::Answered(result.map(|()| Reply { id, task: None }))
+    pub(super) fn answered(id: ExecutionId, result: Result<(), OrchestratorError>) -> JobOutcome {
+        JobOutcome::Answered(result.map(|()| Reply { id, task: None }))
     }
 
     pub(super) fn context(&self, batch: &Deciding) -> Context {
@@ -230,9 +235,9 @@ impl Engine {
             let draft = Draft {
                 after: cached.execution.clone(),
                 before: Some(cached),
-                frozen: None,
+                pinned: None,
                 changes: Vec::new(),
-                letters: Vec::new(),
+                messages: Vec::new(),
                 uncounted_bytes: 0,
                 new_input: false,
                 idempotency_key: None,
@@ -248,20 +253,23 @@ impl Engine {
         target: ExecutionId,
         command: Command,
         known: Known,
-    ) -> Step {
+    ) -> JobOutcome {
         let Known { index, evaluations } = known;
         let context = self.context(batch);
         let Some(draft) = Self::draft(batch, target) else {
-            // Somebody has the key, but is not born yet: its birth waits for a script. Or a parent tells
+            // Somebody has the key, but is not born yet: its request waits for a script. Or a parent tells
             // its child something before the message has come that starts it.
             let is_young = context.now.millis_since(target.made_at()) < START_UNDER_WAY_MS;
             let is_from_parent = matches!(
                 command,
-                Command::Hear { news: News::ParentEnded { .. } | News::ParentRetried, .. }
+                Command::Receive {
+                    body: MessageBody::ParentEnded { .. } | MessageBody::ParentRetried,
+                    ..
+                }
             );
-            let is_to_come = matches!(command, Command::Look) || (is_from_parent && is_young);
-            let unborn = || OrchestratorError::Unavailable("its birth is under way".into());
-            return Step::Answered(Err(if is_to_come { unborn() } else { unknown(target) }));
+            let is_to_come = matches!(command, Command::Read) || (is_from_parent && is_young);
+            let unborn = || OrchestratorError::Unavailable("its request is under way".into());
+            return JobOutcome::Answered(Err(if is_to_come { unborn() } else { unknown(target) }));
         };
         let origin = Origin::Command(command.clone());
         let seq = task_of(&command);
@@ -270,30 +278,35 @@ impl Engine {
             Ok(Outcome::Decided(decision)) => {
                 absorb(draft, *decision);
                 let task = seq.and_then(|seq| shown(&draft.after, seq));
-                Step::Answered(Ok(Reply { id: target, task }))
+                JobOutcome::Answered(Ok(Reply { id: target, task }))
             }
             Ok(Outcome::Suspended(decider)) => {
                 let base = draft.version() + i64::from(!draft.changes.is_empty());
-                let (changes, frozen) = (draft.changes.len(), draft.frozen.clone());
+                let (changes, pinned) = (draft.changes.len(), draft.pinned.clone());
                 unprepare(draft);
                 let job = index;
-                let waiting = Waiting { target, decider, base, changes, frozen, origin, job };
+                let waiting = Waiting { target, decider, base, changes, pinned, origin, job };
                 batch.waiting.push(waiting);
-                Step::Suspended
+                JobOutcome::Suspended
             }
             Err(Rejection::Late) => {
                 let task = seq.and_then(|seq| shown(&draft.after, seq));
-                Step::Answered(Ok(Reply { id: target, task }))
+                JobOutcome::Answered(Ok(Reply { id: target, task }))
             }
             Err(rejection) => {
                 unprepare(draft);
-                Step::Answered(Err(rejection.into()))
+                JobOutcome::Answered(Err(rejection.into()))
             }
         }
     }
 
     /// Exchanges the plan of an ended execution for that of the highest version, then restarts it.
-    fn restart_on_latest(&self, batch: &mut Deciding, target: ExecutionId, known: Known) -> Step {
+    fn restart_on_latest(
+        &self,
+        batch: &mut Deciding,
+        target: ExecutionId,
+        known: Known,
+    ) -> JobOutcome {
         let index = known.index;
         let snapshot = batch.snapshot.clone();
         let mut workflow_version = None;
@@ -301,10 +314,10 @@ impl Engine {
             && draft.after.status.is_terminal()
         {
             let name = draft.after.facts.workflow_name.clone();
-            if let Some(frozen) = self.parts.definitions.registered(&snapshot, &name, None) {
-                workflow_version = Some(frozen.plan.definition.version);
-                Arc::make_mut(&mut draft.after).plan = frozen.plan.clone();
-                draft.frozen = Some(frozen);
+            if let Some(pinned) = self.parts.definitions.registered(&snapshot, &name, None) {
+                workflow_version = Some(pinned.plan.definition.version);
+                Arc::make_mut(&mut draft.after).plan = pinned.plan.clone();
+                draft.pinned = Some(pinned);
             }
         }
         batch.read_definitions = true;
@@ -329,13 +342,13 @@ impl Engine {
     }
 
     /// Goes on with a decision whose scripts are evaluated, unless the execution has moved on.
-    fn go_on(
+    fn resume(
         &self,
         batch: &mut Deciding,
         target: ExecutionId,
         resumption: &mut Resumption,
         index: usize,
-    ) -> Step {
+    ) -> JobOutcome {
         let now_at = if let Some(draft) = batch.drafts.get(&target) {
             if draft.changes.is_empty() { draft.version() } else { MOVED_ON }
         } else {
@@ -351,7 +364,7 @@ impl Engine {
             // What is known of its scripts stays known, so that every try comes further.
             let known = Known { index, evaluations: resumption.evaluations.clone() };
             return match origin {
-                Origin::Start(birth) => self.give_birth(batch, target, &birth, known),
+                Origin::Start(request) => self.start(batch, target, &request, known),
                 Origin::Command(command) => self.obey(batch, target, command, known),
                 Origin::RestartOnLatest => self.restart_on_latest(batch, target, known),
             };
@@ -362,13 +375,13 @@ impl Engine {
                 Self::finish_resumed(batch, target, resumption, *decision)
             }
             Ok(Outcome::Suspended(decider)) => {
-                let (base, frozen) = (resumption.base, resumption.frozen.clone());
+                let (base, pinned) = (resumption.base, resumption.pinned.clone());
                 let (changes, job) = (0, index);
-                let waiting = Waiting { target, decider, base, changes, frozen, origin, job };
+                let waiting = Waiting { target, decider, base, changes, pinned, origin, job };
                 batch.waiting.push(waiting);
-                Step::Suspended
+                JobOutcome::Suspended
             }
-            Err(rejection) => Step::Answered(Err(rejection.into())),
+            Err(rejection) => JobOutcome::Answered(Err(rejection.into())),
         }
     }
 
@@ -377,11 +390,11 @@ impl Engine {
         target: ExecutionId,
         resumption: &Resumption,
         decision: Decision,
-    ) -> Step {
+    ) -> JobOutcome {
         let seq = match &resumption.origin {
-            Origin::Start(birth) => {
+            Origin::Start(request) => {
                 let execution = decision.execution.clone();
-                let draft = Draft::newborn(execution, resumption.frozen.clone(), birth);
+                let draft = Draft::created(execution, resumption.pinned.clone(), request);
                 batch.drafts.insert(target, draft);
                 None
             }
@@ -389,49 +402,54 @@ impl Engine {
             Origin::RestartOnLatest => None,
         };
         let Some(draft) = Self::draft(batch, target) else {
-            return Step::Answered(Err(unknown(target)));
+            return JobOutcome::Answered(Err(unknown(target)));
         };
         if let Origin::Command(command) = &resumption.origin {
             prepare(draft, command);
         }
-        if resumption.frozen.is_some() {
-            draft.frozen.clone_from(&resumption.frozen);
+        if resumption.pinned.is_some() {
+            draft.pinned.clone_from(&resumption.pinned);
         }
         absorb(draft, decision);
         let task = seq.and_then(|seq| shown(&draft.after, seq));
-        Step::Answered(Ok(Reply { id: target, task }))
+        JobOutcome::Answered(Ok(Reply { id: target, task }))
     }
 
-    /// Turns a message into a birth or a command.
-    fn read_message(&self, batch: &mut Deciding, message: &Message, index: usize) -> Step {
-        let (number, news) = match journal::decode_message(message) {
+    /// Turns a message into a request or a command.
+    fn read_message(
+        &self,
+        batch: &mut Deciding,
+        message: &StoredMessage,
+        index: usize,
+    ) -> JobOutcome {
+        let (number, body) = match journal::decode_message(message) {
             Ok(message) => message,
-            Err(error) => return Step::Answered(Err(error.into())),
+            Err(error) => return JobOutcome::Answered(Err(error.into())),
         };
-        let (start, starter) = match news {
-            News::Start(start) => (start, None),
-            News::StartFor { task, start } => (start, Some(task)),
-            news @ (News::Started { .. }
-            | News::ChildEnded { .. }
-            | News::ChildRefused { .. }
-            | News::FailureRefused { .. }
-            | News::ChildReopened { .. }
-            | News::ParentEnded { .. }
-            | News::ParentRetried) => {
+        let (start, starter) = match body {
+            MessageBody::Start(start) => (start, None),
+            MessageBody::StartFor { task, start } => (start, Some(task)),
+            body @ (MessageBody::Started { .. }
+            | MessageBody::ChildEnded { .. }
+            | MessageBody::ChildRefused { .. }
+            | MessageBody::FailureRefused { .. }
+            | MessageBody::ChildReopened { .. }
+            | MessageBody::ParentEnded { .. }
+            | MessageBody::ParentRetried) => {
                 let from = message.id.from;
-                let command = Command::Hear { from, number, news };
+                let command = Command::Receive { from, number, body };
                 return self.obey(batch, message.to, command, Known::nothing(index));
             }
         };
-        match self.birth_of(batch, *start, message.id.from, starter) {
-            Ok(birth) => self.bear(batch, message.to, &birth),
-            Err(error) => Step::Answered(Err(error)),
+        match self.request_of(batch, *start, message.id.from, starter) {
+            Ok(request) => self.create(batch, message.to, &request),
+            Err(error) => JobOutcome::Answered(Err(error)),
         }
     }
 
     /// Lets a decision's scripts be evaluated on other threads; it comes back as a job.
     pub(super) fn evaluate(&self, waiting: Waiting, reply: ReplyTo, message: Option<MessageId>) {
-        let Waiting { target, decider, base, frozen, origin, .. } = waiting;
+        let Waiting { target, decider, base, pinned, origin, .. } = waiting;
         let (run_script, handle) = (self.parts.run_script.clone(), self.handle.clone());
         let share = ShareKey::of_execution(target.uuid().as_u128());
         let scripts = decider.wanted().to_vec();
@@ -449,7 +467,7 @@ impl Engine {
             }
             let decider = Some(decider);
             let resumption =
-                Resumption { decider, evaluations, decided: None, base, frozen, origin };
+                Resumption { decider, evaluations, decided: None, base, pinned, origin };
             let what = What::Resume(Box::new(resumption));
             let job = Job { message, ..Job::new(target, what, reply) };
             if let Some(handle) = handle.upgrade() {
@@ -469,17 +487,17 @@ const MOVED_ON: Version = -1;
 const OUTDATED: Version = -2;
 
 fn copy_of(decision: &Decision) -> Decision {
-    let Decision { execution, changes, letters } = decision;
-    Decision { execution: execution.clone(), changes: changes.clone(), letters: letters.clone() }
+    let Decision { execution, changes, messages } = decision;
+    Decision { execution: execution.clone(), changes: changes.clone(), messages: messages.clone() }
 }
 
 /// Takes back what was exchanged in a draft for a command that changed nothing (yet).
 pub(super) fn unprepare(draft: &mut Draft) {
-    let is_prepared = draft.new_input || draft.frozen.is_some();
+    let is_prepared = draft.new_input || draft.pinned.is_some();
     if let Some(before) = draft.before.as_ref().filter(|_| draft.changes.is_empty() && is_prepared)
     {
         draft.after = before.execution.clone();
-        (draft.frozen, draft.new_input) = (None, false);
+        (draft.pinned, draft.new_input) = (None, false);
     }
 }
 
@@ -488,7 +506,7 @@ pub(super) fn absorb(draft: &mut Draft, decision: Decision) {
     draft.after = decision.execution;
     draft.uncounted_bytes += decision.changes.iter().map(Change::payload_bytes).sum::<usize>();
     draft.changes.extend(decision.changes);
-    draft.letters.extend(decision.letters);
+    draft.messages.extend(decision.messages);
 }
 
 /// A rerun may bring a new input, which is not a change of the journal but of the row.
@@ -511,7 +529,7 @@ fn task_of(command: &Command) -> Option<u32> {
         | Command::ReturnTask { seq, .. } => Some(*seq),
         Command::Begin
         | Command::WakeUp
-        | Command::Look
+        | Command::Read
         | Command::Pause
         | Command::Resume
         | Command::Terminate { .. }
@@ -520,7 +538,7 @@ fn task_of(command: &Command) -> Option<u32> {
         | Command::Rerun(_)
         | Command::SkipTask { .. }
         | Command::ResetCallbacks
-        | Command::Hear { .. } => None,
+        | Command::Receive { .. } => None,
     }
 }
 

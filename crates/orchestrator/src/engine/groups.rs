@@ -91,7 +91,7 @@ fn is_needed(batch: &Batch) -> bool {
     !batch.writes.is_empty() || !batch.delivered.is_empty()
 }
 
-/// A batch for each shard. A message goes with the commit of who has heard it.
+/// A batch for each shard. A message goes with the commit of who has received it.
 fn by_shard(batch: Batch, jobs: &[Job]) -> Vec<(Shards, Batch)> {
     let Batch { at, revision, plans, writes, delivered } = batch;
     let mut parts: BTreeMap<u8, Batch> = BTreeMap::new();
@@ -103,8 +103,8 @@ fn by_shard(batch: Batch, jobs: &[Job]) -> Vec<(Shards, Batch)> {
         part.plans.extend(brought);
         part.writes.push(write);
     }
-    let heard = jobs.iter().filter_map(|job| Some((job.message?, job.target.shard())));
-    let hearers: HashMap<MessageId, u8> = heard.collect();
+    let received = jobs.iter().filter_map(|job| Some((job.message?, job.target.shard())));
+    let hearers: HashMap<MessageId, u8> = received.collect();
     for message in delivered {
         let shard = hearers.get(&message).copied().unwrap_or(message.from.shard());
         parts.entry(shard).or_insert_with(empty).delivered.push(message);
@@ -127,7 +127,7 @@ pub(super) struct Decided {
 
 impl Decided {
     /// Takes out what is about executions in these shards, with the jobs that were asked for: what
-    /// these came up with (births, refusals) is decided anew when they are.
+    /// these came up with (starts, refusals) is decided anew when they are.
     pub(super) fn split_off(&mut self, shards: Shards) -> Self {
         let is_lost = |id: &ExecutionId| shards.hold(*id);
         let prepared = &mut self.prepared;

@@ -1,11 +1,11 @@
 //! What can be decided about one execution, and who wants to know.
+use crate::definitions::PinnedDefinition;
 use crate::error::OrchestratorError;
-use crate::library::Frozen;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, Trace};
-use baton_decider::command::{Command, News};
+use baton_decider::command::{Command, MessageBody};
 use baton_decider::decide::{Decider, Decision, Evaluations};
 use baton_decider::state::{Lineage, Parent, Task};
-use baton_store::{Message, MessageId, ReadyKey, Version};
+use baton_store::{MessageId, ReadyKey, StoredMessage, Version};
 use indexmap::IndexMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -33,23 +33,23 @@ pub(crate) struct Reply {
 
 /// What is to be decided.
 pub(crate) enum What {
-    /// A birth.
-    Start(Arc<Birth>),
+    /// A request.
+    Start(Arc<StartRequest>),
     /// A command to a living execution.
     Command(Command),
     /// A new beginning on the newest version of the definition.
     RestartOnLatest,
     /// A ready task for one of the waiting polls.
     Lease(ReadyKey),
-    /// A birth that an execution of the same batch asks for.
+    /// A request that an execution of the same batch asks for.
     Child {
         /// Who asks.
         from: ExecutionId,
         /// The start.
-        news: News,
+        body: MessageBody,
     },
     /// A message from another execution.
-    Message(Message),
+    Message(StoredMessage),
     /// A decision that waited for scripts.
     Resume(Box<Resumption>),
 }
@@ -65,8 +65,8 @@ pub(crate) struct Resumption {
     pub(crate) decided: Option<Box<Decision>>,
     /// The version its state is based on.
     pub(crate) base: Version,
-    /// The definition of a newborn, or the one that takes the place of the old.
-    pub(crate) frozen: Option<Arc<Frozen>>,
+    /// The definition of a created, or the one that takes the place of the old.
+    pub(crate) pinned: Option<Arc<PinnedDefinition>>,
     /// What to decide from the beginning if the execution has moved on.
     pub(crate) origin: Origin,
 }
@@ -74,7 +74,7 @@ pub(crate) struct Resumption {
 /// What a suspended decision was about.
 #[derive(Clone)]
 pub(crate) enum Origin {
-    Start(Arc<Birth>),
+    Start(Arc<StartRequest>),
     Command(Command),
     RestartOnLatest,
 }
@@ -85,12 +85,12 @@ pub(crate) enum Definition {
     /// A registered one, by name and version (the highest for `None`).
     Registered(String, Option<i32>),
     /// One that came with the request.
-    Inline(Arc<Frozen>),
+    Inline(Arc<PinnedDefinition>),
 }
 
-/// Everything a birth needs.
+/// Everything a request needs.
 #[derive(Clone)]
-pub(crate) struct Birth {
+pub(crate) struct StartRequest {
     pub(crate) definition: Definition,
     pub(crate) input: Payload,
     pub(crate) correlation_id: Option<String>,
@@ -104,7 +104,7 @@ pub(crate) struct Birth {
     pub(crate) lineage: Lineage,
     /// The execution whose failure it handles; shown in its input.
     pub(crate) failed: Option<ExecutionId>,
-    /// The START_WORKFLOW task that hears of the birth.
+    /// The START_WORKFLOW task that hears of the request.
     pub(crate) starter: Option<TaskId>,
 }
 
@@ -138,31 +138,31 @@ impl Job {
         }
     }
 
-    pub(super) fn child(target: ExecutionId, from: ExecutionId, news: News) -> Self {
-        Self::new(target, What::Child { from, news }, None)
+    pub(super) fn child(target: ExecutionId, from: ExecutionId, body: MessageBody) -> Self {
+        Self::new(target, What::Child { from, body }, None)
     }
 
     pub(super) fn begin(target: ExecutionId) -> Self {
         Self::new(target, What::Command(Command::Begin), None)
     }
 
-    pub(super) fn message(message: Message) -> Self {
+    pub(super) fn message(message: StoredMessage) -> Self {
         let id = message.id;
         Self { message: Some(id), ..Self::new(message.to, What::Message(message), None) }
     }
 
     /// Whether it only wants to be answered with an execution.
-    pub(super) fn is_look(&self) -> bool {
-        matches!(self.what, What::Command(Command::Look))
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.what, What::Command(Command::Read))
     }
 
     /// Whether it is a start that a caller asked for.
     pub(super) fn is_asked_start(&self) -> bool {
-        matches!(self.what, What::Start(_) | What::Resume(_)) && self.is_birth()
+        matches!(self.what, What::Start(_) | What::Resume(_)) && self.is_start()
     }
 
     /// Whether it is about an execution that need not exist.
-    pub(super) fn is_birth(&self) -> bool {
+    pub(super) fn is_start(&self) -> bool {
         match &self.what {
             What::Start(_) | What::Child { .. } => true,
             What::Resume(resumption) => matches!(resumption.origin, Origin::Start(_)),

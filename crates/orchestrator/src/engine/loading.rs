@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Part of what recent batches were about that had to be loaded: above it several other processes
-/// decide about the same executions. With one other it is a third (a birth needs no load), with
+/// decide about the same executions. With one other it is a third (a request needs no load), with
 /// three others three fifths.
 const WIDE_PART_LEAST: f32 = 0.5;
 /// Part of it that was in memory, but out of date: above it at least one other process does. Where
@@ -61,8 +61,8 @@ impl Engine {
                         requests.push(LoadRequest { id, journal_after: Some(cached.version) });
                         old.insert(id, cached);
                     }
-                    // A birth with a fresh id need not be looked for: the commit is fenced.
-                    None if job.is_birth() && !stale.contains(&id) => {}
+                    // A request with a fresh id need not be looked for: the commit is fenced.
+                    None if job.is_start() && !stale.contains(&id) => {}
                     None => requests.push(LoadRequest { id, journal_after: Some(FROM_THE_START) }),
                 }
                 states.by_id.insert(id, None);

@@ -115,7 +115,7 @@ impl Meter {
             | Change::TaskOverdue { .. }
             | Change::TaskReopened(_)
             | Change::MessageSent { .. }
-            | Change::MessageHeard { .. }
+            | Change::MessageReceived { .. }
             | Change::TasksRemoved { .. }
             | Change::LoopIterated { .. }
             | Change::LoopAdvanced { .. }

@@ -4,7 +4,6 @@
 //! while a batch is decided and committed; whatever arrives meanwhile makes the next batch.
 mod aside;
 mod batch;
-mod births;
 mod cache;
 mod claims;
 mod deciding;
@@ -16,20 +15,21 @@ mod mean;
 mod measure;
 mod pack;
 mod slices;
+mod starting;
 mod starts;
 mod timers;
 mod write;
 
 pub(crate) use dispatch::Handed;
-pub(crate) use jobs::{Birth, Definition, Job, Reply, What};
+pub(crate) use jobs::{Definition, Job, Reply, StartRequest, What};
 pub(crate) use write::ready_key;
 
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::definitions::Definitions;
 use crate::environment::{RunScript, Threads};
 use crate::error::OrchestratorError;
 use crate::health::Pulse;
-use crate::library::Definitions;
 use crate::snapshots::{Since, Snapshots};
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
@@ -38,7 +38,7 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_decider::decide::agenda::SliceLimits;
 use baton_decider::state::Execution;
 use baton_expression::script::{Script, ScriptError};
-use baton_store::{CommitLane, Message, PlanHash, QueueDemand, ReadyKey, Store, Version};
+use baton_store::{CommitLane, PlanHash, QueueDemand, ReadyKey, Store, StoredMessage, Version};
 use baton_telemetry::EngineMetrics;
 use cache::Cache;
 use dispatch::Dispatcher;
@@ -86,13 +86,13 @@ pub(crate) enum Work {
     /// Ready tasks found in the database for these demands.
     Reserved(Vec<QueueDemand>, Vec<ReadyKey>),
     /// Other processes put tasks into these queues.
-    Rung(Arc<[String]>),
+    Notified(Arc<[String]>),
     /// Time to look into the database for what other processes left behind.
     Tick,
     /// Wake-ups that are due soon.
     WakeUps(Vec<(ExecutionId, Timestamp)>),
     /// Messages that nobody has delivered.
-    Undelivered(Vec<Message>),
+    Undelivered(Vec<StoredMessage>),
     /// This execution is deleted.
     Forget(ExecutionId),
     /// Somebody asks whether the engine turns.
@@ -468,7 +468,7 @@ impl Engine {
                 self.reserving = false;
                 self.dispatcher.found(&demands, keys);
             }
-            Work::Rung(queues) => self.dispatcher.suspect(&queues),
+            Work::Notified(queues) => self.dispatcher.suspect(&queues),
             Work::Tick => {
                 self.dispatcher.suspect_all();
                 self.aside.forget_old();

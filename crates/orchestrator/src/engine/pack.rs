@@ -2,13 +2,13 @@
 use super::deciding::{Deciding, Draft};
 use super::write::{ready_key, touched, write_of};
 use super::{Cached, Engine};
-use crate::library::Frozen;
+use crate::definitions::PinnedDefinition;
 use crate::snapshots::Since;
 use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
-use baton_decider::command::News;
-use baton_store::{Batch, Message, ReadyKey};
+use baton_decider::command::MessageBody;
+use baton_store::{Batch, ReadyKey, StoredMessage};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,10 +21,10 @@ pub(super) struct Prepared {
     pub(super) held: Vec<ReadyKey>,
     /// The executions of those of them that became ready in this batch, one entry for each task.
     pub(super) queued: Vec<ExecutionId>,
-    pub(super) messages: Vec<Message>,
+    pub(super) messages: Vec<StoredMessage>,
     /// Messages that start executions.
-    pub(super) starts: Vec<Message>,
-    pub(super) plans: Vec<Arc<Frozen>>,
+    pub(super) starts: Vec<StoredMessage>,
+    pub(super) plans: Vec<Arc<PinnedDefinition>>,
 }
 
 impl Engine {
@@ -47,7 +47,7 @@ impl Engine {
         let mut prepared = Prepared { batch, held, ..Prepared::default() };
         prepared.batch.delivered = std::mem::take(&mut deciding.delivered);
         if deciding.read_definitions {
-            prepared.batch.revision = Some(deciding.snapshot.library.revision);
+            prepared.batch.revision = Some(deciding.snapshot.catalog.revision);
         }
         let mut ids: Vec<ExecutionId> = deciding.drafts.keys().copied().collect();
         ids.sort_unstable_by_key(|id| (id.shard(), *id));
@@ -76,28 +76,29 @@ impl Engine {
             && draft.before.as_ref().is_some_and(|cached| {
                 cached.row_wake_at.is_some_and(|at| at <= now) && !draft.after.status.is_terminal()
             });
-        if draft.changes.is_empty() && draft.letters.is_empty() && !must_move {
+        if draft.changes.is_empty() && draft.messages.is_empty() && !must_move {
             prepared.cached.extend(draft.before.clone());
             return;
         }
         let after = Arc::make_mut(&mut draft.after);
         after.updated_at = after.updated_at.max(now);
-        let plan = match (&draft.frozen, &draft.before) {
-            (Some(frozen), _) => {
-                if !frozen.is_stored.load(Ordering::Relaxed) {
-                    prepared.batch.plans.push((frozen.hash, frozen.plan.json.clone()));
-                    prepared.plans.push(frozen.clone());
+        let plan = match (&draft.pinned, &draft.before) {
+            (Some(pinned), _) => {
+                if !pinned.is_stored.load(Ordering::Relaxed) {
+                    prepared.batch.plans.push((pinned.hash, pinned.plan.json.clone()));
+                    prepared.plans.push(pinned.clone());
                 }
-                frozen.hash
+                pinned.hash
             }
             (None, Some(cached)) => cached.plan,
-            (None, None) => unreachable!("a newborn draft has its definition"),
+            (None, None) => unreachable!("a created draft has its definition"),
         };
         let (write, row_wake_at) = write_of(draft, plan);
-        for (letter, message) in draft.letters.iter().zip(&write.sent) {
-            let is_start = matches!(letter.news, News::Start(_) | News::StartFor { .. });
+        for (message, stored) in draft.messages.iter().zip(&write.sent) {
+            let is_start =
+                matches!(message.body, MessageBody::Start(_) | MessageBody::StartFor { .. });
             let sent = if is_start { &mut prepared.starts } else { &mut prepared.messages };
-            sent.push(message.clone());
+            sent.push(stored.clone());
         }
         let (execution, version) = (draft.after.clone(), write.expected_version + 1);
         let more = Since { changes: draft.changes.len(), bytes: write.journal.len() };

@@ -237,7 +237,7 @@ mod tests {
             assert_eq!(starts.beside(32, false, now).len(), 2);
             starts.opened([1, 1].into_iter());
         }
-        // A batch can bear more executions than it has works.
+        // A batch can create more executions than it has works.
         starts.opened(std::iter::repeat_n(1, 1_000));
         starts.opened(std::iter::repeat_n(-1, 10));
         assert_eq!(starts.beside(32, false, now).len(), 10);

@@ -6,7 +6,9 @@ use baton_common::planted::{Planted, is};
 use baton_decider::change::Change;
 use baton_decider::state::Execution;
 use baton_format::{encode_changes, encode_message, encode_overview};
-use baton_store::{ExecutionIndex, ExecutionWrite, Message, MessageId, PlanHash, ReadyKey, Waits};
+use baton_store::{
+    ExecutionIndex, ExecutionWrite, MessageId, PlanHash, ReadyKey, StoredMessage, Waits,
+};
 use std::collections::BTreeSet;
 
 /// The write of a draft, and the wake-up time that its row has afterwards.
@@ -17,10 +19,10 @@ pub(super) fn write_of(draft: &Draft, plan: PlanHash) -> (ExecutionWrite, Option
     let state_before = before.map(|cached| &*cached.execution);
     let (ready_added, ready_removed) = ready_moves(draft);
     let wake_at = row_wake_at(draft).filter(|_| !is(Planted::LoseAWakeUp));
-    let is_birth = before.is_none();
+    let is_start = before.is_none();
     let reindexed = |change: &Change| matches!(change, Change::ExecutionRestarted(_));
-    let needs_index = is_birth || draft.changes.iter().any(reindexed);
-    let needs_overview = is_birth || draft.changes.iter().any(journal::touches_overview);
+    let needs_index = is_start || draft.changes.iter().any(reindexed);
+    let needs_overview = is_start || draft.changes.iter().any(journal::touches_overview);
     let lost = usize::from(is(Planted::LoseAChange) && draft.changes.len() > 1);
     let kept = draft.changes.len() - lost;
     let write = ExecutionWrite {
@@ -34,7 +36,7 @@ pub(super) fn write_of(draft: &Draft, plan: PlanHash) -> (ExecutionWrite, Option
         input: draft.new_input.then(|| after.input.clone()),
         overview: needs_overview.then(|| encode_overview(&journal::overview_of(after)).into()),
         journal: encode_changes(&draft.changes[..kept], state_before, after).into(),
-        idempotency_key: draft.idempotency_key.clone().filter(|_| is_birth),
+        idempotency_key: draft.idempotency_key.clone().filter(|_| is_start),
         ready_added,
         ready_removed,
         sent: messages_of(draft, version + 1),
@@ -69,15 +71,15 @@ fn waits_of(execution: &Execution) -> Waits {
     Waits(waits.filter(|(waits, _)| *waits).fold(0, |all, (_, bit)| all | bit))
 }
 
-fn messages_of(draft: &Draft, version: i64) -> Vec<Message> {
+fn messages_of(draft: &Draft, version: i64) -> Vec<StoredMessage> {
     let from = draft.after.id();
-    let letters = draft.letters.iter().zip(0_i32..);
-    let message = |(letter, number): (&baton_decider::command::Letter, i32)| Message {
+    let messages = draft.messages.iter().zip(0_i32..);
+    let stored = |(message, number): (&baton_decider::command::Message, i32)| StoredMessage {
         id: MessageId { from, version, number },
-        to: letter.to,
-        body: encode_message(letter.number, &letter.news).into(),
+        to: message.to,
+        body: encode_message(message.number, &message.body).into(),
     };
-    let mut messages: Vec<Message> = letters.map(message).collect();
+    let mut messages: Vec<StoredMessage> = messages.map(stored).collect();
     if is(Planted::ForgetAMessage) {
         messages.pop();
     }
@@ -130,7 +132,7 @@ pub(super) fn touched(draft: &Draft) -> BTreeSet<u32> {
             | Change::TaskForgiven { .. }
             | Change::TaskOverdue { .. }
             | Change::MessageSent { .. }
-            | Change::MessageHeard { .. }
+            | Change::MessageReceived { .. }
             | Change::LoopIterated { .. }
             | Change::LoopAdvanced { .. }
             | Change::StepsDefined { .. }

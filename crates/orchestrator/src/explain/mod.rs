@@ -1,13 +1,13 @@
 //! What the decider has explained, as the API shows it.
-mod sentence;
+mod summary;
 
 use baton_common::ExecutionId;
 use baton_common::Timestamp;
 use baton_common::api::{Evidence, TaskExplanation, WaitGroup, WorkflowExplanation};
 use baton_decider::explain::{Explained, Group, Ready, Standing, TaskWait, Wait};
 use baton_decider::state::Execution;
-use sentence::Words;
 use std::collections::HashMap;
+use summary::Words;
 
 /// Explanations of children, by id.
 pub(crate) type Children = HashMap<ExecutionId, WorkflowExplanation>;
@@ -27,13 +27,13 @@ impl View<'_> {
         let explained = &self.explained;
         let waits: Vec<WaitGroup> =
             explained.groups.iter().map(|group| self.group(group)).collect();
-        let Words { sentence, remedy } = sentence::workflow(self.execution, explained, &waits);
+        let Words { summary, remedy } = summary::workflow(self.execution, explained, &waits);
         WorkflowExplanation {
             workflow_id: self.execution.id(),
             workflow_name: self.execution.facts.workflow_name.clone(),
             status: self.execution.status,
             as_of: self.now,
-            sentence,
+            summary,
             remedy,
             since: match explained.standing {
                 Standing::Unbegun { since }
@@ -57,11 +57,11 @@ impl View<'_> {
     fn group(&self, group: &Group) -> WaitGroup {
         let tasks: Vec<TaskExplanation> =
             group.first.iter().filter_map(|wait| self.task(wait)).collect();
-        let words = sentence::group(group, &tasks);
+        let words = summary::group(group, &tasks);
         WaitGroup {
             reason: group.reason,
             count: group.count,
-            sentence: words.sentence,
+            summary: words.summary,
             remedy: words.remedy,
             tasks,
         }
@@ -72,8 +72,8 @@ impl View<'_> {
         let id = self.execution.id();
         let evidence = evidence(wait);
         let child = evidence.child_workflow_id.and_then(|child| self.children.get(&child));
-        let Words { sentence, remedy } =
-            sentence::task(self.execution, task, wait, (self.now, child));
+        let Words { summary, remedy } =
+            summary::task(self.execution, task, wait, (self.now, child));
         Some(TaskExplanation {
             task_id: id.task(task.seq),
             workflow_id: id,
@@ -82,7 +82,7 @@ impl View<'_> {
             status: task.status,
             as_of: self.now,
             reason: wait.wait.reason(),
-            sentence,
+            summary,
             remedy,
             evidence,
             child: child.cloned().map(Box::new),
@@ -110,7 +110,7 @@ fn evidence(wait: &TaskWait) -> Evidence {
         Wait::StartDelay { until } | Wait::Timer { until } => {
             Evidence { until: Some(until), ..known }
         }
-        Wait::Outside { since, .. } | Wait::Birth { since } | Wait::Engine { since } => {
+        Wait::Outside { since, .. } | Wait::Start { since } | Wait::Engine { since } => {
             Evidence { since: Some(since), ..known }
         }
         Wait::Child { child, since } => {

@@ -17,13 +17,13 @@ impl Orchestrator {
         mut definition: WorkflowDef,
         overwrite: bool,
     ) -> Answer<()> {
-        let library = self.inner.definitions.refresh().await?;
+        let catalog = self.inner.definitions.refresh().await?;
         let name = definition.name.clone().unwrap_or_default();
         let version = definition.version;
         let exists = || {
             OrchestratorError::Conflict(format!("Workflow with {name}.{version} already exists!"))
         };
-        let known = library.workflow(&name, Some(version)).cloned();
+        let known = catalog.workflow(&name, Some(version)).cloned();
         if known.is_some() && !overwrite {
             return Err(exists());
         }
@@ -91,8 +91,8 @@ impl Orchestrator {
     }
 
     pub(crate) fn check_workflow(&self, definition: &WorkflowDef, prefix: &str) -> Answer<()> {
-        let library = self.inner.definitions.library();
-        let task_def = |name: &str| library.tasks.get(name).map(|(def, _)| def.clone());
+        let catalog = self.inner.definitions.catalog();
+        let task_def = |name: &str| catalog.tasks.get(name).map(|(def, _)| def.clone());
         faulty(validation::validate_workflow(definition, &task_def), prefix)
     }
 
@@ -101,8 +101,8 @@ impl Orchestrator {
     /// # Errors
     /// NotFound.
     pub async fn workflow_definition(&self, name: &str, version: Option<i32>) -> Answer<Payload> {
-        let library = self.inner.definitions.refresh().await?;
-        let entry = library.workflow(name, version).ok_or_else(|| {
+        let catalog = self.inner.definitions.refresh().await?;
+        let entry = catalog.workflow(name, version).ok_or_else(|| {
             let version = version.map_or("null".to_owned(), |version| version.to_string());
             OrchestratorError::NotFound(format!(
                 "No such workflow found by name: {name}, version: {version}"
@@ -116,8 +116,8 @@ impl Orchestrator {
     /// # Errors
     /// Unavailable.
     pub async fn workflow_definitions(&self) -> Answer<Vec<Payload>> {
-        let library = self.inner.definitions.refresh().await?;
-        let all = library.workflows.values().flat_map(BTreeMap::values);
+        let catalog = self.inner.definitions.refresh().await?;
+        let all = catalog.workflows.values().flat_map(BTreeMap::values);
         Ok(all.map(|entry| entry.body.clone()).collect())
     }
 
@@ -126,8 +126,8 @@ impl Orchestrator {
     /// # Errors
     /// Unavailable.
     pub async fn latest_workflow_definitions(&self) -> Answer<Vec<Payload>> {
-        let library = self.inner.definitions.refresh().await?;
-        let latest = library.workflows.values().filter_map(BTreeMap::last_key_value);
+        let catalog = self.inner.definitions.refresh().await?;
+        let latest = catalog.workflows.values().filter_map(BTreeMap::last_key_value);
         Ok(latest.map(|(_, entry)| entry.body.clone()).collect())
     }
 
@@ -136,7 +136,7 @@ impl Orchestrator {
     /// # Errors
     /// Unavailable.
     pub async fn workflow_versions(&self) -> Answer<BTreeMap<String, Vec<WorkflowDefSummary>>> {
-        let library = self.inner.definitions.refresh().await?;
+        let catalog = self.inner.definitions.refresh().await?;
         let some = |time: i64| (time > 0).then_some(Timestamp::from_millis(time));
         let summary = |definition: &WorkflowDef| WorkflowDefSummary {
             name: definition.name.clone().unwrap_or_default(),
@@ -144,7 +144,7 @@ impl Orchestrator {
             create_time: some(definition.create_time),
             update_time: some(definition.update_time),
         };
-        let all = library.workflows.iter().map(|(name, versions)| {
+        let all = catalog.workflows.iter().map(|(name, versions)| {
             let versions = versions.values().map(|entry| summary(&entry.definition)).collect();
             (name.clone(), versions)
         });
@@ -213,9 +213,9 @@ impl Orchestrator {
     /// # Errors
     /// NotFound, Faulty.
     pub async fn update_task_definition(&self, definition: TaskDef) -> Answer<()> {
-        let library = self.inner.definitions.refresh().await?;
+        let catalog = self.inner.definitions.refresh().await?;
         let name = definition.name.clone().unwrap_or_default();
-        let Some((known, _)) = library.tasks.get(&name) else {
+        let Some((known, _)) = catalog.tasks.get(&name) else {
             return Err(OrchestratorError::NotFound(format!("No such task by name {name}")));
         };
         faulty(validation::validate_task_def(&definition), "updateTaskDef.arg0")?;
@@ -236,10 +236,10 @@ impl Orchestrator {
     /// # Errors
     /// NotFound.
     pub async fn task_definition(&self, name: &str) -> Answer<Payload> {
-        let library = self.inner.definitions.refresh().await?;
+        let catalog = self.inner.definitions.refresh().await?;
         let missing =
             || OrchestratorError::NotFound(format!("No such taskType found by name: {name}"));
-        library.tasks.get(name).map(|(_, body)| body.clone()).ok_or_else(missing)
+        catalog.tasks.get(name).map(|(_, body)| body.clone()).ok_or_else(missing)
     }
 
     /// Every task definition.
@@ -247,8 +247,8 @@ impl Orchestrator {
     /// # Errors
     /// Unavailable.
     pub async fn task_definitions(&self) -> Answer<Vec<Payload>> {
-        let library = self.inner.definitions.refresh().await?;
-        Ok(library.tasks.values().map(|(_, body)| body.clone()).collect())
+        let catalog = self.inner.definitions.refresh().await?;
+        Ok(catalog.tasks.values().map(|(_, body)| body.clone()).collect())
     }
 
     /// Deletes a task definition.

@@ -1,6 +1,6 @@
 //! Starting, reading and steering executions.
 use super::{Answer, Orchestrator, execution_id, no_workflow};
-use crate::engine::{Birth, Definition, What, Work};
+use crate::engine::{Definition, StartRequest, What, Work};
 use crate::error::OrchestratorError;
 use crate::journal;
 use crate::view;
@@ -25,26 +25,26 @@ impl Orchestrator {
     /// Conflict (the key is used and the strategy refuses that), Overloaded, Unavailable.
     pub async fn start_workflow(&self, request: StartWorkflowRequest) -> Answer<String> {
         let strategy = request.idempotency_strategy;
-        let mut birth = self.birth_of(request).await?;
-        let has_key = birth.idempotency_key.is_some();
-        let id = self.id_of(&birth);
-        birth.trace = self.inner.tracer.trace_of(id, birth.trace.take());
+        let mut request = self.request_of(request).await?;
+        let has_key = request.idempotency_key.is_some();
+        let id = self.id_of(&request);
+        request.trace = self.inner.tracer.trace_of(id, request.trace.take());
         let _place = self.inner.admission.enter().await?;
-        let reply = self.inner.engine.ask(id, What::Start(Arc::new(birth))).await?;
+        let reply = self.inner.engine.ask(id, What::Start(Arc::new(request))).await?;
         if has_key && reply.id != id {
             self.check_holder(reply.id, strategy).await?;
         }
         Ok(reply.id.to_string())
     }
 
-    /// A fresh id; in the shard that keeps the birth's idempotency key, if it has one.
-    fn id_of(&self, birth: &Birth) -> ExecutionId {
+    /// A fresh id; in the shard that keeps the request's idempotency key, if it has one.
+    fn id_of(&self, request: &StartRequest) -> ExecutionId {
         let id = self.new_id();
-        let Some(key) = &birth.idempotency_key else { return id };
-        let name = match &birth.definition {
+        let Some(key) = &request.idempotency_key else { return id };
+        let name = match &request.definition {
             Definition::Registered(name, _) => name,
-            Definition::Inline(frozen) => {
-                frozen.plan.definition.name.as_deref().unwrap_or_default()
+            Definition::Inline(pinned) => {
+                pinned.plan.definition.name.as_deref().unwrap_or_default()
             }
         };
         id.in_shard(shard_of_key(name, key))
@@ -68,7 +68,7 @@ impl Orchestrator {
         Ok(())
     }
 
-    async fn birth_of(&self, request: StartWorkflowRequest) -> Answer<Birth> {
+    async fn request_of(&self, request: StartWorkflowRequest) -> Answer<StartRequest> {
         let Some(input) = request.input else {
             let message = "NULL input passed when starting workflow";
             return Err(OrchestratorError::Invalid(message.into()));
@@ -90,7 +90,7 @@ impl Orchestrator {
             return Err(OrchestratorError::Invalid(message.into()));
         }
         let definition = self.definition_for(name, request.version, request.workflow_def).await?;
-        Ok(Birth {
+        Ok(StartRequest {
             definition,
             input,
             correlation_id: request.correlation_id,
@@ -121,10 +121,10 @@ impl Orchestrator {
             let snapshot = self.inner.definitions.surroundings();
             return Ok(Definition::Inline(self.inner.definitions.inline(&snapshot, definition)));
         }
-        let is_known = self.inner.definitions.library().workflow(&name, version).is_some();
+        let is_known = self.inner.definitions.catalog().workflow(&name, version).is_some();
         if !is_known {
-            let library = self.inner.definitions.refresh().await?;
-            if library.workflow(&name, version).is_none() {
+            let catalog = self.inner.definitions.refresh().await?;
+            if catalog.workflow(&name, version).is_none() {
                 let version = version.map_or("null".to_owned(), |version| version.to_string());
                 return Err(OrchestratorError::NotFound(format!(
                     "No such workflow defined. name={name}, version={version}"
@@ -149,8 +149,8 @@ impl Orchestrator {
 
     /// An execution without its tasks, from its row.
     pub(crate) async fn summary_of(&self, row: &ExecutionRow) -> Answer<Workflow> {
-        let frozen = self.inner.definitions.by_hash(row.index.plan).await?;
-        Ok(view::summary_workflow(row, journal::read_overview(row)?, &frozen))
+        let pinned = self.inner.definitions.by_hash(row.index.plan).await?;
+        Ok(view::summary_workflow(row, journal::read_overview(row)?, &pinned))
     }
 
     /// The execution's status.

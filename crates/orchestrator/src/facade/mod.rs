@@ -2,23 +2,23 @@
 mod definitions;
 mod executions;
 mod explain;
-mod homes;
 mod metrics;
 mod query;
 mod search;
+mod start_shards;
 mod tasks;
 mod waiting;
 
 use crate::admission::Admission;
 use crate::background;
 use crate::clock::Clock;
+use crate::definitions::Definitions;
 use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
 use crate::environment::{Environment, RunScript};
 use crate::error::OrchestratorError;
 use crate::handed_out::HandedOut;
 use crate::health::Pulse;
 use crate::journal::{self, FROM_THE_START};
-use crate::library::Definitions;
 use crate::polls::Polls;
 use crate::snapshots::Snapshots;
 use crate::trace::Tracer;
@@ -230,7 +230,7 @@ impl Orchestrator {
         let id = ExecutionId::new(now, entropy);
         match self.inner.store.scope() {
             Scope::Database => id,
-            Scope::Shard => id.in_shard(homes::of(self.inner.salt, now, entropy)),
+            Scope::Shard => id.in_shard(start_shards::of(self.inner.salt, now, entropy)),
         }
     }
 

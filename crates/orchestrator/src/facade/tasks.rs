@@ -294,7 +294,7 @@ impl Orchestrator {
     /// # Errors
     /// Unavailable.
     pub async fn poll_data(&self, task_type: Option<&str>) -> Answer<Vec<PollData>> {
-        let news = self.inner.polls.take_news();
+        let news = self.inner.polls.take_changes();
         if !news.is_empty() {
             self.inner.store.record_polls(&news).await?;
         }

@@ -4,8 +4,8 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::memory::MemoryStore;
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    Scope, SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, TaskLog, WaitFacts,
+    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope,
+    SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts,
     WaitQuery,
 };
 use std::sync::Arc;
@@ -132,7 +132,7 @@ impl Store for Faulty {
         &self,
         sent_before: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+    ) -> Result<Vec<StoredMessage>, StoreError> {
         self.hit()?;
         self.inner.undelivered(sent_before, limit).await
     }
@@ -186,11 +186,11 @@ impl Store for Faulty {
         self.inner.dead_waits(limit).await
     }
 
-    async fn ring(&self, queues: &[String]) {
-        self.inner.ring(queues).await;
+    async fn notify(&self, queues: &[String]) {
+        self.inner.notify(queues).await;
     }
 
-    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
-        self.inner.rings()
+    fn notifications(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.inner.notifications()
     }
 }

@@ -39,7 +39,7 @@ impl Lines {
         let (name, status, id) =
             (&explained.workflow_name, explained.status, explained.workflow_id);
         self.add(depth, &format!("{name} {id} {status}"));
-        self.add(depth + 1, &explained.sentence);
+        self.add(depth + 1, &explained.summary);
         if let Some(limit) = explained.timeout_time {
             let limit = within(limit, explained.as_of);
             self.add(depth + 1, &format!("It is timed out at {limit}."));
@@ -61,7 +61,7 @@ impl Lines {
         match wait.tasks.as_slice() {
             [task] if wait.count == 1 => self.task(reason, task, depth),
             tasks => {
-                self.add(depth, &format!("{reason}: {}", wait.sentence));
+                self.add(depth, &format!("{reason}: {}", wait.summary));
                 self.remedy(wait.remedy.as_deref(), depth + 1);
                 for task in tasks {
                     self.add(depth + 1, &format!("{}: {}", task.reference_task_name, task.task_id));
@@ -76,7 +76,7 @@ impl Lines {
     }
 
     fn task(&mut self, reason: &str, task: &TaskExplanation, depth: usize) {
-        self.add(depth, &format!("{reason}: {}", task.sentence));
+        self.add(depth, &format!("{reason}: {}", task.summary));
         self.details(task, depth + 1);
         if task.child.is_none() {
             self.remedy(task.remedy.as_deref(), depth + 1);
@@ -99,7 +99,7 @@ impl Lines {
     }
 }
 
-/// What the sentence rests on, a line each.
+/// What the summary rests on, a line each.
 fn evidence(evidence: &Evidence, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
     let mut add = |name: &str, value: Option<String>| {

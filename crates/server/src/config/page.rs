@@ -22,7 +22,7 @@ http-slots = 128
 Every setting is there since 0.1.0, unless it says otherwise.
 ";
 
-/// The whole page, in Markdown, one sentence a line.
+/// The whole page, in Markdown, one summary a line.
 pub(crate) fn page() -> String {
     SETTINGS.iter().fold(HEAD.to_owned(), |mut page, setting| {
         section(&mut page, setting);

@@ -9,11 +9,11 @@ use crate::migrate::migrate;
 use anyhow::Context;
 use baton_common::ExecutionId;
 use baton_common::ids::shard_of_key;
-use baton_store::{Batch, ExecutionWrite, Message, MessageId, ReadyKey, Scope};
+use baton_store::{Batch, ExecutionWrite, MessageId, ReadyKey, Scope, StoredMessage};
 use baton_test_support::Postgres;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use rows::{AT, birth, step};
+use rows::{AT, insert, step};
 use tokio::sync::mpsc;
 use tokio_postgres::{AsyncMessage, Client};
 
@@ -26,13 +26,13 @@ const CUT: [&str; 5] = ["execution", "journal", "ready", "message", "idempotency
 const EXPLAIN_ALL: &str = "load 'auto_explain'; set auto_explain.log_min_duration = 0; \
     set auto_explain.log_nested_statements = on; set client_min_messages = log";
 
-/// A connection whose plans are heard.
-struct Heard {
+/// A connection whose plans are received.
+struct Explained {
     client: Client,
     plans: mpsc::UnboundedReceiver<String>,
 }
 
-impl Heard {
+impl Explained {
     async fn new(scope: Scope) -> anyhow::Result<Self> {
         let url = Postgres::shared()?.database()?;
         migrate(&url).await?;
@@ -67,7 +67,7 @@ impl Heard {
     async fn hot_path(&mut self, only: OneShard) -> anyhow::Result<Vec<String>> {
         let shard = only.map(i16::from);
         let mut plans = Vec::new();
-        for batch in [births(), steps()] {
+        for batch in [inserts(), steps()] {
             let columns = Columns::of(&batch, only);
             plans.extend(self.call(include_str!("../sql/commit.sql"), &columns.params()).await?);
             let fences = Fences::of(&batch, only);
@@ -100,34 +100,34 @@ fn ready(id: ExecutionId) -> ReadyKey {
     ReadyKey { queue: "q".into(), priority: 0, ready_at: AT, task: id.task(1) }
 }
 
-fn message(from: ExecutionId) -> Message {
+fn message(from: ExecutionId) -> StoredMessage {
     let id = MessageId { from, version: 1, number: 0 };
-    Message { id, to: execution(9), body: Bytes::from_static(b"news") }
+    StoredMessage { id, to: execution(9), body: Bytes::from_static(b"news") }
 }
 
-/// One of everything that a birth brings.
-fn births() -> Batch {
+/// One of everything that a insert brings.
+fn inserts() -> Batch {
     let id = execution(1);
     let write = ExecutionWrite {
         wake_at: Some(AT),
         idempotency_key: Some(key()),
         ready_added: vec![ready(id)],
         sent: vec![message(id)],
-        ..birth(id)
+        ..insert(id)
     };
     Batch { at: AT, revision: Some(0), writes: vec![write], ..Batch::default() }
 }
 
 /// A step of the same that takes away what it brought, and is lifted as due.
 fn steps() -> Batch {
-    let born = births().writes.remove(0);
-    let id = born.id;
+    let inserted = inserts().writes.remove(0);
+    let id = inserted.id;
     let write = ExecutionWrite {
         wake_at: Some(AT.plus_millis(9)),
-        ready_removed: born.ready_added,
-        index: born.index,
-        input: born.input,
-        overview: born.overview,
+        ready_removed: inserted.ready_added,
+        index: inserted.index,
+        input: inserted.input,
+        overview: inserted.overview,
         ..step(id, 1)
     };
     Batch { at: AT, writes: vec![write], delivered: vec![message(id).id], ..Batch::default() }
@@ -156,8 +156,8 @@ fn scans(plan: &str) -> Vec<String> {
 /// sends such a statement to one node.
 #[tokio::test]
 async fn every_hot_statement_keeps_to_its_shard() -> anyhow::Result<()> {
-    let mut heard = Heard::new(Scope::Shard).await?;
-    let plans = heard.hot_path(Some(SHARD)).await?;
+    let mut received = Explained::new(Scope::Shard).await?;
+    let plans = received.hot_path(Some(SHARD)).await?;
     let mut seen = Vec::new();
     for plan in &plans {
         for scan in scans(plan) {
@@ -172,8 +172,8 @@ async fn every_hot_statement_keeps_to_its_shard() -> anyhow::Result<()> {
 /// Without one, on the engine's own connections, none scans a whole table, whatever its statistics.
 #[tokio::test]
 async fn every_hot_statement_finds_its_rows_by_index() -> anyhow::Result<()> {
-    let mut heard = Heard::new(Scope::Database).await?;
-    let plans = heard.hot_path(None).await?;
+    let mut received = Explained::new(Scope::Database).await?;
+    let plans = received.hot_path(None).await?;
     for plan in &plans {
         for scan in scans(plan) {
             assert!(scan.contains("Index") && !scan.contains("Bitmap"), "{plan}");

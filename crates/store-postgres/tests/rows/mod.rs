@@ -6,8 +6,8 @@ use bytes::Bytes;
 /// The moment around which they live.
 pub(crate) const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// The birth of an execution that waits for a person.
-pub(crate) fn birth(id: ExecutionId) -> ExecutionWrite {
+/// The insert of an execution that waits for a person.
+pub(crate) fn insert(id: ExecutionId) -> ExecutionWrite {
     let index = ExecutionIndex {
         workflow_name: "ship".into(),
         workflow_version: 1,

@@ -1,7 +1,7 @@
 //! Rows to test with, and the shortest way to commit and to look at them.
 use crate::{
     Batch, CommitError, CommitLane, ExecutionIndex, ExecutionWrite, LoadRequest, LoadedExecution,
-    Message, MessageId, PlanHash, ReadyKey, SearchQuery, Store, Version, Waits,
+    MessageId, PlanHash, ReadyKey, SearchQuery, Store, StoredMessage, Version, Waits,
 };
 use baton_common::{ExecutionId, Payload, Timestamp, WorkflowStatus};
 use bytes::Bytes;
@@ -38,8 +38,8 @@ pub(super) fn index() -> ExecutionIndex {
     }
 }
 
-/// The birth of the `n`th execution: it runs and waits for a person.
-pub(super) fn birth(n: u64) -> ExecutionWrite {
+/// The insert of the `n`th execution: it runs and waits for a person.
+pub(super) fn insert(n: u64) -> ExecutionWrite {
     ExecutionWrite {
         id: id(n),
         expected_version: 0,
@@ -50,7 +50,7 @@ pub(super) fn birth(n: u64) -> ExecutionWrite {
         index: Some(index()),
         input: Some(json(r#"{"order": 1.50}"#)),
         overview: Some(Bytes::from_static(b"overview")),
-        journal: Bytes::from_static(b"born"),
+        journal: Bytes::from_static(b"inserted"),
         idempotency_key: None,
         ready_added: Vec::new(),
         ready_removed: Vec::new(),
@@ -66,7 +66,7 @@ pub(super) fn update(n: u64, expected: Version) -> ExecutionWrite {
         input: None,
         overview: None,
         journal: Bytes::from(format!("after {expected}")),
-        ..birth(n)
+        ..insert(n)
     }
 }
 
@@ -81,8 +81,8 @@ pub(super) fn ready(queue: &str, priority: u8, at: i64, n: u64) -> ReadyKey {
 }
 
 /// The only message of `from`'s commit to `version`.
-pub(super) fn message(from: u64, version: Version, to: u64) -> Message {
-    Message {
+pub(super) fn message(from: u64, version: Version, to: u64) -> StoredMessage {
+    StoredMessage {
         id: MessageId { from: id(from), version, number: 0 },
         to: id(to),
         body: Bytes::from(format!("{from} to {to}")),

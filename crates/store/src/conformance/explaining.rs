@@ -1,5 +1,5 @@
 //! What an explanation reads: executions, places in queues and polls, of one moment.
-use super::bench::{Bench, birth, id, ready, update};
+use super::bench::{Bench, id, insert, ready, update};
 use super::traces::{poll, sorted};
 use crate::{
     ExecutionWrite, LoadRequest, PollQuery, READY_COUNT_MAX, ReadyKey, ReadyPlace, Store,
@@ -16,7 +16,7 @@ pub(super) async fn places_follow_the_order_of_the_queue(store: &dyn Store) {
         [ready("q", 99, 9, 1), ready("q", 5, -7, 2), ready("q", 5, 1, 3), ready("q", 0, -9, 4)];
     let others = [ready("eu:q", 99, -9, 5), ready("Q", 99, -9, 6)];
     let ready_added = [&queue[..], &others[..]].concat();
-    let mut bench = Bench::with(store, vec![ExecutionWrite { ready_added, ..birth(1) }]).await;
+    let mut bench = Bench::with(store, vec![ExecutionWrite { ready_added, ..insert(1) }]).await;
     let place = |ahead, size| Some(ReadyPlace { ahead, size });
     let [first, second, third, last] = queue;
     let absent = ready("q", 5, 1, 77);
@@ -32,7 +32,7 @@ pub(super) async fn counting_stops_at_its_limit(store: &dyn Store) {
     let many = u64::from(READY_COUNT_MAX) + 3;
     let keys: Vec<_> = (0..many).map(|n| ready("q", 0, n.cast_signed(), n)).collect();
     let ready_added = keys.clone();
-    let _bench = Bench::with(store, vec![ExecutionWrite { ready_added, ..birth(1) }]).await;
+    let _bench = Bench::with(store, vec![ExecutionWrite { ready_added, ..insert(1) }]).await;
     let (first, last) = (keys[2].clone(), keys[keys.len() - 1].clone());
     let size = u64::from(READY_COUNT_MAX);
     let expected = [ReadyPlace { ahead: 2, size }, ReadyPlace { ahead: size, size }];
@@ -54,8 +54,8 @@ pub(super) async fn only_the_polls_asked_for_are_read(store: &dyn Store) {
 pub(super) async fn executions_come_with_places_and_polls(store: &dyn Store) {
     let key = ready("q", 0, 0, 1);
     let ready_added = vec![key.clone()];
-    let mut bench = Bench::with(store, vec![ExecutionWrite { ready_added, ..birth(1) }]).await;
-    bench.commit(vec![birth(2)]).await;
+    let mut bench = Bench::with(store, vec![ExecutionWrite { ready_added, ..insert(1) }]).await;
+    bench.commit(vec![insert(2)]).await;
     bench.commit(vec![update(1, 1)]).await;
     store.record_polls(&[poll("q", "", "w", 5)]).await.unwrap();
     let executions = [(1, Some(1)), (9, Some(0)), (2, Some(0)), (1, None)]
@@ -74,6 +74,6 @@ pub(super) async fn executions_come_with_places_and_polls(store: &dyn Store) {
 }
 
 pub(super) async fn nothing_asked_is_nothing_answered(store: &dyn Store) {
-    let _bench = Bench::with(store, vec![birth(1)]).await;
+    let _bench = Bench::with(store, vec![insert(1)]).await;
     assert_eq!(store.load_waits(&WaitQuery::default()).await, Ok(WaitFacts::default()));
 }

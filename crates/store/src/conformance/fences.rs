@@ -1,5 +1,5 @@
 //! Who loses a race writes nothing and is told against whom.
-use super::bench::{Bench, batch, birth, id, index, json, message, noon, ready, update};
+use super::bench::{Bench, batch, id, index, insert, json, message, noon, ready, update};
 use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionWrite, ExecutionIndex, ExecutionWrite, LoadRequest, MessageId,
@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn keyed(n: u64, key: &str) -> ExecutionWrite {
-    ExecutionWrite { idempotency_key: Some(key.to_owned()), ..birth(n) }
+    ExecutionWrite { idempotency_key: Some(key.to_owned()), ..insert(n) }
 }
 
 fn versions(ids: impl IntoIterator<Item = u64>) -> Conflict {
@@ -25,8 +25,8 @@ pub(super) fn sorted(mut conflict: Conflict) -> Conflict {
 }
 
 pub(super) async fn a_stale_version_writes_nothing(store: &dyn Store) {
-    let sent = ExecutionWrite { sent: vec![message(3, 1, 1)], ..birth(3) };
-    let mut bench = Bench::with(store, vec![birth(1), birth(2), sent]).await;
+    let sent = ExecutionWrite { sent: vec![message(3, 1, 1)], ..insert(3) };
+    let mut bench = Bench::with(store, vec![insert(1), insert(2), sent]).await;
     bench.commit(vec![update(1, 1)]).await;
     let full = ExecutionWrite {
         ready_added: vec![ready("q", 0, 0, 4)],
@@ -50,9 +50,9 @@ pub(super) async fn a_stale_version_writes_nothing(store: &dyn Store) {
     bench.commit(vec![full]).await;
 }
 
-pub(super) async fn a_second_birth_is_a_conflict(store: &dyn Store) {
+pub(super) async fn a_second_insert_is_a_conflict(store: &dyn Store) {
     let mut bench = Bench::with(store, vec![keyed(1, "key")]).await;
-    assert_eq!(bench.refused(&batch(vec![birth(1)])).await, versions([1]));
+    assert_eq!(bench.refused(&batch(vec![insert(1)])).await, versions([1]));
     let again = batch(vec![keyed(1, "key")]);
     assert_eq!(bench.refused(&again).await, versions([1]), "the key is its own");
 }
@@ -64,11 +64,11 @@ pub(super) async fn an_update_of_nobody_is_a_conflict(store: &dyn Store) {
 }
 
 pub(super) async fn every_conflict_is_named_at_once(store: &dyn Store) {
-    let mut bench = Bench::with(store, vec![keyed(1, "a"), keyed(2, "b"), birth(3)]).await;
+    let mut bench = Bench::with(store, vec![keyed(1, "a"), keyed(2, "b"), insert(3)]).await;
     let first = store.write_definitions(&[put_task()]).await.unwrap();
     store.write_definitions(&[put_task()]).await.unwrap();
     let writes =
-        vec![birth(1), update(2, 2), update(3, 1), update(9, 1), keyed(5, "a"), keyed(6, "b")];
+        vec![insert(1), update(2, 2), update(3, 1), update(9, 1), keyed(5, "a"), keyed(6, "b")];
     let mut doomed = batch(writes);
     let idempotency = vec![(id(5), id(1)), (id(6), id(2))];
     let expected = Conflict { idempotency, ..versions([1, 2, 9]) };
@@ -80,7 +80,7 @@ pub(super) async fn every_conflict_is_named_at_once(store: &dyn Store) {
 }
 
 pub(super) async fn the_rest_commits_after_a_conflict(store: &dyn Store) {
-    let mut bench = Bench::with(store, vec![birth(1), birth(2)]).await;
+    let mut bench = Bench::with(store, vec![insert(1), insert(2)]).await;
     let conflict = bench.refused(&batch(vec![update(1, 2), update(2, 1)])).await;
     assert_eq!(conflict, versions([1]));
     bench.commit(vec![update(2, 1)]).await;
@@ -94,7 +94,7 @@ pub(super) async fn an_idempotency_key_is_taken_once_per_workflow(store: &dyn St
     assert_eq!(bench.find(2).await, None);
     let index = ExecutionIndex { workflow_name: "other".to_owned(), ..index() };
     let other = ExecutionWrite { index: Some(index), ..keyed(3, "key") };
-    bench.commit(vec![other, keyed(4, "KEY"), keyed(5, "key "), birth(6)]).await;
+    bench.commit(vec![other, keyed(4, "KEY"), keyed(5, "key "), insert(6)]).await;
     bench.commit(vec![update(1, 1)]).await;
     assert_eq!(bench.refused(&batch(vec![keyed(7, "key")])).await.idempotency, [(id(7), id(1))]);
     store.remove(&[id(1)]).await.unwrap();
@@ -116,21 +116,21 @@ fn put_task() -> DefinitionWrite {
 pub(super) async fn newer_definitions_refuse_the_batch(store: &dyn Store) {
     let mut bench = Bench::new(store).await;
     let old = store.read_definitions(0).await.unwrap().revision;
-    let at = |revision, n| Batch { revision: Some(revision), ..batch(vec![birth(n)]) };
+    let at = |revision, n| Batch { revision: Some(revision), ..batch(vec![insert(n)]) };
     bench.lane.commit(&at(old, 1)).await.unwrap();
     let new = store.write_definitions(&[put_task()]).await.unwrap();
     let stale = Conflict { stale_definitions: true, ..Conflict::default() };
     assert_eq!(bench.refused(&at(old, 2)).await, stale);
     assert_eq!(bench.find(2).await, None);
     bench.lane.commit(&at(new, 2)).await.unwrap();
-    bench.commit(vec![birth(3)]).await;
+    bench.commit(vec![insert(3)]).await;
 }
 
 pub(super) async fn of_two_lanes_one_wins(store: &dyn Store) {
-    let mut one = Bench::with(store, vec![birth(1)]).await;
+    let mut one = Bench::with(store, vec![insert(1)]).await;
     let mut other = Bench::new(store).await;
     for version in 1..30 {
-        let batch = batch(vec![update(1, version), birth(version.unsigned_abs() + 100)]);
+        let batch = batch(vec![update(1, version), insert(version.unsigned_abs() + 100)]);
         let (one, other) = tokio::join!(one.lane.commit(&batch), other.lane.commit(&batch));
         let lost = [one, other].into_iter().filter_map(Result::err).collect::<Vec<_>>();
         let [CommitError::Conflict(lost)] = &lost[..] else {
@@ -143,7 +143,7 @@ pub(super) async fn of_two_lanes_one_wins(store: &dyn Store) {
 
 /// Four lanes each add ten to one execution, loading again whenever they lose.
 pub(super) async fn many_lanes_lose_no_update(store: &dyn Store) {
-    let bench = Bench::with(store, vec![birth(1), birth(2)]).await;
+    let bench = Bench::with(store, vec![insert(1), insert(2)]).await;
     tokio::join!(add_ten(store), add_ten(store), add_ten(store), add_ten(store));
     let loaded = bench.get(1).await;
     assert_eq!((loaded.row.version, loaded.journal.len()), (41, 41));
@@ -170,7 +170,7 @@ async fn add_ten(store: &dyn Store) {
 pub(super) async fn a_load_sees_whole_batches(store: &dyn Store) {
     // In one shard, where every store promises it.
     let near = |write: ExecutionWrite| ExecutionWrite { id: write.id.in_shard(7), ..write };
-    let mut bench = Bench::with(store, vec![near(birth(1)), near(birth(2))]).await;
+    let mut bench = Bench::with(store, vec![near(insert(1)), near(insert(2))]).await;
     let writes = async {
         for version in 1..40 {
             bench.commit(vec![near(update(1, version)), near(update(2, version))]).await;

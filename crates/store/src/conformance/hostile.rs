@@ -1,5 +1,5 @@
 //! Text and bytes that break careless stores.
-use super::bench::{Bench, birth, everyone, id, index, json, noon, ready, text, update};
+use super::bench::{Bench, everyone, id, index, insert, json, noon, ready, text, update};
 use super::traces::polls;
 use crate::{
     DefinitionWrite, ExecutionIndex, ExecutionWrite, PollRecord, QueueDemand, ReadyKey, Store,
@@ -38,7 +38,7 @@ pub(super) async fn any_text_is_kept_or_refused(store: &dyn Store) {
             input: Some(text(hostile)),
             idempotency_key: Some((*hostile).to_owned()),
             ready_added: vec![ready(hostile, 0, 0, n)],
-            ..birth(n)
+            ..insert(n)
         };
         let passed = bench.lane.commit(&super::bench::batch(vec![write])).await.is_ok();
         assert!(passed || hostile.contains('\0'), "{hostile:?} was refused");
@@ -91,7 +91,7 @@ pub(super) async fn a_megabyte_passes(store: &dyn Store) {
         input: Some(input.clone()),
         overview: Some(bytes.clone()),
         journal: bytes.clone(),
-        ..birth(1)
+        ..insert(1)
     };
     let bench = Bench::with(store, vec![write]).await;
     let loaded = bench.get(1).await;
@@ -113,7 +113,7 @@ pub(super) async fn extreme_numbers_are_kept(store: &dyn Store) {
         wake_at: Some(far),
         index: Some(index.clone()),
         ready_added: vec![key.clone()],
-        ..birth(1)
+        ..insert(1)
     };
     let bench = Bench::with(store, vec![write]).await;
     let row = bench.get(1).await.row;
@@ -133,7 +133,7 @@ pub(super) async fn empty_texts_and_bytes_are_kept(store: &dyn Store) {
         input: Some(json("null")),
         overview: Some(Bytes::new()),
         journal: Bytes::new(),
-        ..birth(1)
+        ..insert(1)
     };
     let mut bench = Bench::with(store, vec![write]).await;
     bench.commit(vec![ExecutionWrite { journal: Bytes::new(), ..update(1, 1) }]).await;

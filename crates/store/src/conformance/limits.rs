@@ -1,5 +1,5 @@
 //! Texts as long as callers may make them, and longer ones, which a caller's mistake may bring here.
-use super::bench::{Bench, batch, birth, everyone, id, index, json, noon, ready};
+use super::bench::{Bench, batch, everyone, id, index, insert, json, noon, ready};
 use super::random::noise;
 use super::traces::polls;
 use crate::{
@@ -13,7 +13,7 @@ use baton_common::limits::{
 /// More than any index takes, bytes; no compression makes it fit.
 const FAR_BEYOND: usize = 9_000;
 
-/// The `n`th birth, with texts of these lengths wherever an index holds one.
+/// The `n`th insert, with texts of these lengths wherever an index holds one.
 fn wordy(n: u64, name: usize, key: usize, correlation_id: usize, queue: usize) -> ExecutionWrite {
     let index = ExecutionIndex {
         workflow_name: noise(n, name),
@@ -24,7 +24,7 @@ fn wordy(n: u64, name: usize, key: usize, correlation_id: usize, queue: usize) -
         index: Some(index),
         idempotency_key: Some(noise(n + 2_000, key)),
         ready_added: vec![ready(&noise(n + 3_000, queue), 0, 0, n)],
-        ..birth(n)
+        ..insert(n)
     }
 }
 
@@ -90,13 +90,13 @@ pub(super) async fn texts_beyond_their_limits_are_kept_or_refused_whole(store: &
         wordy(4, 9, 9, 9, far),
     ];
     for (n, hostile) in (11..).zip(hostile) {
-        let outcome = bench.lane.commit(&batch(vec![hostile.clone(), birth(n)])).await;
+        let outcome = bench.lane.commit(&batch(vec![hostile.clone(), insert(n)])).await;
         let stored = [bench.is_stored(hostile.id).await, bench.find(n).await.is_some()];
         match outcome {
             Ok(()) => assert_eq!(stored, [true; 2]),
             Err(CommitError::Store(StoreError::Rejected(_))) => {
                 assert_eq!(stored, [false; 2]);
-                bench.commit(vec![birth(n)]).await;
+                bench.commit(vec![insert(n)]).await;
             }
             Err(error) => unreachable!("{error:?}"),
         }

@@ -1,22 +1,22 @@
 //! Messages wait until a commit marks them as delivered.
-use super::bench::{Bench, batch, birth, id, message, noon, update};
+use super::bench::{Bench, batch, id, insert, message, noon, update};
 use super::fences::sorted;
 use crate::error::Conflict;
-use crate::{Batch, CommitError, ExecutionWrite, Message, MessageId, Store};
+use crate::{Batch, CommitError, ExecutionWrite, MessageId, Store, StoredMessage};
 use bytes::Bytes;
 
-fn sending(n: u64, sent: Vec<Message>) -> ExecutionWrite {
-    ExecutionWrite { sent, ..birth(n) }
+fn sending(n: u64, sent: Vec<StoredMessage>) -> ExecutionWrite {
+    ExecutionWrite { sent, ..insert(n) }
 }
 
 pub(super) async fn messages_wait_until_delivered(store: &dyn Store) {
-    let second = Message {
+    let second = StoredMessage {
         id: MessageId { from: id(1), version: 1, number: 1 },
         to: id(1),
         body: Bytes::from_static(&[0, 255, 10]),
     };
     let sent = vec![message(1, 1, 2), second];
-    let mut bench = Bench::with(store, vec![sending(1, sent.clone()), birth(2)]).await;
+    let mut bench = Bench::with(store, vec![sending(1, sent.clone()), insert(2)]).await;
     let mut waiting = store.undelivered(noon(0), 9).await.unwrap();
     waiting.sort_by_key(|message| message.id);
     assert_eq!(waiting, sent);
@@ -43,7 +43,7 @@ pub(super) async fn messages_come_oldest_first(store: &dyn Store) {
 
 pub(super) async fn a_message_delivered_where_it_was_sent_leaves_nothing(store: &dyn Store) {
     let sent = message(1, 1, 2);
-    let both = batch(vec![sending(1, vec![sent.clone()]), birth(2)]);
+    let both = batch(vec![sending(1, vec![sent.clone()]), insert(2)]);
     let both = Batch { delivered: vec![sent.id], ..both };
     Bench::new(store).await.lane.commit(&both).await.unwrap();
     assert_eq!(store.undelivered(noon(99), 9).await.unwrap(), []);
@@ -53,12 +53,12 @@ pub(super) async fn a_message_delivered_where_it_was_sent_leaves_nothing(store: 
 /// where the delivery is all there is to commit.
 pub(super) async fn a_message_is_delivered_once(store: &dyn Store) {
     let sent = vec![message(1, 1, 2)];
-    let mut bench = Bench::with(store, vec![sending(1, sent.clone()), birth(2)]).await;
+    let mut bench = Bench::with(store, vec![sending(1, sent.clone()), insert(2)]).await;
     let delivered = vec![sent[0].id];
     let first = Batch { delivered: delivered.clone(), ..batch(vec![update(2, 1)]) };
     bench.lane.commit(&first).await.unwrap();
     let gone = Conflict { delivered: delivered.clone(), ..Conflict::default() };
-    let again = Batch { delivered: delivered.clone(), ..batch(vec![update(2, 2), birth(3)]) };
+    let again = Batch { delivered: delivered.clone(), ..batch(vec![update(2, 2), insert(3)]) };
     assert_eq!(bench.refused(&again).await, gone);
     assert_eq!((bench.get(2).await.row.version, bench.find(3).await), (2, None));
     let alone = Batch { delivered, ..batch(Vec::new()) };
@@ -70,7 +70,7 @@ pub(super) async fn unknown_deliveries_are_named(store: &dyn Store) {
     let known = message(1, 1, 2).id;
     let unknown = vec![MessageId { number: 1, ..known }, message(1, 2, 2).id, message(2, 1, 2).id];
     let delivered = [&unknown[..], &[known]].concat();
-    let doomed = Batch { delivered, ..batch(vec![birth(2), update(3, 1)]) };
+    let doomed = Batch { delivered, ..batch(vec![insert(2), update(3, 1)]) };
     let expected = Conflict { versions: vec![id(3)], delivered: unknown, ..Conflict::default() };
     assert_eq!(sorted(bench.refused(&doomed).await), sorted(expected));
     assert_eq!(bench.find(2).await, None);
@@ -80,14 +80,14 @@ pub(super) async fn unknown_deliveries_are_named(store: &dyn Store) {
 pub(super) async fn a_message_named_twice_is_delivered_once(store: &dyn Store) {
     let sent = message(1, 1, 2);
     let mut bench = Bench::with(store, vec![sending(1, vec![sent.clone()])]).await;
-    let twice = Batch { delivered: vec![sent.id; 2], ..batch(vec![birth(2)]) };
+    let twice = Batch { delivered: vec![sent.id; 2], ..batch(vec![insert(2)]) };
     bench.lane.commit(&twice).await.unwrap();
     assert_eq!(store.undelivered(noon(99), 9).await.unwrap(), []);
 }
 
 /// A batch that loses for another reason is not told of the messages that it sends itself.
 pub(super) async fn a_message_of_the_batch_itself_is_there(store: &dyn Store) {
-    let mut bench = Bench::with(store, vec![birth(1), birth(2)]).await;
+    let mut bench = Bench::with(store, vec![insert(1), insert(2)]).await;
     let sent = message(1, 2, 2);
     let sending = ExecutionWrite { sent: vec![sent.clone()], ..update(1, 2) };
     let doomed = Batch { delivered: vec![sent.id], ..batch(vec![sending, update(2, 1)]) };
@@ -98,7 +98,7 @@ pub(super) async fn a_message_of_the_batch_itself_is_there(store: &dyn Store) {
 /// A message to or from who is removed has gone with it.
 pub(super) async fn a_removed_message_is_not_delivered(store: &dyn Store) {
     let writes =
-        vec![sending(1, vec![message(1, 1, 2)]), birth(2), sending(3, vec![message(3, 1, 4)])];
+        vec![sending(1, vec![message(1, 1, 2)]), insert(2), sending(3, vec![message(3, 1, 4)])];
     let mut bench = Bench::with(store, writes).await;
     store.remove(&[id(1), id(4)]).await.unwrap();
     let delivered = vec![message(1, 1, 2).id, message(3, 1, 4).id];
@@ -110,7 +110,7 @@ pub(super) async fn a_removed_message_is_not_delivered(store: &dyn Store) {
 /// Of lanes that deliver one message at the same time exactly one does.
 pub(super) async fn of_many_lanes_one_delivers(store: &dyn Store) {
     let sent: Vec<_> = (0..10)
-        .map(|number| Message {
+        .map(|number| StoredMessage {
             id: MessageId { number, ..message(1, 1, 2).id },
             ..message(1, 1, 2)
         })

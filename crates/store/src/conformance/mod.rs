@@ -4,11 +4,11 @@
 //! is the store's own.
 #![expect(clippy::unwrap_used, reason = "these are tests, built for the tests of other crates")]
 mod bench;
-mod births;
 mod definitions;
 mod explaining;
 mod fences;
 mod hostile;
+mod inserts;
 mod limits;
 mod messages;
 mod random;
@@ -46,7 +46,7 @@ macro_rules! cases {
 
 /// Every case.
 pub const CASES: &[Case] = cases! {
-    births: a_birth_is_loaded_as_it_was_written, absent_facts_stay_absent,
+    inserts: an_insert_is_loaded_as_it_was_written, absent_facts_stay_absent,
         later_writes_keep_what_they_do_not_give, later_writes_replace_what_they_give,
         every_status_is_kept, the_journal_is_read_after_a_version,
         loads_answer_in_the_order_asked, a_plan_is_kept_with_its_batch, an_empty_batch_commits,
@@ -56,7 +56,7 @@ pub const CASES: &[Case] = cases! {
         a_snapshot_of_no_committed_version_is_refused, a_snapshot_disturbs_no_commit,
         history_is_kept_or_dropped, a_snapshot_goes_with_its_execution,
         an_explanation_reads_snapshots_too, a_large_snapshot_comes_back_whole;
-    fences: a_stale_version_writes_nothing, a_second_birth_is_a_conflict,
+    fences: a_stale_version_writes_nothing, a_second_insert_is_a_conflict,
         an_update_of_nobody_is_a_conflict, every_conflict_is_named_at_once,
         the_rest_commits_after_a_conflict, an_idempotency_key_is_taken_once_per_workflow,
         one_key_twice_in_a_batch_goes_to_the_first, newer_definitions_refuse_the_batch,
@@ -78,7 +78,7 @@ pub const CASES: &[Case] = cases! {
         bounds_are_exclusive, every_field_sorts_both_ways, pages_partition_the_hits,
         filters_are_joined_by_and, a_search_sees_the_last_commit;
     traces: logs_come_oldest_first, logs_of_a_task_are_its_own, the_last_poll_is_kept,
-        the_clock_runs_forward, rings_are_heard_without_harm;
+        the_clock_runs_forward, notifications_do_no_harm;
     explaining: places_follow_the_order_of_the_queue, counting_stops_at_its_limit,
         only_the_polls_asked_for_are_read, executions_come_with_places_and_polls,
         nothing_asked_is_nothing_answered;

@@ -1,5 +1,5 @@
 //! Ready tasks: named in order, hidden while reserved, gone when removed.
-use super::bench::{Bench, batch, birth, noon, ready, sizes, update};
+use super::bench::{Bench, batch, insert, noon, ready, sizes, update};
 use crate::{ExecutionWrite, QueueDemand, QueueSize, ReadyKey, Store};
 
 /// Longer than any test.
@@ -13,7 +13,7 @@ fn demand(queue: &str, count: u32) -> QueueDemand {
 }
 
 fn holding(n: u64, ready_added: Vec<ReadyKey>) -> ExecutionWrite {
-    ExecutionWrite { ready_added, ..birth(n) }
+    ExecutionWrite { ready_added, ..insert(n) }
 }
 
 /// The same task in the shard of all others, where the order is every store's promise.
@@ -73,7 +73,7 @@ pub(super) async fn a_reservation_ends_by_itself(store: &dyn Store) {
 
 pub(super) async fn removed_tasks_are_not_named(store: &dyn Store) {
     let keys: Vec<_> = (1..=4).map(|n| ready("q", 0, 0, n)).collect();
-    let mut bench = Bench::with(store, vec![holding(1, keys.clone()), birth(2)]).await;
+    let mut bench = Bench::with(store, vec![holding(1, keys.clone()), insert(2)]).await;
     let mut gone = reserve(store, "q", 1, LONG_MS).await;
     gone.extend([ready("q", 1, 0, 77), ready("other", 0, 0, 1)]);
     gone.extend(keys.iter().filter(|key| !gone.contains(key)).take(1).cloned().collect::<Vec<_>>());

@@ -1,5 +1,5 @@
 //! What is removed leaves nothing behind and takes nothing else along.
-use super::bench::{Bench, birth, everyone, id, message, noon, ready, sizes, update};
+use super::bench::{Bench, everyone, id, insert, message, noon, ready, sizes, update};
 use crate::{ExecutionWrite, Store, TaskLog};
 use baton_common::ids::SEQ_MAX;
 
@@ -10,7 +10,7 @@ fn rich(n: u64, to: u64) -> ExecutionWrite {
         idempotency_key: Some(format!("key {n}")),
         ready_added: vec![ready("q", 0, 0, n)],
         sent: vec![message(n, 1, to)],
-        ..birth(n)
+        ..insert(n)
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn removal_spares_the_others(store: &dyn Store) {
 }
 
 pub(super) async fn unknown_ids_are_passed_over(store: &dyn Store) {
-    let bench = Bench::with(store, vec![birth(1), birth(2)]).await;
+    let bench = Bench::with(store, vec![insert(1), insert(2)]).await;
     store.remove(&[]).await.unwrap();
     store.remove(&[id(7), id(1), id(1)]).await.unwrap();
     store.remove(&[id(7)]).await.unwrap();

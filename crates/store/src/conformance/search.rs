@@ -1,5 +1,5 @@
 //! Searches select, sort, count and page.
-use super::bench::{Bench, birth, everyone, id, index, noon, update};
+use super::bench::{Bench, everyone, id, index, insert, noon, update};
 use crate::{
     Batch, ExecutionIndex, ExecutionWrite, ParentFilter, SearchQuery, SortField, SortOrder, Store,
 };
@@ -27,7 +27,7 @@ fn named(n: u64, name: &str, correlation: Option<&str>) -> ExecutionWrite {
         created_at: noon(n.cast_signed()),
         ..index()
     };
-    ExecutionWrite { index: Some(index), ..birth(n) }
+    ExecutionWrite { index: Some(index), ..insert(n) }
 }
 
 fn ended(n: u64, status: WorkflowStatus, at: i64) -> ExecutionWrite {

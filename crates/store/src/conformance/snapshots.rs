@@ -1,5 +1,5 @@
 //! A snapshot stands for the journal entries up to its version.
-use super::bench::{Bench, birth, id, update};
+use super::bench::{Bench, id, insert, update};
 use crate::{
     JournalHistory, LoadRequest, LoadedExecution, Snapshot, SnapshotWrite, Store, Version,
     WaitQuery,
@@ -15,7 +15,7 @@ fn snapshot(n: u64, version: Version) -> SnapshotWrite {
 
 /// The first execution, at version `newest`.
 async fn grown(store: &dyn Store, newest: Version) -> Bench<'_> {
-    let mut bench = Bench::with(store, vec![birth(1), birth(2)]).await;
+    let mut bench = Bench::with(store, vec![insert(1), insert(2)]).await;
     for version in 1..newest {
         bench.commit(vec![update(1, version)]).await;
     }
@@ -116,7 +116,7 @@ pub(super) async fn a_snapshot_goes_with_its_execution(store: &dyn Store) {
     store.put_snapshot(&snapshot(1, 2)).await.unwrap();
     store.remove(&[id(1)]).await.unwrap();
     assert_eq!(store.put_snapshot(&snapshot(1, 3)).await, Ok(false));
-    bench.commit(vec![birth(1)]).await;
+    bench.commit(vec![insert(1)]).await;
     assert_eq!(read(&load(store, Some(0)).await), (None, vec![1]));
 }
 

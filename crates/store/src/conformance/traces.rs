@@ -1,5 +1,5 @@
-//! What workers leave behind: log lines and polls; and the clock and the doorbell.
-use super::bench::{Bench, birth, id, noon};
+//! What workers leave behind: log lines and polls; and the clock and the notification.
+use super::bench::{Bench, id, insert, noon};
 use crate::{PollRecord, Store, TaskLog, WaitQuery};
 use tokio::sync::broadcast::error::TryRecvError;
 
@@ -8,7 +8,7 @@ fn line(n: u64, at: i64, line: &str) -> TaskLog {
 }
 
 pub(super) async fn logs_come_oldest_first(store: &dyn Store) {
-    let _bench = Bench::with(store, vec![birth(1)]).await;
+    let _bench = Bench::with(store, vec![insert(1)]).await;
     store.append_task_logs(&[]).await.unwrap();
     store.append_task_logs(&[line(1, 5, "c"), line(1, 1, "b")]).await.unwrap();
     store.append_task_logs(&[line(1, 0, "a"), line(1, 5, "d"), line(1, 5, "d")]).await.unwrap();
@@ -19,7 +19,7 @@ pub(super) async fn logs_come_oldest_first(store: &dyn Store) {
 }
 
 pub(super) async fn logs_of_a_task_are_its_own(store: &dyn Store) {
-    let _bench = Bench::with(store, vec![birth(1)]).await;
+    let _bench = Bench::with(store, vec![insert(1)]).await;
     store.append_task_logs(&[line(1, 0, "mine"), line(2, 0, "yours")]).await.unwrap();
     assert_eq!(store.task_logs(id(1).task(2), 9).await.unwrap(), [line(2, 0, "yours")]);
     assert_eq!(store.task_logs(id(1).task(3), 9).await.unwrap(), []);
@@ -68,9 +68,12 @@ pub(super) async fn the_clock_runs_forward(store: &dyn Store) {
     assert!(second >= first && first.millis() > 1_000_000_000_000, "{first:?} {second:?}");
 }
 
-pub(super) async fn rings_are_heard_without_harm(store: &dyn Store) {
-    let mut rings = store.rings();
-    store.ring(&["q".to_owned(), "it's; \"quoted\"".to_owned()]).await;
-    store.ring(&[]).await;
-    assert!(!matches!(rings.try_recv(), Err(TryRecvError::Closed)), "the doorbell is gone");
+pub(super) async fn notifications_do_no_harm(store: &dyn Store) {
+    let mut notifications = store.notifications();
+    store.notify(&["q".to_owned(), "it's; \"quoted\"".to_owned()]).await;
+    store.notify(&[]).await;
+    assert!(
+        !matches!(notifications.try_recv(), Err(TryRecvError::Closed)),
+        "the notification is gone"
+    );
 }

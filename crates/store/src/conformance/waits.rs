@@ -1,14 +1,14 @@
 //! Wake-ups come due, and a wait without a reason to end is found.
-use super::bench::{Bench, birth, id, message, noon, ready, update};
+use super::bench::{Bench, id, insert, message, noon, ready, update};
 use crate::{ExecutionWrite, Store, Waits};
 use baton_common::WorkflowStatus;
 
 fn waking(n: u64, at: i64) -> ExecutionWrite {
-    ExecutionWrite { wake_at: Some(noon(at)), ..birth(n) }
+    ExecutionWrite { wake_at: Some(noon(at)), ..insert(n) }
 }
 
 pub(super) async fn wake_ups_come_due_in_order(store: &dyn Store) {
-    let writes = vec![waking(1, 30), waking(2, 10), birth(3), waking(4, 20), waking(5, 31)];
+    let writes = vec![waking(1, 30), waking(2, 10), insert(3), waking(4, 20), waking(5, 31)];
     let _bench = Bench::with(store, writes).await;
     let due = [(id(2), noon(10)), (id(4), noon(20)), (id(1), noon(30))];
     assert_eq!(store.due_wake_ups(noon(30), 9).await.unwrap(), due);
@@ -25,7 +25,7 @@ pub(super) async fn wake_ups_move_and_vanish(store: &dyn Store) {
 }
 
 fn waiting(n: u64, waits: i16) -> ExecutionWrite {
-    ExecutionWrite { waits: Waits(waits), ..birth(n) }
+    ExecutionWrite { waits: Waits(waits), ..insert(n) }
 }
 
 pub(super) async fn each_lively_wait_is_alive(store: &dyn Store) {

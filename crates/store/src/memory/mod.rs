@@ -5,8 +5,8 @@ mod state;
 
 use crate::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, Message, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
-    Scope, SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, TaskLog, WaitFacts,
+    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope,
+    SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts,
     WaitQuery,
 };
 use async_trait::async_trait;
@@ -25,14 +25,14 @@ pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     clock: Clock,
     scope: Scope,
-    rings: broadcast::Sender<Arc<[String]>>,
+    notifications: broadcast::Sender<Arc<[String]>>,
 }
 
 impl MemoryStore {
     /// An empty store whose time is what `clock` says.
     pub fn new(clock: Clock) -> Self {
-        let rings = broadcast::Sender::new(1);
-        Self { state: Arc::default(), clock, scope: Scope::Database, rings }
+        let notifications = broadcast::Sender::new(1);
+        Self { state: Arc::default(), clock, scope: Scope::Database, notifications }
     }
 
     /// The same rows, committed as a store of this scope lets them be.
@@ -106,7 +106,7 @@ impl Store for MemoryStore {
         &self,
         sent_before: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+    ) -> Result<Vec<StoredMessage>, StoreError> {
         Ok(self.state().undelivered(sent_before, limit))
     }
 
@@ -157,10 +157,10 @@ impl Store for MemoryStore {
         Ok(self.state().dead_waits(limit))
     }
 
-    async fn ring(&self, _queues: &[String]) {}
+    async fn notify(&self, _queues: &[String]) {}
 
-    fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
-        self.rings.subscribe()
+    fn notifications(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.notifications.subscribe()
     }
 }
 

@@ -2,9 +2,10 @@
 use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
-    HISTORY_DROPPED_MAX, JournalHistory, LoadRequest, LoadedExecution, Message, MessageId,
-    PlanHash, PollQuery, PollRecord, QueueDemand, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace,
-    Revision, Snapshot, SnapshotWrite, StoreError, TaskLog, Version, WaitFacts, WaitQuery, Waits,
+    HISTORY_DROPPED_MAX, JournalHistory, LoadRequest, LoadedExecution, MessageId, PlanHash,
+    PollQuery, PollRecord, QueueDemand, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision,
+    Snapshot, SnapshotWrite, StoreError, StoredMessage, TaskLog, Version, WaitFacts, WaitQuery,
+    Waits,
 };
 use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
@@ -25,7 +26,7 @@ pub(super) struct State {
     /// The value is the end of the last reservation.
     ready: BTreeMap<Place, Timestamp>,
     /// By the time they were sent.
-    messages: BTreeMap<(Timestamp, MessageId), Message>,
+    messages: BTreeMap<(Timestamp, MessageId), StoredMessage>,
     idempotency: BTreeMap<(String, String), ExecutionId>,
     plans: BTreeMap<PlanHash, Payload>,
     pub(super) definitions: Definitions,
@@ -41,7 +42,7 @@ struct Execution {
 
 impl Execution {
     /// `None` when a fact is missing, which the commit has refused before.
-    fn born(write: &ExecutionWrite, at: Timestamp) -> Option<Self> {
+    fn inserted(write: &ExecutionWrite, at: Timestamp) -> Option<Self> {
         let row = ExecutionRow {
             id: write.id,
             version: 1,
@@ -80,8 +81,8 @@ impl State {
         if conflict != Conflict::default() {
             return Err(CommitError::Conflict(conflict));
         }
-        if let Some(write) = batch.writes.iter().find(|write| born_without_facts(write)) {
-            let what = format!("{} is born without index, input or overview", write.id);
+        if let Some(write) = batch.writes.iter().find(|write| inserted_without_facts(write)) {
+            let what = format!("{} is inserted without index, input or overview", write.id);
             return Err(StoreError::Rejected(what).into());
         }
         for (hash, plan) in &batch.plans {
@@ -99,14 +100,14 @@ impl State {
 
     fn conflict(&self, batch: &Batch) -> Conflict {
         let mut conflict = Conflict::default();
-        let mut born = BTreeMap::new();
+        let mut inserted = BTreeMap::new();
         for write in &batch.writes {
             let version = self.executions.get(&write.id).map_or(0, |held| held.row.version);
             if version != write.expected_version && !is(Planted::DropTheFence) {
                 conflict.versions.push(write.id);
             }
-            let Some(key) = key_of_newborn(write) else { continue };
-            let in_batch = *born.entry(key.clone()).or_insert(write.id);
+            let Some(key) = key_of_inserted(write) else { continue };
+            let in_batch = *inserted.entry(key.clone()).or_insert(write.id);
             let holder = self.idempotency.get(&key).copied().unwrap_or(in_batch);
             if holder != write.id && !is(Planted::IgnoreTheKey) {
                 conflict.idempotency.push((write.id, holder));
@@ -128,7 +129,7 @@ impl State {
     }
 
     fn write(&mut self, write: &ExecutionWrite, at: Timestamp) {
-        if let Some(key) = key_of_newborn(write) {
+        if let Some(key) = key_of_inserted(write) {
             self.idempotency.insert(key, write.id);
         }
         for key in &write.ready_added {
@@ -143,8 +144,8 @@ impl State {
         match self.executions.entry(write.id) {
             Entry::Occupied(held) => held.into_mut().change(write, at),
             Entry::Vacant(free) => {
-                if let Some(born) = Execution::born(write, at) {
-                    free.insert(born);
+                if let Some(inserted) = Execution::inserted(write, at) {
+                    free.insert(inserted);
                 }
             }
         }
@@ -228,7 +229,7 @@ impl State {
         due.into_iter().take(limit as usize).map(|(at, id)| (id, at)).collect()
     }
 
-    pub(super) fn undelivered(&self, sent_before: Timestamp, limit: u32) -> Vec<Message> {
+    pub(super) fn undelivered(&self, sent_before: Timestamp, limit: u32) -> Vec<StoredMessage> {
         let sent = self.messages.iter().filter(|((at, _), _)| *at <= sent_before);
         sent.take(limit as usize).map(|(_, message)| message.clone()).collect()
     }
@@ -380,7 +381,7 @@ fn is_there(definition: Option<&Versioned>) -> bool {
     definition.is_some_and(|(_, body)| body.is_some())
 }
 
-fn key_of_newborn(write: &ExecutionWrite) -> Option<(String, String)> {
+fn key_of_inserted(write: &ExecutionWrite) -> Option<(String, String)> {
     let key = write.idempotency_key.clone().filter(|_| write.expected_version == 0)?;
     Some((write.index.as_ref()?.workflow_name.clone(), key))
 }
@@ -393,7 +394,7 @@ fn key_at((queue, priority, ready_at, task): &Place) -> ReadyKey {
     ReadyKey { queue: queue.clone(), priority: priority.0, ready_at: *ready_at, task: *task }
 }
 
-fn born_without_facts(write: &ExecutionWrite) -> bool {
+fn inserted_without_facts(write: &ExecutionWrite) -> bool {
     let complete = write.index.is_some() && write.input.is_some() && write.overview.is_some();
     write.expected_version == 0 && !complete
 }

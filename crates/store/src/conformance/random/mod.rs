@@ -8,8 +8,8 @@ mod world;
 use super::{Named, definitions, fences, traces};
 use crate::memory::MemoryStore;
 use crate::{
-    Batch, CommitError, CommitLane, LoadedExecution, Message, QueueDemand, ReadyKey, Scope, Store,
-    StoreError, WaitFacts, WaitQuery,
+    Batch, CommitError, CommitLane, LoadedExecution, QueueDemand, ReadyKey, Scope, Store,
+    StoreError, StoredMessage, WaitFacts, WaitQuery,
 };
 use baton_common::Timestamp;
 use dice::Dice;
@@ -171,7 +171,7 @@ fn ordered<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
     rows
 }
 
-fn by_message(mut messages: Vec<Message>) -> Vec<Message> {
+fn by_message(mut messages: Vec<StoredMessage>) -> Vec<StoredMessage> {
     messages.sort_by_key(|message| message.id);
     messages
 }

@@ -1,10 +1,10 @@
 //! Draws operations that make sense often enough, from what the ones before have left.
-use super::super::bench::{batch, birth, id, json, noon, update};
+use super::super::bench::{batch, id, insert, json, noon, update};
 use super::dice::Dice;
 use crate::{
-    Batch, DefinitionWrite, ExecutionIndex, ExecutionWrite, JournalHistory, LoadRequest, Message,
-    MessageId, ParentFilter, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchQuery,
-    Snapshot, SnapshotWrite, SortField, SortOrder, TaskLog, Version, Waits,
+    Batch, DefinitionWrite, ExecutionIndex, ExecutionWrite, JournalHistory, LoadRequest, MessageId,
+    ParentFilter, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchQuery, Snapshot,
+    SnapshotWrite, SortField, SortOrder, StoredMessage, TaskLog, Version, Waits,
 };
 use baton_common::{ExecutionId, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
@@ -43,7 +43,7 @@ pub(super) struct World {
     dice: Dice,
     /// Goes up with each operation, in milliseconds after noon.
     now: i64,
-    born: u64,
+    inserted: u64,
     alive: BTreeMap<u64, Version>,
     ready: BTreeSet<ReadyKey>,
     /// Undelivered messages and their receivers.
@@ -56,7 +56,7 @@ impl World {
         Self {
             dice: Dice::new(seed),
             now: 0,
-            born: 0,
+            inserted: 0,
             alive: BTreeMap::new(),
             ready: BTreeSet::new(),
             sent: BTreeMap::new(),
@@ -112,7 +112,7 @@ impl World {
 
     fn note_batch(&mut self, batch: &Batch) {
         for write in &batch.writes {
-            let n = (0..=self.born).find(|n| id(*n) == write.id).unwrap();
+            let n = (0..=self.inserted).find(|n| id(*n) == write.id).unwrap();
             self.alive.insert(n, write.expected_version + 1);
             self.ready.extend(write.ready_added.iter().cloned());
             self.ready.retain(|key| !write.ready_removed.contains(key));
@@ -123,7 +123,7 @@ impl World {
 
     /// Loads all executions that ever were, with their journals.
     pub(super) fn everyone(&self) -> Vec<LoadRequest> {
-        (0..=self.born).map(|n| LoadRequest { id: id(n), journal_after: Some(0) }).collect()
+        (0..=self.inserted).map(|n| LoadRequest { id: id(n), journal_after: Some(0) }).collect()
     }
 
     /// Searches that look at everything in every order.
@@ -137,7 +137,11 @@ impl World {
 
     fn someone(&mut self) -> u64 {
         let alive: Vec<_> = self.alive.keys().copied().collect();
-        if alive.is_empty() || self.dice.once_in(30) { self.born } else { self.dice.pick(&alive) }
+        if alive.is_empty() || self.dice.once_in(30) {
+            self.inserted
+        } else {
+            self.dice.pick(&alive)
+        }
     }
 
     fn task(&mut self) -> TaskId {
@@ -166,7 +170,7 @@ impl World {
         let mut writes = BTreeMap::new();
         let mut keys = BTreeSet::new();
         for _ in 0..self.dice.below(6) {
-            let mut write = if self.dice.once_in(3) { self.birth() } else { self.update() };
+            let mut write = if self.dice.once_in(3) { self.insert() } else { self.update() };
             let name = write.index.as_ref().map(|index| index.workflow_name.clone());
             if !keys.insert((name, write.idempotency_key.clone())) {
                 write.idempotency_key = None;
@@ -189,13 +193,13 @@ impl World {
         }
     }
 
-    fn birth(&mut self) -> ExecutionWrite {
-        self.born += 1;
+    fn insert(&mut self) -> ExecutionWrite {
+        self.inserted += 1;
         let again = self.dice.once_in(20);
-        let n = if again { self.someone() } else { self.born };
+        let n = if again { self.someone() } else { self.inserted };
         let key = self.dice.once_in(6).then(|| self.dice.pick(&KEYS).to_owned());
         let index = Some(self.index());
-        self.filled(n, ExecutionWrite { index, idempotency_key: key, ..birth(n) })
+        self.filled(n, ExecutionWrite { index, idempotency_key: key, ..insert(n) })
     }
 
     fn update(&mut self) -> ExecutionWrite {
@@ -227,7 +231,7 @@ impl World {
             self.ready.iter().filter(|key| key.task.execution() == id(n)).cloned().collect();
         let sent = (0..self.dice.below(3)).map(|_| self.someone()).collect::<Vec<_>>();
         let version = write.expected_version + 1;
-        let sent = (0..).zip(sent).map(|(number, to)| Message {
+        let sent = (0..).zip(sent).map(|(number, to)| StoredMessage {
             id: MessageId { from: id(n), version, number },
             to: id(to),
             body: Bytes::from(format!("{to} {number}")),

@@ -29,20 +29,20 @@ const BETWEEN_CHECKS: Duration = Duration::from_secs(5);
 /// PostgreSQL refuses payloads of 8000 bytes and more.
 const PAYLOAD_BYTES_MAX: usize = 7_900;
 
-/// Names of queues that wait to be rung; more are lost.
+/// Names of queues that wait to be notified; more are lost.
 const WAITING_MAX: usize = 10_000;
 
 /// Rings that a slow listener may be behind; older ones are lost.
 const HEARD_MAX: usize = 1_024;
 
-/// Between the names of a payload; a name that contains it is rung for in vain.
+/// Between the names of a payload; a name that contains it is notified for in vain.
 const SEPARATOR: char = '\n';
 
-/// The bell of one store. Silent when dropped.
-pub(crate) struct Bell {
+/// The notifier of one store. Silent when dropped.
+pub(crate) struct Notifier {
     /// This process, as the others see it.
     pub(crate) number: i32,
-    heard: broadcast::Sender<Arc<[String]>>,
+    received: broadcast::Sender<Arc<[String]>>,
     waiting: Arc<Waiting>,
     tasks: [JoinHandle<()>; 2],
 }
@@ -59,32 +59,32 @@ impl Waiting {
     }
 }
 
-impl Drop for Bell {
+impl Drop for Notifier {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
-impl Bell {
+impl Notifier {
     /// Listens from now on; the connection for ringing is made when it is needed.
     pub(crate) async fn hang_up(connector: Connector) -> Result<Self, StoreError> {
-        let (heard, _) = broadcast::channel(HEARD_MAX);
-        // Marks our own rings, which nobody here needs to hear.
+        let (received, _) = broadcast::channel(HEARD_MAX);
+        // Marks our own notifications, which nobody here needs to receive.
         let random = RandomState::new().hash_one(std::process::id());
         let (token, number) = (format!("{random:016x}"), share::number_of(random));
         let listener =
-            Listener { connector: connector.clone(), token: token.clone(), number, heard };
-        let heard = listener.heard.clone();
+            Listener { connector: connector.clone(), token: token.clone(), number, received };
+        let received = listener.received.clone();
         let first = connect(|| listener.connect()).await?;
         let waiting = Arc::new(Waiting::default());
         let tasks = [
             tokio::spawn(listener.run(first)),
-            tokio::spawn(ring_waiting(connector, token, Arc::clone(&waiting))),
+            tokio::spawn(notify_waiting(connector, token, Arc::clone(&waiting))),
         ];
-        Ok(Self { number, heard, waiting, tasks })
+        Ok(Self { number, received, waiting, tasks })
     }
 
-    pub(crate) fn ring(&self, queues: &[String]) {
+    pub(crate) fn notify(&self, queues: &[String]) {
         let mut waiting = self.waiting.queues();
         for queue in queues {
             if waiting.len() < WAITING_MAX && queue.len() < PAYLOAD_BYTES_MAX / 2 {
@@ -95,8 +95,8 @@ impl Bell {
         self.waiting.more.notify_one();
     }
 
-    pub(crate) fn rings(&self) -> broadcast::Receiver<Arc<[String]>> {
-        self.heard.subscribe()
+    pub(crate) fn notifications(&self) -> broadcast::Receiver<Arc<[String]>> {
+        self.received.subscribe()
     }
 }
 
@@ -104,7 +104,7 @@ struct Listener {
     connector: Connector,
     token: String,
     number: i32,
-    heard: broadcast::Sender<Arc<[String]>>,
+    received: broadcast::Sender<Arc<[String]>>,
 }
 
 impl Listener {
@@ -127,9 +127,11 @@ impl Listener {
             match timeout(CONNECT_MAX, self.connect()).await {
                 Ok(Ok(connected)) => return connected,
                 Ok(Err(error)) => {
-                    tracing::debug!(%error, "rings of other processes are not heard");
+                    tracing::debug!(%error, "notifications of other processes are not received");
                 }
-                Err(_) => tracing::debug!("rings of other processes are not heard: no connection"),
+                Err(_) => tracing::debug!(
+                    "notifications of other processes are not received: no connection"
+                ),
             }
             back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
@@ -139,14 +141,14 @@ impl Listener {
     async fn connect(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         let (client, mut connection) = self.connector.open().await?;
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
-        let (heard, token) = (self.heard.clone(), self.token.clone());
+        let (received, token) = (self.received.clone(), self.token.clone());
         let ears = tokio::spawn(async move {
             while let Some(Ok(message)) = messages.next().await {
-                if let AsyncMessage::Notification(ring) = message
-                    && let Some(queues) = queues_of(ring.payload(), &token)
+                if let AsyncMessage::Notification(notify) = message
+                    && let Some(queues) = queues_of(notify.payload(), &token)
                 {
                     // Nobody listening is no fault.
-                    let _ = heard.send(queues);
+                    let _ = received.send(queues);
                 }
             }
         });
@@ -166,14 +168,15 @@ async fn until_silent(client: &Client) {
     }
 }
 
-async fn ring_waiting(connector: Connector, token: String, waiting: Arc<Waiting>) {
+async fn notify_waiting(connector: Connector, token: String, waiting: Arc<Waiting>) {
     let mut client: Option<Client> = None;
     loop {
         waiting.more.notified().await;
         let queues = std::mem::take(&mut *waiting.queues());
         for payload in payloads(&token, queues) {
-            let rung = timeout(CONNECT_MAX, ring_once(&connector, &mut client, &payload)).await;
-            if !matches!(rung, Ok(Ok(()))) {
+            let notified =
+                timeout(CONNECT_MAX, notify_once(&connector, &mut client, &payload)).await;
+            if !matches!(notified, Ok(Ok(()))) {
                 client = None;
                 sleep(BACK_OFF_MIN).await;
             }
@@ -182,7 +185,7 @@ async fn ring_waiting(connector: Connector, token: String, waiting: Arc<Waiting>
     }
 }
 
-async fn ring_once(
+async fn notify_once(
     connector: &Connector,
     client: &mut Option<Client>,
     payload: &str,
@@ -193,7 +196,7 @@ async fn ring_once(
         let (fresh, _) = connector.open_driven().await?;
         client.insert(fresh)
     };
-    client.execute(include_str!("sql/ring.sql"), &[&payload]).await.map(drop)
+    client.execute(include_str!("sql/notify.sql"), &[&payload]).await.map(drop)
 }
 
 /// The names in as few payloads as hold them, each after our token.
@@ -228,9 +231,9 @@ mod tests {
         let names: BTreeSet<String> = (0..3000).map(|n| format!("queue_{n}")).collect();
         let payloads = payloads("ours", names.clone());
         assert!(payloads.len() > 1 && payloads.iter().all(|payload| payload.len() < 8000));
-        let heard = payloads.iter().filter_map(|payload| queues_of(payload, "theirs"));
-        let heard: BTreeSet<String> = heard.flat_map(|queues| queues.to_vec()).collect();
-        assert_eq!(heard, names);
+        let received = payloads.iter().filter_map(|payload| queues_of(payload, "theirs"));
+        let received: BTreeSet<String> = received.flat_map(|queues| queues.to_vec()).collect();
+        assert_eq!(received, names);
         assert_eq!(queues_of(&payloads[0], "ours"), None);
     }
 }

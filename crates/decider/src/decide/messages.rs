@@ -4,7 +4,7 @@ use super::Decider;
 use super::finish::refused;
 use super::sub_workflow::child_output;
 use crate::change::{Change, TaskReopening};
-use crate::command::{News, Rejection};
+use crate::command::{MessageBody, Rejection};
 use crate::json;
 use crate::state::{Delivery, Task};
 use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, WorkflowStatus};
@@ -12,17 +12,17 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 impl Decider {
-    pub(super) fn hear(
+    pub(super) fn receive(
         &mut self,
         from: ExecutionId,
         number: u32,
-        news: News,
+        body: MessageBody,
     ) -> Result<(), Rejection> {
-        match news {
-            // An execution that can hear this is born already.
-            News::Start(_) | News::StartFor { .. } => Err(Rejection::Late),
-            News::Started { task, child } => self.hear_of_birth(task, child),
-            News::ChildEnded { task, status, output, reason, saw_outside } => {
+        match body {
+            // An execution that can receive this is born already.
+            MessageBody::Start(_) | MessageBody::StartFor { .. } => Err(Rejection::Late),
+            MessageBody::Started { task, child } => self.receive_started(task, child),
+            MessageBody::ChildEnded { task, status, output, reason, saw_outside } => {
                 let task = self.next_of_child(task, from, number, saw_outside)?;
                 if task.status.is_terminal() || self.execution.status.is_terminal() {
                     return Ok(());
@@ -34,7 +34,7 @@ impl Decider {
                 self.end(task.seq, status_of_task(status), Some(output), reason.as_deref());
                 Ok(())
             }
-            News::ChildRefused { task, reason } => {
+            MessageBody::ChildRefused { task, reason } => {
                 let task = self.known(task.seq())?;
                 if task.status.is_terminal() {
                     return Err(Rejection::Late);
@@ -44,7 +44,7 @@ impl Decider {
                 self.end(task.seq, TaskStatus::Failed, output, Some(&reason));
                 Ok(())
             }
-            News::FailureRefused { name, reason } => {
+            MessageBody::FailureRefused { name, reason } => {
                 let text = refused(&name, &reason);
                 let output = json::with_member(
                     &self.execution.output,
@@ -54,14 +54,14 @@ impl Decider {
                 self.record(Change::OutputAmended { output });
                 Ok(())
             }
-            News::ChildReopened { task } => self.hear_of_reopening(task, from, number),
-            News::ParentEnded { reason } => {
+            MessageBody::ChildReopened { task } => self.receive_reopened(task, from, number),
+            MessageBody::ParentEnded { reason } => {
                 self.next_of_parent(number)?;
                 // What has ended keeps its own end.
                 let has_ended = self.execution.status.is_terminal();
                 if has_ended { Ok(()) } else { self.terminate(Some(reason)) }
             }
-            News::ParentRetried => {
+            MessageBody::ParentRetried => {
                 self.next_of_parent(number)?;
                 match self.retry_for_parent() {
                     // It runs: there is nothing to retry, but the message has come.
@@ -72,7 +72,7 @@ impl Decider {
         }
     }
 
-    fn hear_of_birth(&mut self, task: TaskId, child: ExecutionId) -> Result<(), Rejection> {
+    fn receive_started(&mut self, task: TaskId, child: ExecutionId) -> Result<(), Rejection> {
         let task = self.known(task.seq())?;
         if task.status.is_terminal() || self.execution.status.is_terminal() {
             return Err(Rejection::Late);
@@ -98,14 +98,14 @@ impl Decider {
         if task.child != Some(from) {
             return Err(Rejection::Late);
         }
-        check_order(number, task.heard)?;
-        self.record(Change::MessageHeard { seq: Some(task.seq), number, saw_outside });
+        check_order(number, task.received)?;
+        self.record(Change::MessageReceived { seq: Some(task.seq), number, saw_outside });
         Ok(task)
     }
 
     fn next_of_parent(&mut self, number: u32) -> Result<(), Rejection> {
-        check_order(number, self.execution.heard_from_parent)?;
-        self.record(Change::MessageHeard { seq: None, number, saw_outside: false });
+        check_order(number, self.execution.received_from_parent)?;
+        self.record(Change::MessageReceived { seq: None, number, saw_outside: false });
         Ok(())
     }
 
@@ -125,7 +125,7 @@ impl Decider {
     }
 
     /// A child goes on after its end: its task waits again, and so does this execution.
-    fn hear_of_reopening(
+    fn receive_reopened(
         &mut self,
         task: TaskId,
         from: ExecutionId,
@@ -156,15 +156,15 @@ impl Decider {
         })));
         if was_ended {
             self.revive_siblings(task.seq);
-            self.settle_again();
+            self.reconsider();
         }
         Ok(())
     }
 }
 
 /// Whether a message of this number is the next one after as many as came.
-fn check_order(number: u32, heard: u32) -> Result<(), Rejection> {
-    match number.cmp(&(heard + 1)) {
+fn check_order(number: u32, received: u32) -> Result<(), Rejection> {
+    match number.cmp(&(received + 1)) {
         Ordering::Less => Err(Rejection::Late),
         Ordering::Equal => Ok(()),
         Ordering::Greater => Err(Rejection::TooEarly),

@@ -5,15 +5,16 @@ use baton_common::Timestamp;
 use baton_common::ids::SHARDS;
 
 /// Shards in which a process starts executions at a time: enough to keep its connections busy.
-const HOMES: u8 = 8;
+const START_SHARDS: u8 = 8;
 /// How long it stays with them, ms: longer than a short execution lives.
 const STAY_MS: i64 = 1_000;
 
-/// A shard for the newborn with this entropy; `salt` keeps processes apart.
+/// A shard for the created with this entropy; `salt` keeps processes apart.
 pub(super) fn of(salt: u64, now: Timestamp, entropy: u64) -> u8 {
-    let turn = (now.millis() / STAY_MS).rem_euclid(i64::from(SHARDS / HOMES)).cast_unsigned();
+    let turn =
+        (now.millis() / STAY_MS).rem_euclid(i64::from(SHARDS / START_SHARDS)).cast_unsigned();
     // The high bits: the low ones are the id's.
-    let home = turn * u64::from(HOMES) + (entropy >> 32) % u64::from(HOMES);
+    let home = turn * u64::from(START_SHARDS) + (entropy >> 32) % u64::from(START_SHARDS);
     u8::try_from(salt.wrapping_add(home) % u64::from(SHARDS)).unwrap_or(0)
 }
 
@@ -26,14 +27,14 @@ mod tests {
     #[test]
     fn homes_take_turns() {
         let mut all: BTreeMap<u8, u32> = BTreeMap::new();
-        for turn in 0..i64::from(SHARDS / HOMES) {
+        for turn in 0..i64::from(SHARDS / START_SHARDS) {
             let now = Timestamp::from_millis(1_795_000_000_000 + turn * STAY_MS);
-            let mut homes: BTreeMap<u8, u32> = BTreeMap::new();
+            let mut start_shards: BTreeMap<u8, u32> = BTreeMap::new();
             for n in 0..800_u64 {
-                *homes.entry(of(12_345, now, n << 32)).or_default() += 1;
+                *start_shards.entry(of(12_345, now, n << 32)).or_default() += 1;
             }
-            assert_eq!(homes.len(), usize::from(HOMES));
-            for (shard, count) in homes {
+            assert_eq!(start_shards.len(), usize::from(START_SHARDS));
+            for (shard, count) in start_shards {
                 *all.entry(shard).or_default() += count;
             }
         }

@@ -6,7 +6,7 @@ use crate::journal::fault_in_json;
 use crate::polls::Polls;
 use baton_common::{Payload, TaskDef, WorkflowDef, strict};
 use baton_decider::decide::Surroundings;
-use baton_decider::plan::{Plan, freeze};
+use baton_decider::plan::{Plan, pin};
 use baton_store::{DefinitionChanges, PlanHash, Revision, Store, StoreError};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -22,13 +22,13 @@ pub(crate) struct WorkflowEntry {
 
 /// All definitions at one revision.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Library {
+pub(crate) struct Catalog {
     pub(crate) revision: Revision,
     pub(crate) workflows: BTreeMap<String, BTreeMap<i32, WorkflowEntry>>,
     pub(crate) tasks: BTreeMap<String, (Arc<TaskDef>, Payload)>,
 }
 
-impl Library {
+impl Catalog {
     /// A version of a definition, the highest for `None`.
     pub(crate) fn workflow(&self, name: &str, version: Option<i32>) -> Option<&WorkflowEntry> {
         let versions = self.workflows.get(name)?;
@@ -70,17 +70,17 @@ impl Library {
     }
 }
 
-/// A frozen definition, compiled.
+/// A pinned definition, compiled.
 #[derive(Debug)]
-pub(crate) struct Frozen {
+pub(crate) struct PinnedDefinition {
     pub(crate) hash: PlanHash,
     pub(crate) plan: Arc<Plan>,
     /// Whether the database is known to have it.
     pub(crate) is_stored: AtomicBool,
 }
 
-impl Frozen {
-    /// Compiles a frozen definition and names it by its content.
+impl PinnedDefinition {
+    /// Compiles a pinned definition and names it by its content.
     pub(crate) fn new(definition: WorkflowDef) -> Self {
         let plan = Plan::compile(definition);
         let hash = PlanHash(Sha256::digest(plan.json.get()).into());
@@ -88,19 +88,19 @@ impl Frozen {
     }
 }
 
-/// A frozen definition, and the revision it was made at.
-type FrozenAt = (Revision, Arc<Frozen>);
+/// A pinned definition, and the revision it was made at.
+type PinnedAt = (Revision, Arc<PinnedDefinition>);
 
-/// Most frozen definitions kept compiled.
+/// Most pinned definitions kept compiled.
 const PLANS_MAX: usize = 2_000;
 
 /// The mirror, and the plans made from it.
 pub(crate) struct Definitions {
     store: Arc<dyn Store>,
     polls: Arc<Polls>,
-    library: RwLock<Arc<Library>>,
-    by_name: Mutex<HashMap<(String, i32), FrozenAt>>,
-    by_hash: quick_cache::sync::Cache<PlanHash, Arc<Frozen>>,
+    catalog: RwLock<Arc<Catalog>>,
+    by_name: Mutex<HashMap<(String, i32), PinnedAt>>,
+    by_hash: quick_cache::sync::Cache<PlanHash, Arc<PinnedDefinition>>,
 }
 
 impl Definitions {
@@ -108,37 +108,37 @@ impl Definitions {
         Self {
             store,
             polls,
-            library: RwLock::default(),
+            catalog: RwLock::default(),
             by_name: Mutex::default(),
             by_hash: quick_cache::sync::Cache::new(PLANS_MAX),
         }
     }
 
     /// The mirror as it is.
-    pub(crate) fn library(&self) -> Arc<Library> {
-        self.library.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The mirror, brought up to date.
-    pub(crate) async fn refresh(&self) -> Result<Arc<Library>, StoreError> {
-        let old = self.library();
+    pub(crate) async fn refresh(&self) -> Result<Arc<Catalog>, StoreError> {
+        let old = self.catalog();
         let changes = self.store.read_definitions(old.revision).await?;
         if changes.revision == old.revision {
             return Ok(old);
         }
-        let mut library = (*old).clone();
-        library.absorb(changes);
-        let library = Arc::new(library);
-        let mut slot = self.library.write().unwrap_or_else(PoisonError::into_inner);
-        if slot.revision < library.revision {
-            *slot = library.clone();
+        let mut catalog = (*old).clone();
+        catalog.absorb(changes);
+        let catalog = Arc::new(catalog);
+        let mut slot = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.revision < catalog.revision {
+            *slot = catalog.clone();
         }
         Ok(slot.clone())
     }
 
     /// What decisions may read at this moment.
     pub(crate) fn surroundings(&self) -> Arc<Snapshot> {
-        Arc::new(Snapshot { library: self.library(), polls: self.polls.clone() })
+        Arc::new(Snapshot { catalog: self.catalog(), polls: self.polls.clone() })
     }
 
     /// The plan of a registered definition as of `snapshot`; `None` when it is not registered.
@@ -147,64 +147,71 @@ impl Definitions {
         snapshot: &Snapshot,
         name: &str,
         version: Option<i32>,
-    ) -> Option<Arc<Frozen>> {
-        let entry = snapshot.library.workflow(name, version)?;
+    ) -> Option<Arc<PinnedDefinition>> {
+        let entry = snapshot.catalog.workflow(name, version)?;
         let key = (name.to_owned(), entry.definition.version);
-        let revision = snapshot.library.revision;
+        let revision = snapshot.catalog.revision;
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((made_at, frozen)) = by_name.get(&key)
+        if let Some((made_at, pinned)) = by_name.get(&key)
             && *made_at == revision
         {
-            return Some(frozen.clone());
+            return Some(pinned.clone());
         }
-        let frozen = self.inline(snapshot, (*entry.definition).clone());
+        let pinned = self.inline(snapshot, (*entry.definition).clone());
         if by_name.len() >= PLANS_MAX {
             by_name.clear();
         }
-        by_name.insert(key, (revision, frozen.clone()));
-        Some(frozen)
+        by_name.insert(key, (revision, pinned.clone()));
+        Some(pinned)
     }
 
     /// The plan of a definition that a request brought along.
-    pub(crate) fn inline(&self, snapshot: &Snapshot, definition: WorkflowDef) -> Arc<Frozen> {
-        let frozen = Frozen::new(freeze(definition, snapshot));
-        if let Some(known) = self.by_hash.get(&frozen.hash) {
+    pub(crate) fn inline(
+        &self,
+        snapshot: &Snapshot,
+        definition: WorkflowDef,
+    ) -> Arc<PinnedDefinition> {
+        let pinned = PinnedDefinition::new(pin(definition, snapshot));
+        if let Some(known) = self.by_hash.get(&pinned.hash) {
             return known;
         }
-        let frozen = Arc::new(frozen);
-        self.by_hash.insert(frozen.hash, frozen.clone());
-        frozen
+        let pinned = Arc::new(pinned);
+        self.by_hash.insert(pinned.hash, pinned.clone());
+        pinned
     }
 
     /// The plan that executions of this hash run on.
-    pub(crate) async fn by_hash(&self, hash: PlanHash) -> Result<Arc<Frozen>, StoreError> {
+    pub(crate) async fn by_hash(
+        &self,
+        hash: PlanHash,
+    ) -> Result<Arc<PinnedDefinition>, StoreError> {
         if let Some(known) = self.by_hash.get(&hash) {
             return Ok(known);
         }
         let body = self.store.load_plan(hash).await?;
         let definition = strict::from_str(body.get())
             .map_err(|error| fault_in_json(&error))
-            .map_err(|fault| StoreError::Corrupt(format!("a frozen definition: {fault}")))?;
+            .map_err(|fault| StoreError::Corrupt(format!("a pinned definition: {fault}")))?;
         let plan = Arc::new(Plan::compile(definition));
-        let frozen = Arc::new(Frozen { hash, plan, is_stored: AtomicBool::new(true) });
-        self.by_hash.insert(hash, frozen.clone());
-        Ok(frozen)
+        let pinned = Arc::new(PinnedDefinition { hash, plan, is_stored: AtomicBool::new(true) });
+        self.by_hash.insert(hash, pinned.clone());
+        Ok(pinned)
     }
 }
 
 /// The definitions and polls that one batch of decisions reads.
 pub(crate) struct Snapshot {
-    pub(crate) library: Arc<Library>,
+    pub(crate) catalog: Arc<Catalog>,
     polls: Arc<Polls>,
 }
 
 impl Surroundings for Snapshot {
     fn task_def(&self, name: &str) -> Option<Arc<TaskDef>> {
-        self.library.tasks.get(name).map(|(def, _)| def.clone())
+        self.catalog.tasks.get(name).map(|(def, _)| def.clone())
     }
 
     fn latest_version(&self, name: &str) -> Option<i32> {
-        self.library.workflow(name, None).map(|entry| entry.definition.version)
+        self.catalog.workflow(name, None).map(|entry| entry.definition.version)
     }
 
     fn is_domain_active(&self, task_type: &str, domain: &str) -> bool {

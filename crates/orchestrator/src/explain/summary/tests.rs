@@ -1,4 +1,4 @@
-//! Each sentence by itself.
+//! Each summary by itself.
 use super::*;
 use baton_common::{ExecutionId, TaskStatus};
 use baton_decider::explain::Place;
@@ -36,7 +36,7 @@ fn poll(domain: Option<&str>, name: Option<&str>) -> LastPoll {
     LastPoll { domain, worker_id, time: noon(-90) }
 }
 
-/// The sentence of a task named `t`, at noon.
+/// The summary of a task named `t`, at noon.
 fn said(wait: &Wait) -> String {
     format!("t {}", predicate(wait, noon(0), None))
 }
@@ -107,8 +107,8 @@ fn what_waits_for_a_time_or_for_somebody_says_until_or_since_when() {
             "t has waited since 2026-11-21T11:59:00Z for an outside call that ends its action",
         ),
         (
-            Wait::Birth { since },
-            "t has waited since 2026-11-21T11:59:00Z for the birth of the execution it has asked for",
+            Wait::Start { since },
+            "t has waited since 2026-11-21T11:59:00Z for the request of the execution it has asked for",
         ),
         (Wait::Engine { since }, "t has been worked on by the engine since 2026-11-21T11:59:00Z"),
     ] {

@@ -1,6 +1,6 @@
 //! The consequences of a task's end: what follows, another attempt, or the execution's failure.
 use super::finish::Ending;
-use super::{Decider, Flow, Step};
+use super::{AgendaItem, Decider, Flow};
 use crate::change::{Change, TaskReport};
 use crate::json;
 use crate::plan::{Kind, Node};
@@ -11,7 +11,7 @@ use baton_common::{TaskStatus, WorkflowStatus};
 use std::sync::Arc;
 
 impl Decider {
-    pub(super) fn settle(&mut self, seq: u32) -> Flow {
+    pub(super) fn after_end(&mut self, seq: u32) -> Flow {
         let Some(task) = self.execution.task(seq).cloned() else { return Ok(()) };
         if task.retried || !task.status.is_terminal() {
             return Ok(());
@@ -19,7 +19,7 @@ impl Decider {
         let plan = self.plan_of(task.runs.unwrap_or(task.place));
         let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { return Ok(()) };
         if task.status.is_successful() {
-            self.go_on(&task);
+            self.continue_after(&task);
         } else if retry::is_due(node, &task, self.now()) {
             let delay = retry::delay_seconds(&node.task_def, task.retry_count)
                 * i64::from(!is(Planted::DropTheBackoff));
@@ -33,9 +33,9 @@ impl Decider {
             self.fail_by(&task, reason);
         } else if node.task.optional && !is(Planted::ForgetOptional) {
             self.record(Change::TaskForgiven { seq });
-            self.go_on(&task);
+            self.continue_after(&task);
         } else if node.task.permissive {
-            self.go_on(&task);
+            self.continue_after(&task);
         } else {
             self.fail_by(&task, self.describe_end(&task));
         }
@@ -43,7 +43,7 @@ impl Decider {
     }
 
     /// Schedules what follows a task and tells the joins that wait for it.
-    fn go_on(&mut self, task: &Arc<Task>) {
+    fn continue_after(&mut self, task: &Arc<Task>) {
         let next = self.execution.node(task.place).next;
         let chose = matches!(self.execution.node(task.place).kind, Kind::Switch(_));
         if !(chose && task.status == TaskStatus::Completed) {
@@ -89,7 +89,7 @@ impl Decider {
             worker: None,
             child: None,
             sent: 0,
-            heard: 0,
+            received: 0,
             wait_until: None,
             is_external: false,
             alerted: 0,
@@ -134,7 +134,7 @@ impl Decider {
             | Kind::Terminate
             | Kind::Noop => {
                 self.report_in_progress(seq);
-                self.put(Step::Run(seq));
+                self.put(AgendaItem::Run(seq));
             }
         }
     }

@@ -1,5 +1,5 @@
 //! What a commit writes is what a load reads.
-use super::bench::{Bench, NOON, batch, birth, id, index, json, noon, update};
+use super::bench::{Bench, NOON, batch, id, index, insert, json, noon, update};
 use crate::{
     Batch, ExecutionIndex, ExecutionRow, ExecutionWrite, LoadRequest, PlanHash, Store, StoreError,
     Waits,
@@ -7,7 +7,7 @@ use crate::{
 use baton_common::WorkflowStatus;
 use bytes::Bytes;
 
-pub(super) async fn a_birth_is_loaded_as_it_was_written(store: &dyn Store) {
+pub(super) async fn an_insert_is_loaded_as_it_was_written(store: &dyn Store) {
     let index = ExecutionIndex {
         workflow_version: 3,
         correlation_id: Some("order 1".to_owned()),
@@ -22,7 +22,7 @@ pub(super) async fn a_birth_is_loaded_as_it_was_written(store: &dyn Store) {
         ended_at: Some(noon(31)),
         index: Some(index.clone()),
         input: Some(json(r#"{"b": 1.0, "a": null}"#)),
-        ..birth(1)
+        ..insert(1)
     };
     let bench = Bench::with(store, vec![write]).await;
     let row = ExecutionRow {
@@ -39,17 +39,17 @@ pub(super) async fn a_birth_is_loaded_as_it_was_written(store: &dyn Store) {
     };
     let loaded = bench.get(1).await;
     assert_eq!(loaded.row, row);
-    assert_eq!(loaded.journal, [(1, Bytes::from_static(b"born"))]);
+    assert_eq!(loaded.journal, [(1, Bytes::from_static(b"inserted"))]);
 }
 
 pub(super) async fn absent_facts_stay_absent(store: &dyn Store) {
-    let row = Bench::with(store, vec![birth(1)]).await.get(1).await.row;
+    let row = Bench::with(store, vec![insert(1)]).await.get(1).await.row;
     assert_eq!((row.wake_at, row.ended_at), (None, None));
     assert_eq!((row.index.correlation_id, row.index.parent), (None, None));
 }
 
 pub(super) async fn later_writes_keep_what_they_do_not_give(store: &dyn Store) {
-    let mut bench = Bench::with(store, vec![birth(1)]).await;
+    let mut bench = Bench::with(store, vec![insert(1)]).await;
     let before = bench.get(1).await.row;
     let later = Batch { at: noon(5), ..batch(vec![update(1, 1)]) };
     bench.lane.commit(&later).await.unwrap();
@@ -58,8 +58,8 @@ pub(super) async fn later_writes_keep_what_they_do_not_give(store: &dyn Store) {
 }
 
 pub(super) async fn later_writes_replace_what_they_give(store: &dyn Store) {
-    let born = ExecutionWrite { wake_at: Some(noon(9)), ..birth(1) };
-    let mut bench = Bench::with(store, vec![born]).await;
+    let inserted = ExecutionWrite { wake_at: Some(noon(9)), ..insert(1) };
+    let mut bench = Bench::with(store, vec![inserted]).await;
     let index = ExecutionIndex {
         workflow_name: "ship again".to_owned(),
         workflow_version: 2,
@@ -87,7 +87,7 @@ pub(super) async fn later_writes_replace_what_they_give(store: &dyn Store) {
 
 pub(super) async fn every_status_is_kept(store: &dyn Store) {
     let all = (1..).zip(WorkflowStatus::ALL);
-    let writes = all.clone().map(|(n, status)| ExecutionWrite { status, ..birth(n) }).collect();
+    let writes = all.clone().map(|(n, status)| ExecutionWrite { status, ..insert(n) }).collect();
     let bench = Bench::with(store, writes).await;
     for (n, status) in all {
         assert_eq!(bench.get(n).await.row.status, status);
@@ -95,7 +95,7 @@ pub(super) async fn every_status_is_kept(store: &dyn Store) {
 }
 
 pub(super) async fn the_journal_is_read_after_a_version(store: &dyn Store) {
-    let mut bench = Bench::with(store, vec![birth(1), birth(2)]).await;
+    let mut bench = Bench::with(store, vec![insert(1), insert(2)]).await;
     for version in 1..12 {
         bench.commit(vec![update(1, version)]).await;
     }
@@ -109,7 +109,7 @@ pub(super) async fn the_journal_is_read_after_a_version(store: &dyn Store) {
 }
 
 pub(super) async fn loads_answer_in_the_order_asked(store: &dyn Store) {
-    let _bench = Bench::with(store, (1..=20).map(birth).collect()).await;
+    let _bench = Bench::with(store, (1..=20).map(insert).collect()).await;
     let order = [7, 3, 99, 20, 1, 98, 7];
     let requests = order.map(|n| LoadRequest { id: id(n), journal_after: Some(0) });
     let loaded = store.load(&requests).await.unwrap();
@@ -129,7 +129,7 @@ pub(super) async fn a_plan_is_kept_with_its_batch(store: &dyn Store) {
     bench.refused(&refused).await;
     assert!(matches!(store.load_plan(hash).await, Err(StoreError::NotFound(_))));
     for n in 1..3 {
-        let brings = Batch { plans: plans.clone(), ..batch(vec![birth(n)]) };
+        let brings = Batch { plans: plans.clone(), ..batch(vec![insert(n)]) };
         bench.lane.commit(&brings).await.unwrap();
     }
     assert_eq!(store.load_plan(hash).await, Ok(plan));
@@ -138,11 +138,11 @@ pub(super) async fn a_plan_is_kept_with_its_batch(store: &dyn Store) {
 pub(super) async fn an_empty_batch_commits(store: &dyn Store) {
     let mut bench = Bench::new(store).await;
     bench.lane.commit(&Batch::default()).await.unwrap();
-    bench.commit(vec![birth(1)]).await;
+    bench.commit(vec![insert(1)]).await;
 }
 
 pub(super) async fn a_large_batch_commits_whole(store: &dyn Store) {
-    let mut bench = Bench::with(store, (0..700).map(birth).collect()).await;
+    let mut bench = Bench::with(store, (0..700).map(insert).collect()).await;
     bench.commit((0..700).map(|n| update(n, 1)).collect()).await;
     let requests = (0..700).map(|n| LoadRequest { id: id(n), journal_after: Some(0) });
     let loaded = store.load(&requests.collect::<Vec<_>>()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The words of explanations: every sentence and every remedy is made here.
+//! The words of explanations: every summary and every remedy is made here.
 use baton_common::api::{
     Awaited, IsoTimestamp, LastPoll, TaskExplanation, WaitGroup, WaitReason, WorkflowExplanation,
 };
@@ -9,18 +9,18 @@ use baton_decider::explain::{
 use baton_decider::state::{Execution, Task};
 use std::sync::Arc;
 
-/// Longest part of a failure that a sentence quotes, characters; the evidence has all of it.
+/// Longest part of a failure that a summary quotes, characters; the evidence has all of it.
 const QUOTE_CHARS_MAX: usize = 200;
 
-/// A sentence, and what would move its subject.
+/// A summary, and what would move its subject.
 pub(super) struct Words {
-    pub(super) sentence: String,
+    pub(super) summary: String,
     pub(super) remedy: Option<String>,
 }
 
 /// Why an execution is where it is; `waits` are its groups.
 pub(super) fn workflow(execution: &Execution, explained: &Explained, waits: &[WaitGroup]) -> Words {
-    let words = |sentence: String, remedy: &str| Words { sentence, remedy: Some(remedy.into()) };
+    let words = |summary: String, remedy: &str| Words { summary, remedy: Some(remedy.into()) };
     match &explained.standing {
         Standing::Unbegun { since } => words(
             format!("It was born at {}, and its first step is still to be scheduled.", at(*since)),
@@ -28,44 +28,44 @@ pub(super) fn workflow(execution: &Execution, explained: &Explained, waits: &[Wa
         ),
         Standing::Held { since } => {
             let open = counted(explained.open, "open task");
-            let sentence = format!("It has been paused since {}, with {open}.", at(*since));
-            words(sentence, &resume(execution))
+            let summary = format!("It has been paused since {}, with {open}.", at(*since));
+            words(summary, &resume(execution))
         }
         Standing::Ended { status, at: moment, why } => {
-            let sentence =
+            let summary =
                 format!("It ended as {status} at {}{}.", at(*moment), because(why.as_deref()));
-            Words { sentence, remedy: None }
+            Words { summary, remedy: None }
         }
         Standing::Waits { .. } => match waits.first() {
             Some(first) => {
-                Words { sentence: with_others(first, waits), remedy: first.remedy.clone() }
+                Words { summary: with_others(first, waits), remedy: first.remedy.clone() }
             }
             None => words("The engine is working on it.".into(), "It moves by itself."),
         },
     }
 }
 
-/// The first group's sentence, and how many tasks wait for other reasons of their own.
+/// The first group's summary, and how many tasks wait for other reasons of their own.
 fn with_others(first: &WaitGroup, waits: &[WaitGroup]) -> String {
     let follows = |wait: &WaitGroup| matches!(wait.reason, WaitReason::Loop | WaitReason::Join);
     let others = waits.iter().skip(1).filter(|wait| !follows(wait));
     match others.map(|wait| wait.count).sum() {
-        0 => first.sentence.clone(),
-        1 => format!("{}; 1 other task waits, too.", clause(&first.sentence)),
-        more => format!("{}; {more} other tasks wait, too.", clause(&first.sentence)),
+        0 => first.summary.clone(),
+        1 => format!("{}; 1 other task waits, too.", clause(&first.summary)),
+        more => format!("{}; {more} other tasks wait, too.", clause(&first.summary)),
     }
 }
 
 /// Why tasks of one reason are where they are; `tasks` are the first of them.
 pub(super) fn group(group: &Group, tasks: &[TaskExplanation]) -> Words {
     let (Some(task), Some(wait)) = (tasks.first(), group.first.first()) else {
-        return Words { sentence: "Nothing waits.".into(), remedy: None };
+        return Words { summary: "Nothing waits.".into(), remedy: None };
     };
-    let sentence = match group.count {
-        1 => task.sentence.clone(),
+    let summary = match group.count {
+        1 => task.summary.clone(),
         count => format!("{count} tasks {}.", plural(group.reason, &wait.wait)),
     };
-    Words { sentence, remedy: task.remedy.clone() }
+    Words { summary, remedy: task.remedy.clone() }
 }
 
 /// What is true of all tasks of a reason.
@@ -81,7 +81,7 @@ fn plural(reason: WaitReason, first: &Wait) -> String {
         WaitReason::StartDelay => "are held back by the start delays of their steps",
         WaitReason::Timer => "wait for a time",
         WaitReason::Child => "wait for their child executions",
-        WaitReason::Birth => "wait for the birth of the executions that they have asked for",
+        WaitReason::Start => "wait for the request of the executions that they have asked for",
         WaitReason::Engine => "are being worked on by the engine",
         WaitReason::Resume => "have ended during the pause: what follows waits for the resumption",
         WaitReason::Loop => "wait for the tasks of their iterations",
@@ -113,7 +113,7 @@ pub(super) fn task(
     let predicate = predicate(&wait.wait, now, child);
     let is_held = execution.status == WorkflowStatus::Paused && needs_engine(&wait.wait, now);
     Words {
-        sentence: format!("Task `{}` {predicate}.", task.reference),
+        summary: format!("Task `{}` {predicate}.", task.reference),
         remedy: if is_held {
             Some(resume(execution))
         } else {
@@ -159,12 +159,12 @@ fn predicate(wait: &Wait, now: Timestamp, child: Option<&WorkflowExplanation>) -
             format!("has waited since {} for an outside call that ends its action", at(*since))
         }
         Wait::Child { child: id, .. } => {
-            let why = child.map(|child| format!(": {}", lowered(clause(&child.sentence))));
+            let why = child.map(|child| format!(": {}", lowered(clause(&child.summary))));
             format!("waits for its child execution {id}{}", why.unwrap_or_default())
         }
-        Wait::Birth { since } => {
+        Wait::Start { since } => {
             let since = at(*since);
-            format!("has waited since {since} for the birth of the execution it has asked for")
+            format!("has waited since {since} for the request of the execution it has asked for")
         }
         Wait::Engine { since } => {
             format!("has been worked on by the engine since {}", at(*since))
@@ -267,7 +267,7 @@ fn remedy(
             Some(remedy) => remedy,
             None => format!("What moves the child: `baton workflow explain {id}`."),
         },
-        Wait::Birth { .. } | Wait::Engine { .. } => "It moves by itself.".into(),
+        Wait::Start { .. } | Wait::Engine { .. } => "It moves by itself.".into(),
         Wait::Loop { .. } | Wait::Join { .. } => "The end of what it waits for.".into(),
         Wait::Nothing { holds_up: true, .. } => resume(execution),
         Wait::Nothing { holds_up: false, .. } => return None,
@@ -309,7 +309,7 @@ fn needs_engine(wait: &Wait, now: Timestamp) -> bool {
         Wait::Worker(_)
         | Wait::Outside { .. }
         | Wait::Child { .. }
-        | Wait::Birth { .. }
+        | Wait::Start { .. }
         | Wait::Nothing { .. } => false,
     }
 }
@@ -373,16 +373,16 @@ fn listed(first: &[Awaited], count: u32) -> String {
     }
 }
 
-/// A sentence without its full stop.
-fn clause(sentence: &str) -> &str {
-    sentence.trim_end_matches('.')
+/// A summary without its full stop.
+fn clause(summary: &str) -> &str {
+    summary.trim_end_matches('.')
 }
 
-/// A clause as it stands within a sentence.
+/// A clause as it stands within a summary.
 fn lowered(clause: &str) -> String {
-    let mut letters = clause.chars();
-    let first = letters.next().map(|letter| letter.to_lowercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
+    let mut messages = clause.chars();
+    let first = messages.next().map(|message| message.to_lowercase().to_string());
+    first.unwrap_or_default() + messages.as_str()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// A step of a decision. Each may be taken twice without harm: what it would do again is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum AgendaItem {
     /// Create the task of a node, inside a loop or not.
     Schedule {
         /// The node.
@@ -16,20 +16,20 @@ pub enum Step {
     /// Do what the engine itself does for a task.
     Run(u32),
     /// Draw the consequences of a task's end.
-    Settle(u32),
+    AfterEnd(u32),
     /// Create the next branches of a dynamic fork.
     Branches(u32),
     /// Close iterations that are over, and the execution when all of it is.
     Quiesce,
 }
 
-impl Step {
+impl AgendaItem {
     /// Whether an execution that ends keeps it for a retry: only a fork remembers which of its
     /// branches are still to come; all other steps follow from the tasks.
     pub(crate) fn outlives_an_end(&self) -> bool {
         match self {
             Self::Branches(_) => true,
-            Self::Schedule { .. } | Self::Run(_) | Self::Settle(_) | Self::Quiesce => false,
+            Self::Schedule { .. } | Self::Run(_) | Self::AfterEnd(_) | Self::Quiesce => false,
         }
     }
 }
