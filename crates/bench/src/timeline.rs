@@ -23,7 +23,7 @@ struct Interval {
 /// What was seen at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gauges {
-    /// Memory of the server, MiB.
+    /// Memory of the server, MiB; of several moments the largest.
     pub(crate) server_mib: Option<f64>,
     /// Dead tuples in the database.
     pub(crate) dead_tuples: Option<i64>,
@@ -98,8 +98,9 @@ impl Interval {
 
 impl Gauges {
     fn or(self, earlier: Self) -> Self {
+        let mib = [self.server_mib, earlier.server_mib].into_iter().flatten();
         Self {
-            server_mib: self.server_mib.or(earlier.server_mib),
+            server_mib: mib.reduce(f64::max),
             dead_tuples: self.dead_tuples.or(earlier.dead_tuples),
         }
     }
