@@ -315,6 +315,8 @@ mod tests {
         let measured = tracker.close();
         took(&measured.step, &[3.0]);
         took(&measured.first_task, &[5.0]);
+        let first = measured.first_tasks.points()[0];
+        assert!((first.p50.unwrap() - 5.0).abs() < 0.05, "{first:?}");
         took(&measured.whole, &[21.0]);
         took(&measured.start_call, &[2.0]);
         took(&measured.report_call, &[4.0, 1.0]);
