@@ -1,10 +1,13 @@
 //! What is registered, what an execution is given, and what must come of it.
 mod children;
 mod fork;
+mod hostile;
 mod mixed;
 mod repeat;
 mod row;
 mod waiting;
+
+pub(crate) use hostile::Hostile;
 
 use crate::options::{Rate, RowOptions, Scenario};
 use serde_json::{Value, json};
@@ -76,6 +79,12 @@ impl Plan {
     /// The plan of a scenario that is one run: `idle` and `yardstick` are made of others.
     pub(crate) fn new(scenario: &Scenario, prefix: &str, run_id: i64) -> Self {
         match *scenario {
+            Scenario::Hostile(ref options) => {
+                let row = RowOptions { workflows: options.workflows(), steps: 3, payload_bytes: 0 };
+                let plan = row::plan(prefix, row, run_id);
+                let per_second = Some(f64::from(options.rate));
+                Self { name: "hostile", pace: Pace { per_second, ..plan.pace }, ..plan }
+            }
             Scenario::Steps(row) => row::plan(prefix, row, run_id),
             Scenario::Idle { workflows, steps, .. } => {
                 row::plan(prefix, RowOptions { workflows, steps, payload_bytes: 0 }, run_id)
