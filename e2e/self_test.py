@@ -78,7 +78,7 @@ pub struct Deep { quote: char }
 pub fn text<'a>(_: &'a str) { let _ = ('{', "crate::top()", r#"use crate::top;"#, anyhow::anyhow); }
 #[cfg(test)]
 mod tests {
-    use crate::{Leaf, top};
+    fn a(_: crate::Leaf) { crate::top() }
 }
 """,
     "part/mod.rs": """mod leaf;
