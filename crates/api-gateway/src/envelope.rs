@@ -1,8 +1,8 @@
 //! What surrounds every request: its id, its body read within limits, the error body, and the wall
 //! that a panic does not pass.
-use crate::GatewayOptions;
 use crate::bodies::{self, Budget, Share};
 use crate::error::{ApiError, Refusal};
+use crate::options::GatewayOptions;
 use crate::respond::JSON;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};

@@ -1,6 +1,5 @@
 //! Runs in parts: a long one by its quarters, and those that something disturbs in their second third.
 use crate::flood::Flooded;
-use crate::hostile::Attacked;
 use crate::timeline::{Point, Timeline};
 use crate::times::rounded;
 use crate::tracker::Measured;
@@ -129,8 +128,11 @@ pub struct Hostile {
 
 impl Hostile {
     /// `None` when the run was too short to tell.
-    pub(crate) fn new(measured: &Measured, attacked: Attacked) -> Option<Self> {
-        let when = (attacked.began, attacked.ended);
+    pub(crate) fn new(
+        measured: &Measured,
+        when: (Instant, Instant),
+        attacks: Vec<AttackEnds>,
+    ) -> Option<Self> {
         let parts = Parts::new(&measured.timeline, when)?;
         let first_task = Parts::new(&measured.first_tasks, when)?;
         let step_p99_times = parts.p99_times();
@@ -140,7 +142,7 @@ impl Hostile {
             step_p99_times,
             first_task_p99_times: first_task.p99_times(),
             keeps_time: step_p99_times.is_some_and(|times| times < P99_TIMES_MAX),
-            attacks: attacked.attacks,
+            attacks,
         })
     }
 

@@ -176,7 +176,8 @@ impl Report {
 
     /// Adds what hostile definitions did.
     pub(crate) fn attacked(self, measured: &Measured, attacked: Attacked) -> Self {
-        Self { hostile: Hostile::new(measured, attacked), ..self }
+        let Attacked { began, ended, attacks, .. } = attacked;
+        Self { hostile: Hostile::new(measured, (began, ended), attacks), ..self }
     }
 
     /// Adds how the executions stand.

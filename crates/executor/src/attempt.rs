@@ -1,5 +1,5 @@
 //! One attempt: run it, keep its lease, report it.
-use crate::poller::Shared;
+use crate::shared::Shared;
 use crate::{SourceError, TaskContext, TaskOutcome, TaskType};
 use baton_common::api::{Task, TaskExecLog, TaskResult, TaskResultStatus};
 use baton_common::limits::{LEASE_SECONDS_DEFAULT, REASON_CHARS_MAX};

@@ -27,6 +27,10 @@ const PATIENCE_MS: u64 = 1_000;
 /// How long the server may take to answer that, milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 2_000;
 
+/// Statements of one request that are under way at a time; no more than the pool has connections by
+/// default, so that one request does not wait for itself.
+pub(crate) const IN_FLIGHT_MAX: usize = 8;
+
 /// The port of a database whose URL names none.
 const PORT_DEFAULT: u16 = 5432;
 

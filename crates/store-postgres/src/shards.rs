@@ -1,6 +1,7 @@
 //! The statements of the hot path, for one shard or for all of them: where the tables are distributed,
 //! each goes to the one node that holds its shard, and several are under way at a time.
 use crate::batch::{OneShard, shard};
+use crate::config::IN_FLIGHT_MAX;
 use crate::rows::{execution_id, get, ready_key};
 use crate::store::PostgresStore;
 use crate::text::text;
@@ -13,10 +14,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 use tokio_postgres::Row;
-
-/// Statements of one request that are under way at a time; no more than the pool has connections by
-/// default, so that one request does not wait for itself.
-pub(crate) const IN_FLIGHT_MAX: usize = 8;
 
 /// Shards that are asked for ready tasks at once; the next ones only if these have too few.
 const ASKED_AT_ONCE: u8 = 8;

@@ -1,6 +1,6 @@
 //! The store's methods: parameters in, one statement, rows out.
 use crate::batch::{Column, seq, shard};
-use crate::config::PostgresConfig;
+use crate::config::{IN_FLIGHT_MAX, PostgresConfig};
 use crate::database::{Bounds, Database, Failure, PoolMeter};
 use crate::definitions::{self, Definitions};
 use crate::lane::{Lane, LaneSetting, Lanes};
@@ -9,7 +9,6 @@ use crate::migrate::{self, MIGRATIONS, MigrationReport};
 use crate::notifier::Notifier;
 use crate::rows::{execution_id, get, loaded_executions, payload, text_of};
 use crate::search;
-use crate::shards::IN_FLIGHT_MAX;
 use crate::share::Share;
 use crate::text::text;
 use async_trait::async_trait;

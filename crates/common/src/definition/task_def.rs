@@ -1,6 +1,6 @@
 //! Task definitions: how a task type is retried and timed.
 use super::lenient;
-use super::workflow_def::SchemaDef;
+use super::schema::SchemaDef;
 use crate::Payload;
 use serde::{Deserialize, Serialize};
 

@@ -1,14 +1,17 @@
 //! Follows a path through raw JSON.
-use super::filter::{Condition, Operand, Operator};
+use super::compare;
 use super::function::Function;
 use super::source::{Source, children};
-use super::{Path, SCAN_DEPTH_MAX, Step, compare, is_definite};
+use super::step::{Condition, Operand, Operator, Path, Step, is_definite};
 use crate::index::Index;
 use crate::meter::{Fault, Limit, Meter};
 use crate::raw::{self, Kind};
 use crate::template::{Document, Scope};
 use std::borrow::Cow;
 use std::cell::OnceCell;
+
+/// Deepest level of a document that `..` searches: what Conductor's own JSON reader accepts.
+const SCAN_DEPTH_MAX: usize = baton_common::limits::VALUE_DEPTH_MAX;
 
 /// What a path read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

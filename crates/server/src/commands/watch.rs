@@ -1,5 +1,5 @@
 //! `baton workflow watch`: follows one execution to its end.
-use super::workflow;
+use super::show;
 use crate::failure::{Exit, Failure};
 use crate::output::{Format, Output, json};
 use baton_client::{Client, Tasks};
@@ -41,7 +41,7 @@ pub(crate) async fn run(watch: Watch, client: &Client, output: Output) -> Result
     let workflow = followed?;
     match output.format {
         Format::Json => json(&workflow)?,
-        Format::Table => workflow::show(&workflow, output)?,
+        Format::Table => show::workflow(&workflow, output)?,
     }
     if workflow.status == WorkflowStatus::Completed {
         return Ok(());

@@ -1,0 +1,102 @@
+//! What a compiled path is made of.
+use super::function::Function;
+use regex::Regex;
+
+/// A compiled path.
+#[derive(Clone, Debug)]
+pub(crate) struct Path {
+    pub(super) steps: Vec<Step>,
+    /// How many absolute paths stand in the filters.
+    pub(super) absolutes: usize,
+}
+
+/// One step from a value to values below it.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Member(String),
+    /// Several members: merged to one map when last, else one after the other.
+    Members(Vec<String>),
+    Wildcard,
+    Index(i64),
+    Indexes(Vec<i64>),
+    Slice(Option<i64>, Option<i64>),
+    Filter(Condition),
+    /// The value itself and everything below it.
+    Scan,
+    Function(Function),
+}
+
+/// What a filter demands of a value.
+#[derive(Clone, Debug)]
+pub(super) enum Condition {
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+    Not(Box<Condition>),
+    /// The path leads somewhere, be it to null.
+    Exists(Operand),
+    Compare {
+        left: Operand,
+        operator: Operator,
+        right: Operand,
+    },
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug)]
+pub(super) enum Operand {
+    /// A path from the tested value, `@…`.
+    Relative(Vec<Step>),
+    /// A path from the document, `$…`; read once per evaluation and kept in its `slot`.
+    Absolute {
+        slot: usize,
+        steps: Vec<Step>,
+    },
+    /// JSON text.
+    Literal(String),
+    Pattern(Regex),
+}
+
+/// How two operands are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operator {
+    Equal,
+    NotEqual,
+    SameTypeEqual,
+    SameTypeNotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Matches,
+    In,
+    NotIn,
+    Contains,
+    ContainsAll,
+    SubsetOf,
+    AnyOf,
+    NoneOf,
+    Size,
+    Empty,
+}
+
+impl Path {
+    /// The first member's name: the root of the document a token reads.
+    pub(crate) fn root(&self) -> Option<&str> {
+        if let Step::Member(name) = self.steps.first()? { Some(name) } else { None }
+    }
+
+    /// Whether the path is its root alone.
+    pub(crate) fn is_root_only(&self) -> bool {
+        self.steps.len() == 1
+    }
+}
+
+/// Whether `steps` name one value at most.
+pub(super) fn is_definite(steps: &[Step]) -> bool {
+    let last = steps.len().saturating_sub(1);
+    steps.iter().enumerate().all(|(position, step)| match step {
+        Step::Member(_) | Step::Index(_) | Step::Function(_) => true,
+        Step::Members(_) => position == last,
+        Step::Wildcard | Step::Indexes(_) | Step::Slice(..) | Step::Filter(_) | Step::Scan => false,
+    })
+}
