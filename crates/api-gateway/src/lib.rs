@@ -68,7 +68,6 @@ where
         .layer((
             measured::MeasuredLayer::new(http),
             axum::middleware::from_fn_with_state(envelope, envelope::wrap),
-            axum::middleware::from_fn(texts::bounded),
         ))
 }
 
