@@ -34,10 +34,9 @@ use crate::snapshots::{Since, Snapshots};
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use aside::Aside;
-use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
+use baton_common::{ExecutionId, TaskId, Timestamp};
 use baton_decider::decide::agenda::SliceLimits;
 use baton_decider::state::Execution;
-use baton_expression::script::{Script, ScriptError};
 use baton_store::{CommitLane, PlanHash, QueueDemand, ReadyKey, Store, StoredMessage, Version};
 use baton_telemetry::EngineMetrics;
 use cache::Cache;
@@ -54,9 +53,6 @@ use std::time::Duration;
 use timers::Timers;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-
-/// Evaluates a script, blocking its thread until the result is there.
-pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send + Sync>;
 
 /// Most works taken into one batch: enough to keep the commit's fixed cost small.
 const BATCH_WORKS_MAX: usize = 512;
