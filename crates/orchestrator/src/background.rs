@@ -1,7 +1,7 @@
 //! What a process does beside the engine's loop: looks for what other processes left behind, hears
 //! their notifications, writes poll records, and keeps its clock right.
 use crate::clock::Clock;
-use crate::engine::{EngineHandle, Work};
+use crate::engine::{EngineHandle, EngineRequest};
 use crate::health::Pulse;
 use crate::polls::Polls;
 use baton_store::Store;
@@ -62,14 +62,14 @@ async fn look(inner: &Upkeep, is_slow: bool) -> Result<(), baton_store::StoreErr
     let now = inner.clock.now();
     let wake_ups = inner.store.due_wake_ups(now.plus_millis(LOOK_AHEAD_MS), WAKE_UPS_MAX).await?;
     if !wake_ups.is_empty() {
-        let _ = inner.engine.send(Work::WakeUps(wake_ups)).await;
+        let _ = inner.engine.send(EngineRequest::WakeUps(wake_ups)).await;
     }
     let old = now.plus_millis(-MESSAGE_AGE_MS);
     let messages = inner.store.undelivered(old, MESSAGES_MAX).await?;
     if !messages.is_empty() {
-        let _ = inner.engine.send(Work::Undelivered(messages)).await;
+        let _ = inner.engine.send(EngineRequest::Undelivered(messages)).await;
     }
-    let _ = inner.engine.send(Work::Tick).await;
+    let _ = inner.engine.send(EngineRequest::Tick).await;
     Ok(())
 }
 
@@ -79,13 +79,13 @@ async fn hear(
 ) {
     use tokio::sync::broadcast::error::RecvError;
     loop {
-        let work = match notifications.recv().await {
-            Ok(queues) => Work::Notified(queues),
-            Err(RecvError::Lagged(_)) => Work::Tick,
+        let request = match notifications.recv().await {
+            Ok(queues) => EngineRequest::Notified(queues),
+            Err(RecvError::Lagged(_)) => EngineRequest::Tick,
             Err(RecvError::Closed) => return,
         };
         let Some(inner) = weak.upgrade() else { return };
-        if inner.engine.send(work).await.is_err() {
+        if inner.engine.send(request).await.is_err() {
             return;
         }
     }

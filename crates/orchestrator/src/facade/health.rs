@@ -44,7 +44,7 @@ impl Orchestrator {
         let pulse = &self.inner.pulse;
         // Before the empty turn, which is a batch too.
         let last_batch_ms_ago = pulse.ms_since(&pulse.batch);
-        let turn = timeout(PROBE_MAX, self.inner.engine.turn());
+        let turn = timeout(PROBE_MAX, self.inner.engine.ping());
         let write = timeout(PROBE_MAX, self.write());
         let (turned, written) = tokio::join!(turn, write);
         if let Ok(Err(error)) = &written

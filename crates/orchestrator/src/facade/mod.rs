@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::definitions::Definitions;
 use crate::engine::{self, EngineHandle, EngineParts, Receipt};
 use crate::environment::{Environment, Evaluate, RunScript};
-use crate::error::OrchestratorError;
+use crate::error::{OrchestratorError, no_workflow};
 use crate::handed_out::HandedOut;
 use crate::health::Pulse;
 use crate::journal::{self, FROM_THE_START};
@@ -93,7 +93,7 @@ pub struct PolledTasks {
 impl PolledTasks {
     /// The answer has been written: the worker has them.
     pub fn delivered(mut self) {
-        self.receipt.settle();
+        self.receipt.take_tasks();
     }
 }
 
@@ -260,15 +260,11 @@ impl Orchestrator {
 
     async fn loaded(&self, request: LoadRequest) -> Answer<LoadedExecution> {
         let loaded = self.inner.store.load(&[request]).await?.into_iter().next().flatten();
-        loaded.ok_or_else(|| no_workflow(&request.id.to_string()))
+        loaded.ok_or_else(|| no_workflow(request.id))
     }
 }
 
 /// The execution that a caller named.
 pub(crate) fn execution_id(text: &str) -> Answer<ExecutionId> {
     text.parse().map_err(|_| no_workflow(text))
-}
-
-pub(crate) fn no_workflow(id: &str) -> OrchestratorError {
-    OrchestratorError::NotFound(format!("No such workflow found by id: {id}"))
 }
