@@ -79,7 +79,19 @@ pub(crate) enum Origin {
     RestartOnLatest,
 }
 
-/// Which definition an execution is born with.
+/// A decision that waits for scripts.
+pub(super) struct Waiting {
+    pub(super) target: ExecutionId,
+    pub(super) decider: Box<Decider>,
+    pub(super) base: Version,
+    /// How many changes its draft had then; with more of them at the commit the base is another.
+    pub(super) changes: usize,
+    pub(super) pinned: Option<Arc<PinnedDefinition>>,
+    pub(super) origin: Origin,
+    pub(super) job: usize,
+}
+
+/// Which definition an execution starts with.
 #[derive(Clone)]
 pub(crate) enum Definition {
     /// A registered one, by name and version (the highest for `None`).

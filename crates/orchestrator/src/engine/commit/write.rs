@@ -1,5 +1,6 @@
 //! What a draft writes: one row, one journal entry, and what changed in queues and outbox.
-use super::deciding::Draft;
+use crate::engine::draft::Draft;
+use crate::engine::ready::{ready_key, touched};
 use crate::journal;
 use baton_common::Timestamp;
 use baton_common::planted::{Planted, is};
@@ -9,7 +10,6 @@ use baton_format::{encode_changes, encode_message, encode_overview};
 use baton_store::{
     ExecutionIndex, ExecutionWrite, MessageId, PlanHash, ReadyKey, StoredMessage, Waits,
 };
-use std::collections::BTreeSet;
 
 /// The write of a draft, and the wake-up time that its row has afterwards.
 pub(super) fn write_of(draft: &Draft, plan: PlanHash) -> (ExecutionWrite, Option<Timestamp>) {
@@ -99,65 +99,4 @@ fn ready_moves(draft: &Draft) -> (Vec<ReadyKey>, Vec<ReadyKey>) {
         }
     }
     (added, removed)
-}
-
-/// The tasks that a draft's changes may have moved into or out of a queue.
-pub(super) fn touched(draft: &Draft) -> BTreeSet<u32> {
-    let mut seqs = BTreeSet::new();
-    for change in &draft.changes {
-        match change {
-            Change::TaskScheduled(task) => {
-                seqs.insert(task.seq);
-            }
-            Change::TaskLeased { seq, .. } | Change::TaskMoved { seq, .. } => {
-                seqs.insert(*seq);
-            }
-            Change::TaskReported(report) => {
-                seqs.insert(report.seq);
-            }
-            Change::TaskEnded(end) => {
-                seqs.insert(end.seq);
-            }
-            Change::TaskReopened(reopening) => {
-                seqs.insert(reopening.seq);
-            }
-            Change::TasksRemoved { seqs: removed } => seqs.extend(removed),
-            Change::ExecutionRestarted(_) => {
-                let before = draft.before.as_ref();
-                seqs.extend(before.iter().flat_map(|cached| cached.execution.tasks.keys()));
-            }
-            Change::ExecutionStarted(_)
-            | Change::TaskRenewed { .. }
-            | Change::TaskInputSet { .. }
-            | Change::TaskForgiven { .. }
-            | Change::TaskOverdue { .. }
-            | Change::MessageSent { .. }
-            | Change::MessageReceived { .. }
-            | Change::LoopIterated { .. }
-            | Change::LoopAdvanced { .. }
-            | Change::StepsDefined { .. }
-            | Change::AgendaLeft { .. }
-            | Change::BranchesPlanned { .. }
-            | Change::BranchesJoined { .. }
-            | Change::VariablesSet { .. }
-            | Change::ExecutionPaused { .. }
-            | Change::ExecutionResumed { .. }
-            | Change::ExecutionEnded(_)
-            | Change::OutputAmended { .. }
-            | Change::ExecutionReopened { .. } => {}
-        }
-    }
-    seqs
-}
-
-/// A task's place in its queue, when any worker may take it.
-pub(crate) fn ready_key(execution: &Execution, seq: u32) -> Option<ReadyKey> {
-    let ready_at = execution.ready_since(seq)?;
-    let task = execution.task(seq)?;
-    Some(ReadyKey {
-        queue: execution.queue_of(task),
-        priority: execution.facts.priority,
-        ready_at,
-        task: execution.id().task(seq),
-    })
 }

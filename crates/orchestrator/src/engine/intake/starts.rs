@@ -2,14 +2,15 @@
 //!
 //! An engine that has all it can do finishes what it has begun: it starts an execution for each that
 //! ends. More starts would make it no faster, and what is open would grow until all of it is late.
-use super::BATCH_WORKS_MAX;
-use super::jobs::Job;
-use super::mean::{Mean, count};
+use crate::engine::job::Job;
+use crate::engine::mean::{Mean, count};
 use crate::error::OrchestratorError;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Most requests taken into one batch: enough to keep the commit's fixed cost small.
+pub(super) const BATCH_REQUESTS_MAX: usize = 512;
 /// Above so many other works in a batch, in the mean, the engine may have all it can do: with less to
 /// do batches are smaller, unless a commit takes long however little is in it.
 const BUSY_ABOVE: f32 = 8.0;
@@ -89,7 +90,7 @@ impl Starts {
     }
 
     /// Workers got tasks that had been ready for so long, ms.
-    pub(super) fn taken(&mut self, waits_ms: impl Iterator<Item = i64>) {
+    pub(super) fn waited(&mut self, waits_ms: impl Iterator<Item = i64>) {
         let (mut tasks, mut late) = (0, 0);
         for wait_ms in waits_ms {
             tasks += 1;
@@ -133,7 +134,7 @@ impl Starts {
         } else if is_full && self.work_awaited_for(now).is_some() {
             (others / WORKS_BESIDE_A_START).max(BATCH_STARTS_LEAST)
         } else {
-            BATCH_WORKS_MAX
+            BATCH_REQUESTS_MAX
         };
         self.waiting.drain(..share.min(self.waiting.len())).map(|(_, start)| start).collect()
     }
@@ -174,8 +175,8 @@ impl Starts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::jobs::What;
     use super::*;
+    use crate::engine::job::What;
     use baton_common::{ExecutionId, Timestamp};
     use baton_decider::command::Command;
 
@@ -196,7 +197,7 @@ mod tests {
 
     /// Workers get tasks that have waited for so long.
     fn take(starts: &mut Starts, wait_ms: i64) {
-        (0..40).for_each(|_| starts.taken(std::iter::repeat_n(wait_ms, 30)));
+        (0..40).for_each(|_| starts.waited(std::iter::repeat_n(wait_ms, 30)));
     }
 
     /// Those of an engine that has become busy.
@@ -286,8 +287,8 @@ mod tests {
         let now = Instant::now();
         let mut starts = busy_starts(now);
         let waits_ms = std::iter::once(60_000).chain(std::iter::repeat_n(5, 15));
-        (0..40).for_each(|_| starts.taken(waits_ms.clone()));
-        starts.taken(std::iter::empty());
+        (0..40).for_each(|_| starts.waited(waits_ms.clone()));
+        starts.waited(std::iter::empty());
         assert_eq!(starts.beside(64, false, now).len(), 1);
     }
 

@@ -1,13 +1,13 @@
-//! States in memory. What was used longest ago goes first when there is no more room, so that
-//! executions that only wait, however many, do not drive out those that move.
-use super::Cached;
+//! States in memory. The state that was used longest ago goes first when there is no more room, so that
+//! executions that only wait, however many, do not displace those that progress.
+use crate::engine::state::Cached;
 use baton_common::{ExecutionId, Timestamp};
 use hashlink::LruCache;
 
 /// Memory for states, bytes, by their estimated weight.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
-/// The most that one state counts for is this part of it. A larger one would else be driven out by
-/// small ones between two of its batches, and each would have to load all of it.
+/// The most that one state counts for is this part of it. Otherwise small states would displace a larger one
+/// between two of its batches, and each batch would have to load all of it.
 const PART_OF_ONE_MAX: usize = 4;
 
 /// The states that were used last. A batch takes out what it decides on and puts back what came of it.

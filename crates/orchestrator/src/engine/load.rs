@@ -1,41 +1,113 @@
-//! Bringing the executions of a batch into memory, in one round trip.
-use super::jobs::{Job, What};
-use super::mean::{Mean, count};
-use super::write::ready_key;
-use super::{Cached, Engine};
+//! The second stage: brings the states of a batch's executions into memory, in one round trip.
+//!
+//! Promises a state for every execution that the batch is about, or the reason why there is none. A
+//! state from memory may be out of date; the fences of the commit notice that.
+mod cache;
+mod shared;
+
+use super::attempt::{Attempt, Refused};
+use super::job::{Job, What};
+use super::ready::ready_key;
+use super::state::{Cached, States};
+use crate::clock::Clock;
+use crate::definitions::Definitions;
 use crate::journal::{self, FROM_THE_START};
 use baton_common::ExecutionId;
 use baton_decider::command::{Command, TaskUpdate};
 use baton_decider::state::{Delivery, Execution};
-use baton_store::{LoadRequest, LoadedExecution, StoreError};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use baton_store::{LoadRequest, LoadedExecution, Store, StoreError};
+use baton_telemetry::EngineMetrics;
+use cache::Cache;
+use shared::Shared;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-/// Part of what recent batches were about that had to be loaded: above it several other processes
-/// decide about the same executions. With one other it is a third (a request needs no load), with
-/// three others three fifths.
-const WIDE_PART_LEAST: f32 = 0.5;
-/// Part of it that was in memory, but out of date: above it at least one other process does. Where
-/// every call goes to another of two or four it is an eighth to a sixth, where there is one it is
-/// nothing, also after it was started anew.
-const SHARED_PART_LEAST: f32 = 0.02;
 
 /// Where executions are shared, a state that has not changed for so long is probably out of date.
 const OUTDATED_AFTER_MS: i64 = 2_000;
 
-/// The states a batch works on.
-#[derive(Default)]
-pub(super) struct States {
-    /// By execution; `None`: there is no such execution.
-    pub(super) by_id: BTreeMap<ExecutionId, Option<Cached>>,
-    /// Those that were read from the database for this batch. The others may be out of date: what is
-    /// decided on them is fenced when it changes something, and must be decided again when not.
-    pub(super) fresh: HashSet<ExecutionId>,
+/// The states in memory, and the way to those in the database.
+pub(super) struct Load {
+    store: Arc<dyn Store>,
+    clock: Arc<Clock>,
+    definitions: Arc<Definitions>,
+    metrics: EngineMetrics,
+    cache: Cache,
+    shared: Shared,
 }
 
-impl Engine {
+/// A batch with the states that it is about.
+pub(super) struct Loaded {
+    pub(super) attempt: Attempt,
+    pub(super) states: States,
+}
+
+impl Load {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<Clock>,
+        definitions: Arc<Definitions>,
+        metrics: EngineMetrics,
+    ) -> Self {
+        let (cache, shared) = (Cache::default(), Shared::default());
+        Self { store, clock, definitions, metrics, cache, shared }
+    }
+
+    /// Loads what a batch is about.
+    ///
+    /// # Errors
+    /// [`Refused`] with all jobs of the batch when the database fails.
+    pub(super) async fn load(&mut self, attempt: Attempt) -> Result<Loaded, Refused> {
+        match self.states(&attempt.jobs, &attempt.learned.stale).await {
+            Ok(states) => Ok(Loaded { attempt, states }),
+            Err(error) => Err(Refused { jobs: attempt.jobs, error: error.into() }),
+        }
+    }
+
+    /// Loads executions that came up while the batch was decided.
+    ///
+    /// # Errors
+    /// As of [`Store::load`].
+    pub(super) async fn load_more(
+        &mut self,
+        ids: Vec<ExecutionId>,
+        stale: &HashSet<ExecutionId>,
+    ) -> Result<States, StoreError> {
+        let jobs: Vec<Job> = ids.into_iter().map(Job::wake_up).collect();
+        self.states(&jobs, stale).await
+    }
+
+    /// Whether several other processes decide about the same executions.
+    pub(super) fn is_shared_widely(&self) -> bool {
+        self.shared.is_wide()
+    }
+
+    /// Remembers a state as committed.
+    pub(super) fn remember(&mut self, cached: Cached) {
+        self.cache.put(cached);
+    }
+
+    /// Puts back states that a batch has taken out and has not changed after all.
+    pub(super) fn restore(&mut self, states: impl Iterator<Item = Cached>) {
+        let open = states.filter(|cached| !cached.execution.status.is_terminal());
+        open.for_each(|cached| self.cache.put(cached));
+    }
+
+    /// Forgets executions that have been deleted.
+    pub(super) fn forget(&mut self, deleted: &[ExecutionId]) {
+        for id in deleted {
+            self.cache.take(*id);
+        }
+    }
+
+    /// Brings the definitions up to date, after a commit was refused for old ones.
+    pub(super) async fn refresh_definitions(&self) {
+        if let Err(error) = self.definitions.refresh().await {
+            tracing::warn!(%error, "definitions could not be refreshed");
+        }
+    }
+
     /// The states that these jobs are about: from the cache, unless stale, else from the database.
-    pub(super) async fn states(
+    async fn states(
         &mut self,
         jobs: &[Job],
         stale: &HashSet<ExecutionId>,
@@ -70,17 +142,17 @@ impl Engine {
         }
         self.shared.note(jobs.len(), requests.len(), old.len());
         if self.shared.is_any() {
-            let then = self.parts.clock.now().plus_millis(-OUTDATED_AFTER_MS);
+            let then = self.clock.now().plus_millis(-OUTDATED_AFTER_MS);
             self.cache.forget_unchanged_since(then);
         }
         let found = states.by_id.values().flatten().count();
-        self.parts.metrics.cache_hits.inc_by(found as u64);
+        self.metrics.cache_hits.inc_by(found as u64);
         if requests.is_empty() {
             return Ok(states);
         }
-        self.parts.metrics.cache_misses.inc_by(requests.len() as u64);
+        self.metrics.cache_misses.inc_by(requests.len() as u64);
         states.fresh.extend(requests.iter().map(|request| request.id));
-        let loaded = self.parts.store.load(&requests).await?;
+        let loaded = self.store.load(&requests).await?;
         for loaded in loaded.into_iter().flatten() {
             let id = loaded.row.id;
             match self.state_of(loaded, old.remove(&id)).await {
@@ -98,7 +170,7 @@ impl Engine {
                     | StoreError::AlreadyExists(_)),
                 ) => {
                     tracing::error!(workflow.id = %id, %error, "an execution is set aside");
-                    self.aside.put(id, &error.to_string());
+                    states.unreadable.push((id, error.to_string()));
                 }
             }
         }
@@ -126,13 +198,13 @@ impl Engine {
         }
         let id = row.id;
         let request = LoadRequest { id, journal_after: Some(FROM_THE_START) };
-        let whole = self.parts.store.load(&[request]).await?.into_iter().next().flatten();
+        let whole = self.store.load(&[request]).await?.into_iter().next().flatten();
         let whole = whole.ok_or_else(|| StoreError::NotFound(id.to_string()))?;
         self.folded(&whole).await
     }
 
     async fn folded(&self, whole: &LoadedExecution) -> Result<Cached, StoreError> {
-        let (execution, since) = journal::fold(whole, &self.parts.definitions).await?;
+        let (execution, since) = journal::fold(whole, &self.definitions).await?;
         let row = &whole.row;
         Ok(Cached {
             execution: Arc::new(execution),
@@ -141,33 +213,6 @@ impl Engine {
             plan: row.index.plan,
             since,
         })
-    }
-}
-
-/// How much of what is decided about was decided about by other processes in between.
-#[derive(Default)]
-pub(super) struct Shared {
-    loaded: Mean,
-    outdated: Mean,
-}
-
-impl Shared {
-    /// Of a batch's jobs so many had to be loaded, and so many of these were out of date in memory.
-    fn note(&mut self, jobs: usize, loaded: usize, outdated: usize) {
-        if jobs > 0 {
-            self.loaded.see(count(loaded) / count(jobs));
-            self.outdated.see(count(outdated) / count(jobs));
-        }
-    }
-
-    /// Whether another process decides about the same executions.
-    fn is_any(&self) -> bool {
-        self.outdated.is_above(SHARED_PART_LEAST)
-    }
-
-    /// Whether several other processes decide about the same executions.
-    pub(super) fn is_wide(&self) -> bool {
-        self.loaded.is_above(WIDE_PART_LEAST)
     }
 }
 
@@ -202,28 +247,4 @@ fn concerned(job: &Job) -> impl Iterator<Item = ExecutionId> {
         | What::Resume(_) => None,
     };
     std::iter::once(job.target).chain(sender)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_must_be_loaded_tells_of_others() {
-        let after = |loaded, outdated| {
-            let mut shared = Shared::default();
-            (0..40).for_each(|_| shared.note(30, loaded, outdated));
-            (shared.is_any(), shared.is_wide())
-        };
-        assert_eq!(after(0, 0), (false, false));
-        assert_eq!(after(12, 4), (true, false));
-        assert_eq!(after(17, 3), (true, true));
-    }
-
-    #[test]
-    fn a_cold_memory_tells_of_nobody() {
-        let mut shared = Shared::default();
-        (0..4).for_each(|_| shared.note(30, 30, 0));
-        assert!(!shared.is_any() && !shared.is_wide());
-    }
 }

@@ -1,14 +1,8 @@
 //! Executions that cannot be decided: their stored bytes cannot be read, or a decision about them
 //! panicked. They are set aside, so that they disturb nobody else, and are tried again later: another
 //! version of this program may know better.
-use super::Engine;
-use super::deciding::{Deciding, JobOutcome, unprepare};
-use super::jobs::Job;
-use crate::error::OrchestratorError;
 use baton_common::ExecutionId;
 use hashlink::LruCache;
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -56,41 +50,4 @@ impl Aside {
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
-}
-
-impl Engine {
-    /// Decides one job. A panic ends this decision and sets its execution aside; the batch continues.
-    pub(super) fn decide_guarded(
-        &mut self,
-        batch: &mut Deciding,
-        job: &mut Job,
-        index: usize,
-    ) -> JobOutcome {
-        let target = job.target;
-        if let Some(reason) = self.aside.reason(target) {
-            return set_aside(target, &reason);
-        }
-        match catch_unwind(AssertUnwindSafe(|| self.decide_job(batch, job, index))) {
-            Ok(step) => step,
-            Err(panic) => {
-                let reason = format!("a decision panicked: {}", said(&*panic));
-                tracing::error!(workflow.id = %target, reason, "an execution is set aside");
-                self.aside.put(target, &reason);
-                if let Some(draft) = batch.drafts.get_mut(&target) {
-                    unprepare(draft);
-                }
-                set_aside(target, &reason)
-            }
-        }
-    }
-}
-
-fn set_aside(id: ExecutionId, reason: &str) -> JobOutcome {
-    let message = format!("workflow {id} is set aside: {reason}");
-    JobOutcome::Answered(Err(OrchestratorError::Corrupt(message)))
-}
-
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }

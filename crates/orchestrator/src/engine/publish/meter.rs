@@ -1,69 +1,38 @@
-//! What the engine counts of each batch: its commit, and what it did once it is committed.
+//! Counts what committed batches have done.
 //!
-//! The loop owns the [`Meter`], which knows the metrics of each workflow and task type, so that an
-//! event costs a look into a map of its own and a few atomic additions.
-use super::deciding::Draft;
-use super::dispatch::Dispatcher;
+//! The [`Meter`] knows the metrics of each workflow and task type, so that an event costs one lookup in
+//! a map of its own and a few atomic additions.
+use crate::engine::dispatch::Dispatcher;
+use crate::engine::draft::Draft;
 use baton_common::Timestamp;
 use baton_decider::change::{Change, TaskEnd};
 use baton_decider::deadline::{self, Deadline};
 use baton_decider::state::{Delivery, Execution, Task};
-use baton_store::{Batch, CommitError};
 use baton_telemetry::{ByName, EngineMetrics, TaskTypeMetrics, WorkflowMetrics};
-use std::time::Duration;
 use tokio::time::Instant;
+
+/// When a batch was taken up, and when it is committed.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) began: Instant,
+    pub(super) now: Timestamp,
+}
 
 /// Counts what batches do.
 pub(super) struct Meter {
     metrics: EngineMetrics,
     workflows: ByName<WorkflowMetrics>,
     task_types: ByName<TaskTypeMetrics>,
-    /// When the batch under way began.
-    began: Instant,
 }
 
 impl Meter {
     pub(super) fn new(metrics: EngineMetrics) -> Self {
         let (workflows, task_types) = (metrics.by_workflow(), metrics.by_task_type());
-        Self { metrics, workflows, task_types, began: Instant::now() }
+        Self { metrics, workflows, task_types }
     }
 
-    /// A batch begins.
-    pub(super) fn begin(&mut self) {
-        self.began = Instant::now();
-    }
-
-    /// These were sent to the database together, and answered after so long.
-    pub(super) fn sent(
-        &self,
-        batches: &[Batch],
-        outcomes: &[Result<(), CommitError>],
-        took: Duration,
-    ) {
-        for (batch, outcome) in batches.iter().zip(outcomes) {
-            self.metrics.commit_duration.observe(took);
-            match outcome {
-                Ok(()) => {
-                    self.metrics.commits.inc();
-                    self.metrics.commit_batch.observe_size(batch.writes.len());
-                }
-                Err(CommitError::Conflict(_)) => {
-                    self.metrics.conflicts.inc();
-                }
-                Err(CommitError::Store(_)) => {}
-            }
-        }
-    }
-
-    /// Wake-ups whose time has come are looked at now.
-    pub(super) fn woke(&self, due: &[(Timestamp, baton_common::ExecutionId)], now: Timestamp) {
-        for (at, _) in due {
-            self.metrics.timer_lateness.observe_ms(now.millis_since(*at));
-        }
-    }
-
-    /// Who waits for tasks at this moment.
-    pub(super) fn look_at(&self, dispatcher: &Dispatcher) {
+    /// Shows how many polls wait for each queue.
+    pub(super) fn show_polls(&self, dispatcher: &Dispatcher) {
         let mut waiting: Vec<(&str, usize)> = dispatcher.waiting().collect();
         waiting.sort_unstable_by_key(|(queue, polls)| (std::cmp::Reverse(*polls), *queue));
         #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point")]
@@ -76,17 +45,17 @@ impl Meter {
         &mut self,
         drafts: impl Iterator<Item = &'d Draft>,
         queued: usize,
-        now: Timestamp,
+        moment: Moment,
     ) {
         self.metrics.tasks_queued.inc_by(queued as u64);
         for draft in drafts {
             for change in &draft.changes {
-                self.count(draft, change, now);
+                self.count(draft, change, moment);
             }
         }
     }
 
-    fn count(&mut self, draft: &Draft, change: &Change, now: Timestamp) {
+    fn count(&mut self, draft: &Draft, change: &Change, moment: Moment) {
         let after = &draft.after;
         match change {
             Change::ExecutionStarted(facts) => {
@@ -106,7 +75,7 @@ impl Meter {
                 }
             }
             Change::TaskEnded(end) => self.count_end(draft, end),
-            Change::TaskLeased { seq, at, .. } => self.count_lease(draft, *seq, *at, now),
+            Change::TaskLeased { seq, at, .. } => self.count_lease(draft, *seq, *at, moment),
             Change::TaskMoved { seq, at, .. } => self.count_expiry(draft, *seq, *at),
             Change::TaskReported(_)
             | Change::TaskRenewed { .. }
@@ -139,17 +108,17 @@ impl Meter {
         self.count_expiry(draft, end.seq, end.at);
     }
 
-    fn count_lease(&mut self, draft: &Draft, seq: u32, at: Timestamp, now: Timestamp) {
+    fn count_lease(&mut self, draft: &Draft, seq: u32, at: Timestamp, moment: Moment) {
         let waited_ms = draft.waited_ms(seq, at);
         if let Some((execution, task)) = task_of(draft, seq) {
             let metrics = self.task_types.get(&execution.node_of(task).task_type);
             metrics.schedule_to_start.observe_ms(waited_ms.unwrap_or(0));
         }
         if let Some(waited_ms) = waited_ms {
-            self.metrics.step_latency.observe_ms(waited_ms + now.millis_since(at));
+            self.metrics.step_latency.observe_ms(waited_ms + moment.now.millis_since(at));
         } else {
             self.metrics.tasks_handed_over.inc();
-            self.metrics.step_latency.observe(self.began.elapsed());
+            self.metrics.step_latency.observe(moment.began.elapsed());
         }
     }
 

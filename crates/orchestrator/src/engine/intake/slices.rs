@@ -1,5 +1,5 @@
 //! Executions whose last decision left a rest: they take turns behind what others wait for.
-use super::jobs::Job;
+use crate::engine::job::Job;
 use baton_common::ExecutionId;
 use std::collections::{HashSet, VecDeque};
 
