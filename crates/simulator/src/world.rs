@@ -24,8 +24,8 @@ const TROUBLE_MS: u64 = 30_000;
 const ENDS_WITHIN_MS: u64 = 300_000;
 /// How long a client waits for an answer, ms.
 const ANSWER_MS: u64 = 30_000;
-/// Between two looks at whether everything is over, ms.
-const LOOK_MS: u64 = 500;
+/// Between two checks whether everything is over, ms.
+const CHECK_MS: u64 = 500;
 
 /// What a run needs to know of itself.
 pub(crate) struct World {
@@ -99,8 +99,8 @@ async fn until_over(world: &World) -> bool {
         if elapsed > TROUBLE_MS + ENDS_WITHIN_MS {
             return false;
         }
-        let look = tokio::time::sleep(Duration::from_millis(LOOK_MS));
-        tokio::select! { biased; () = world.shared.progress.notified() => {}, () = look => {} }
+        let pause = tokio::time::sleep(Duration::from_millis(CHECK_MS));
+        tokio::select! { biased; () = world.shared.progress.notified() => {}, () = pause => {} }
     }
 }
 

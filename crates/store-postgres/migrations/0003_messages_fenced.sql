@@ -7,14 +7,15 @@
 -- Commits a batch, or raises and writes nothing:
 --   BT001 a version is not the expected one   BT002 the definitions are newer
 --   BT005 a message is not there
---   23505 on execution_pkey a newborn exists  23505 on idempotency_pkey a key is used
+--   23505 on execution_pkey a new execution's id is taken
+--   23505 on idempotency_pkey a key is used
 -- An empty section comes as nulls and costs one test. What comes is written before what goes, so
 -- what comes and goes in one batch leaves nothing. Rows are locked in the order of sections and
 -- by key inside a section, the same in every lane: so lanes never deadlock.
 create function baton_commit(
     -- the batch
     p_shard smallint, p_at bigint, p_revision bigint,
-    -- frozen definitions
+    -- pinned definitions
     plan_hash bytea[], plan_body bytea[],
     -- steps of executions that exist
     step_shard smallint[], step_id uuid[], step_version bigint[], step_status smallint[],
@@ -24,13 +25,13 @@ create function baton_commit(
     new_shard smallint[], new_id uuid[], new_workflow_name text[], new_workflow_version int[],
     new_correlation_id text[], new_created_at bigint[], new_parent uuid[], new_parent_seq int[],
     new_plan bytea[], new_input bytea[],
-    -- births
-    born_shard smallint[], born_id uuid[], born_status smallint[], born_waits smallint[],
-    born_wake_at bigint[], born_ended_at bigint[], born_workflow_name text[],
-    born_workflow_version int[], born_correlation_id text[], born_created_at bigint[],
-    born_parent uuid[], born_parent_seq int[], born_plan bytea[], born_input bytea[],
-    born_overview bytea[], born_journal bytea[],
-    -- idempotency keys of births
+    -- executions that are inserted
+    insert_shard smallint[], insert_id uuid[], insert_status smallint[], insert_waits smallint[],
+    insert_wake_at bigint[], insert_ended_at bigint[], insert_workflow_name text[],
+    insert_workflow_version int[], insert_correlation_id text[], insert_created_at bigint[],
+    insert_parent uuid[], insert_parent_seq int[], insert_plan bytea[], insert_input bytea[],
+    insert_overview bytea[], insert_journal bytea[],
+    -- idempotency keys of those
     key_shard smallint[], key_workflow_name text[], key_key text[], key_id uuid[],
     -- ready rows that come
     ready_queue text[], ready_rank smallint[], ready_at bigint[], ready_id uuid[], ready_seq int[],
@@ -118,27 +119,27 @@ begin
         where (p_shard is null or e.shard = p_shard) and e.shard = n.shard and e.id = n.id;
     end if;
 
-    if born_id is not null then
+    if insert_id is not null then
         insert into execution (
             shard, id, status, waits, wake_at, wake_hint, ended_at, workflow_name,
             workflow_version, correlation_id, created_at, parent, parent_seq, plan, input, overview,
             version, updated_at
         )
         select
-            b.shard, b.id, b.status, b.waits, b.wake_at, b.wake_at, b.ended_at, b.workflow_name,
-            b.workflow_version, b.correlation_id, b.created_at, b.parent, b.parent_seq, b.plan,
-            b.input, b.overview, 1, p_at
+            i.shard, i.id, i.status, i.waits, i.wake_at, i.wake_at, i.ended_at, i.workflow_name,
+            i.workflow_version, i.correlation_id, i.created_at, i.parent, i.parent_seq, i.plan,
+            i.input, i.overview, 1, p_at
         from unnest(
-            born_shard, born_id, born_status, born_waits, born_wake_at, born_ended_at,
-            born_workflow_name, born_workflow_version, born_correlation_id, born_created_at,
-            born_parent, born_parent_seq, born_plan, born_input, born_overview
-        ) as b (
+            insert_shard, insert_id, insert_status, insert_waits, insert_wake_at, insert_ended_at,
+            insert_workflow_name, insert_workflow_version, insert_correlation_id, insert_created_at,
+            insert_parent, insert_parent_seq, insert_plan, insert_input, insert_overview
+        ) as i (
             shard, id, status, waits, wake_at, ended_at, workflow_name, workflow_version,
             correlation_id, created_at, parent, parent_seq, plan, input, overview
         );
         insert into journal (shard, execution_id, version, body)
-        select b.shard, b.id, 1, b.body
-        from unnest(born_shard, born_id, born_journal) as b (shard, id, body);
+        select i.shard, i.id, 1, i.body
+        from unnest(insert_shard, insert_id, insert_journal) as i (shard, id, body);
     end if;
 
     if key_id is not null then

@@ -1,5 +1,5 @@
 //! Filters: `[?(@.p > 10 && @.q == 'x')]`.
-use super::Step;
+use super::Segment;
 use super::parse::{Ends, Parser};
 use crate::meter::{Fault, Limit};
 use regex::Regex;
@@ -30,11 +30,11 @@ pub(super) enum Condition {
 #[derive(Clone, Debug)]
 pub(super) enum Operand {
     /// A path from the tested value, `@…`.
-    Relative(Vec<Step>),
+    Relative(Vec<Segment>),
     /// A path from the document, `$…`; read once per evaluation and kept in its `slot`.
     Absolute {
         slot: usize,
-        steps: Vec<Step>,
+        segments: Vec<Segment>,
     },
     /// JSON text.
     Literal(String),
@@ -158,13 +158,13 @@ fn operand(parser: &mut Parser) -> Option<Operand> {
     match parser.peek()? {
         '@' => {
             parser.advance();
-            parser.steps(Ends::InFilter).map(Operand::Relative)
+            parser.segments(Ends::InFilter).map(Operand::Relative)
         }
         '$' => {
             parser.advance();
-            let steps = parser.steps(Ends::InFilter)?;
+            let segments = parser.segments(Ends::InFilter)?;
             parser.absolutes += 1;
-            Some(Operand::Absolute { slot: parser.absolutes - 1, steps })
+            Some(Operand::Absolute { slot: parser.absolutes - 1, segments })
         }
         '/' => pattern(parser).map(Operand::Pattern),
         _ => {

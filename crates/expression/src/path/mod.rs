@@ -34,14 +34,14 @@ pub(crate) enum Unreadable {
 /// A compiled path.
 #[derive(Clone, Debug)]
 pub(crate) struct Path {
-    steps: Vec<Step>,
+    segments: Vec<Segment>,
     /// How many absolute paths stand in the filters.
     absolutes: usize,
 }
 
-/// One step from a value to values below it.
+/// One segment from a value to values below it.
 #[derive(Clone, Debug)]
-enum Step {
+enum Segment {
     Member(String),
     /// Several members: merged to one map when last, else one after the other.
     Members(Vec<String>),
@@ -66,21 +66,25 @@ impl Path {
 
     /// The first member's name: the root of the document a token reads.
     pub(crate) fn root(&self) -> Option<&str> {
-        if let Step::Member(name) = self.steps.first()? { Some(name) } else { None }
+        if let Segment::Member(name) = self.segments.first()? { Some(name) } else { None }
     }
 
     /// Whether the path is its root alone.
     pub(crate) fn is_root_only(&self) -> bool {
-        self.steps.len() == 1
+        self.segments.len() == 1
     }
 }
 
-/// Whether `steps` name one value at most.
-fn is_definite(steps: &[Step]) -> bool {
-    let last = steps.len().saturating_sub(1);
-    steps.iter().enumerate().all(|(position, step)| match step {
-        Step::Member(_) | Step::Index(_) | Step::Function(_) => true,
-        Step::Members(_) => position == last,
-        Step::Wildcard | Step::Indexes(_) | Step::Slice(..) | Step::Filter(_) | Step::Scan => false,
+/// Whether `segments` name one value at most.
+fn is_definite(segments: &[Segment]) -> bool {
+    let last = segments.len().saturating_sub(1);
+    segments.iter().enumerate().all(|(position, segment)| match segment {
+        Segment::Member(_) | Segment::Index(_) | Segment::Function(_) => true,
+        Segment::Members(_) => position == last,
+        Segment::Wildcard
+        | Segment::Indexes(_)
+        | Segment::Slice(..)
+        | Segment::Filter(_)
+        | Segment::Scan => false,
     })
 }

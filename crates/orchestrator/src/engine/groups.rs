@@ -6,7 +6,9 @@ use super::jobs::Job;
 use super::loading::States;
 use super::pack::Prepared;
 use baton_common::ExecutionId;
-use baton_store::{Batch, CommitError, Conflict, ExecutionWrite, MessageId, Scope, StoreError};
+use baton_store::{
+    Batch, CommitError, CommitScope, Conflict, ExecutionWrite, MessageId, StoreError,
+};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tokio::time::Instant;
 
@@ -64,8 +66,8 @@ impl Engine {
     /// Commits a batch, in as many parts as the store has commits for.
     pub(super) async fn send(&mut self, batch: Batch, jobs: &[Job]) -> Outcome {
         let parts = match self.parts.store.scope() {
-            Scope::Database => vec![(Shards::ALL, batch)],
-            Scope::Shard => by_shard(batch, jobs),
+            CommitScope::Database => vec![(Shards::ALL, batch)],
+            CommitScope::Shard => by_shard(batch, jobs),
         };
         let needed = parts.into_iter().filter(|(_, batch)| is_needed(batch));
         let (shards, batches): (Vec<Shards>, Vec<Batch>) = needed.unzip();
