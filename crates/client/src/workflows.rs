@@ -173,7 +173,7 @@ impl Client {
         self.change(Method::DELETE, target).done().await
     }
 
-    /// Has the engine look at an execution now.
+    /// Has the engine decide about an execution now.
     ///
     /// # Errors
     /// [`ClientError::NotFound`] when there is none.

@@ -6,7 +6,7 @@ use crate::gate::{Gate, Life};
 use crate::lock::lock;
 use baton_common::Timestamp;
 use baton_decider::decide::agenda::SliceLimits;
-use baton_store::Scope;
+use baton_store::CommitScope;
 use baton_store::memory::MemoryStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -30,7 +30,7 @@ type Listener = (usize, broadcast::Sender<Arc<[String]>>);
 pub(crate) struct Shared {
     /// The database.
     pub(crate) memory: MemoryStore,
-    /// Looks at each commit.
+    /// Checks each commit.
     pub(crate) checker: Mutex<Checker>,
     /// What may go wrong.
     pub(crate) faults: BTreeSet<Fault>,
@@ -67,7 +67,7 @@ impl Shared {
     ) -> Arc<Self> {
         let began = Instant::now();
         let memory = MemoryStore::new(Arc::new(move || time_since(began)));
-        let scope = if by_shard { Scope::Shard } else { Scope::Database };
+        let scope = if by_shard { CommitScope::Shard } else { CommitScope::Database };
         Arc::new(Self {
             slice: slice_of(seed),
             memory: memory.with_scope(scope),

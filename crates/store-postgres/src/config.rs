@@ -1,7 +1,7 @@
 //! What an operator chooses about the database, and what each kind of connection is told.
 use crate::connector::Connector;
 use crate::tls::Tls;
-use baton_store::{Scope, StoreError};
+use baton_store::{CommitScope, StoreError};
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
@@ -74,10 +74,10 @@ impl PostgresConfig {
         }
     }
 
-    pub(crate) fn engine(&self, scope: Scope) -> Result<Connector, StoreError> {
+    pub(crate) fn engine(&self, scope: CommitScope) -> Result<Connector, StoreError> {
         let settings = match scope {
-            Scope::Database => ENGINE_SETTINGS,
-            Scope::Shard => ROUTED_SETTINGS,
+            CommitScope::Database => ENGINE_SETTINGS,
+            CommitScope::Shard => ROUTED_SETTINGS,
         };
         Connector::new(&self.url, settings, self.statement_timeout_ms)
     }

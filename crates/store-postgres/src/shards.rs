@@ -7,7 +7,7 @@ use crate::store::PostgresStore;
 use crate::text::text;
 use baton_common::ids::SHARDS;
 use baton_common::{ExecutionId, TaskId, Timestamp};
-use baton_store::{LoadRequest, ReadyKey, Scope, StoreError};
+use baton_store::{CommitScope, LoadRequest, ReadyKey, StoreError};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -22,8 +22,8 @@ impl PostgresStore {
     /// What a request about everything is cut into.
     pub(crate) fn parts(&self) -> Vec<OneShard> {
         match self.scope {
-            Scope::Database => vec![None],
-            Scope::Shard => (0..SHARDS).map(Some).collect(),
+            CommitScope::Database => vec![None],
+            CommitScope::Shard => (0..SHARDS).map(Some).collect(),
         }
     }
 
@@ -32,8 +32,8 @@ impl PostgresStore {
         let mut parts: BTreeMap<OneShard, Vec<(usize, LoadRequest)>> = BTreeMap::new();
         for numbered in requests.iter().copied().enumerate() {
             let part = match self.scope {
-                Scope::Database => None,
-                Scope::Shard => Some(numbered.1.id.shard()),
+                CommitScope::Database => None,
+                CommitScope::Shard => Some(numbered.1.id.shard()),
             };
             parts.entry(part).or_default().push(numbered);
         }

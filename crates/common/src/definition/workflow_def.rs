@@ -64,10 +64,10 @@ pub struct WorkflowDef {
     /// Whether a completed execution may be restarted.
     #[serde(deserialize_with = "lenient::boolean")]
     pub restartable: bool,
-    /// Whether listeners hear of its executions.
+    /// Whether listeners are told of its executions.
     #[serde(deserialize_with = "lenient::boolean")]
     pub workflow_status_listener_enabled: bool,
-    /// Where they hear of it.
+    /// Where they are told.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub workflow_status_listener_sink: Option<String>,
     /// Owner's address.

@@ -12,7 +12,7 @@ pub(super) struct Cursor {
     depth_left: usize,
     /// The limit that stopped the reading, if one did.
     pub(super) over_limit: Option<Fault>,
-    /// How many absolute paths the filters held so far; see [`super::step::Operand::Absolute`].
+    /// How many absolute paths the filters held so far; see [`super::segment::Operand::Absolute`].
     pub(super) absolutes: usize,
 }
 

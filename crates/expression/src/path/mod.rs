@@ -9,9 +9,9 @@ mod evaluate;
 mod function;
 mod literal;
 mod parse;
+mod segment;
 mod source;
-mod step;
 
 pub(crate) use evaluate::{Shape, read, read_document};
 pub(crate) use parse::Unreadable;
-pub(crate) use step::Path;
+pub(crate) use segment::Path;

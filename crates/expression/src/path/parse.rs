@@ -2,7 +2,7 @@
 use super::cursor::Cursor;
 use super::function::Function;
 use super::literal::{literal, pattern};
-use super::step::{Condition, Operand, Operator, Path, Step};
+use super::segment::{Condition, Operand, Operator, Path, Segment};
 use crate::meter::{Fault, Limit};
 
 /// Longest path, bytes: a path can be put together from values, and its compilation costs time.
@@ -60,9 +60,9 @@ impl Path {
             cursor = Cursor::new(&format!("$.{text}"));
             cursor.eat('$');
         }
-        let steps = cursor.steps(Ends::AtEnd).filter(|_| cursor.peek().is_none());
-        match (steps, cursor.over_limit) {
-            (Some(steps), _) => Ok(Self { steps, absolutes: cursor.absolutes }),
+        let segments = cursor.segments(Ends::AtEnd).filter(|_| cursor.peek().is_none());
+        match (segments, cursor.over_limit) {
+            (Some(segments), _) => Ok(Self { segments, absolutes: cursor.absolutes }),
             (None, Some(fault)) => Err(Unreadable::OverLimit(fault)),
             (None, None) => Err(Unreadable::Malformed),
         }
@@ -79,50 +79,50 @@ enum Ends {
 }
 
 impl Cursor {
-    /// The steps up to the end of the path.
-    fn steps(&mut self, ends: Ends) -> Option<Vec<Step>> {
-        let mut steps = Vec::new();
+    /// The segments up to the end of the path.
+    fn segments(&mut self, ends: Ends) -> Option<Vec<Segment>> {
+        let mut segments = Vec::new();
         loop {
             match self.peek() {
                 None => break,
-                Some('.') => self.dot_step(&mut steps, ends)?,
+                Some('.') => self.dot_segment(&mut segments, ends)?,
                 Some('[') if self.is_at_last() => {
                     // Conductor reads the unclosed `l[` as `l`.
                     self.advance();
                 }
                 Some('[') => {
-                    let step = self.bracket_step()?;
-                    steps.push(step);
+                    let segment = self.bracket_segment()?;
+                    segments.push(segment);
                 }
                 Some(_) if ends == Ends::InFilter => break,
                 // After a bracket a name may follow without its dot.
-                Some(_) if !steps.is_empty() => steps.push(self.name_step(ends)?),
+                Some(_) if !segments.is_empty() => segments.push(self.name_segment(ends)?),
                 Some(_) => return None,
             }
         }
-        let function = steps.iter().position(|step| matches!(step, Step::Function(_)));
-        let misplaced = function.is_some_and(|position| position + 1 != steps.len());
-        (!misplaced && !matches!(steps.last(), Some(Step::Scan))).then_some(steps)
+        let function = segments.iter().position(|segment| matches!(segment, Segment::Function(_)));
+        let misplaced = function.is_some_and(|position| position + 1 != segments.len());
+        (!misplaced && !matches!(segments.last(), Some(Segment::Scan))).then_some(segments)
     }
 
-    fn dot_step(&mut self, steps: &mut Vec<Step>, ends: Ends) -> Option<()> {
+    fn dot_segment(&mut self, segments: &mut Vec<Segment>, ends: Ends) -> Option<()> {
         self.advance();
         if self.eat('.') {
-            steps.push(Step::Scan);
+            segments.push(Segment::Scan);
         }
         match self.peek()? {
             '.' => None,
             // `a.['b']` is `a['b']`.
             '[' => Some(()),
             _ => {
-                steps.push(self.name_step(ends)?);
+                segments.push(self.name_segment(ends)?);
                 Some(())
             }
         }
     }
 
     /// A bare name, `*`, or a function. A name with a blank needs brackets and quotes.
-    fn name_step(&mut self, ends: Ends) -> Option<Step> {
+    fn name_segment(&mut self, ends: Ends) -> Option<Segment> {
         let name = match ends {
             Ends::AtEnd => self.take_while(|c| !".[(".contains(c)),
             Ends::InFilter => self.take_while(|c| !".[()]=<>!~&|, \t\r\n".contains(c)),
@@ -133,27 +133,27 @@ impl Cursor {
         if self.eat('(') {
             let argument = self.take_while(|c| c != ')');
             let function = Function::named(&name, argument.trim())?;
-            return self.eat(')').then_some(Step::Function(function));
+            return self.eat(')').then_some(Segment::Function(function));
         }
-        Some(if name == "*" { Step::Wildcard } else { Step::Member(name) })
+        Some(if name == "*" { Segment::Wildcard } else { Segment::Member(name) })
     }
 
-    fn bracket_step(&mut self) -> Option<Step> {
+    fn bracket_segment(&mut self) -> Option<Segment> {
         self.advance();
         self.descend()?;
         self.skip_blanks();
-        let step = match self.peek()? {
-            '?' => Step::Filter(self.filter()?),
+        let segment = match self.peek()? {
+            '?' => Segment::Filter(self.filter()?),
             '*' => {
                 self.advance();
-                Step::Wildcard
+                Segment::Wildcard
             }
             '\'' | '"' => self.names()?,
             _ => self.indexes()?,
         };
         self.skip_blanks();
         self.ascend();
-        self.eat(']').then_some(step)
+        self.eat(']').then_some(segment)
     }
 
     fn filter(&mut self) -> Option<Condition> {
@@ -167,14 +167,14 @@ impl Cursor {
         self.eat(')').then_some(condition)
     }
 
-    fn names(&mut self) -> Option<Step> {
+    fn names(&mut self) -> Option<Segment> {
         let mut names = vec![self.quoted()?];
         while self.eat_comma() {
             names.push(self.quoted()?);
         }
         Some(match names.len() {
-            1 => Step::Member(names.remove(0)),
-            _ => Step::Members(names),
+            1 => Segment::Member(names.remove(0)),
+            _ => Segment::Members(names),
         })
     }
 
@@ -185,7 +185,7 @@ impl Cursor {
         found
     }
 
-    fn indexes(&mut self) -> Option<Step> {
+    fn indexes(&mut self) -> Option<Segment> {
         if self.eat(':') {
             return self.slice(None);
         }
@@ -199,16 +199,16 @@ impl Cursor {
             indexes.push(self.integer()?);
         }
         Some(match indexes.len() {
-            1 => Step::Index(first),
-            _ => Step::Indexes(indexes),
+            1 => Segment::Index(first),
+            _ => Segment::Indexes(indexes),
         })
     }
 
     /// The rest of a slice, past its colon.
-    fn slice(&mut self, from: Option<i64>) -> Option<Step> {
+    fn slice(&mut self, from: Option<i64>) -> Option<Segment> {
         self.skip_blanks();
         let to = if self.peek()? == ']' { None } else { Some(self.integer()?) };
-        Some(Step::Slice(from, to))
+        Some(Segment::Slice(from, to))
     }
 }
 
@@ -281,13 +281,13 @@ fn operand(cursor: &mut Cursor) -> Option<Operand> {
     match cursor.peek()? {
         '@' => {
             cursor.advance();
-            cursor.steps(Ends::InFilter).map(Operand::Relative)
+            cursor.segments(Ends::InFilter).map(Operand::Relative)
         }
         '$' => {
             cursor.advance();
-            let steps = cursor.steps(Ends::InFilter)?;
+            let segments = cursor.segments(Ends::InFilter)?;
             cursor.absolutes += 1;
-            Some(Operand::Absolute { slot: cursor.absolutes - 1, steps })
+            Some(Operand::Absolute { slot: cursor.absolutes - 1, segments })
         }
         '/' => pattern(cursor).map(Operand::Pattern),
         _ => {

@@ -1,4 +1,4 @@
-//! Overviews.
+//! Overviews: the facts about an execution that its row holds beside the index.
 use super::start::{map_of, read_map};
 use super::{Json, Text, json_or_empty, omit, present, shared, some_json, some_text, text};
 use crate::{FormatError, envelope, overview};

@@ -16,7 +16,7 @@ use super::state::{Cached, States};
 use crate::health::Pulse;
 use baton_common::ExecutionId;
 use baton_common::planted::{Planted, is};
-use baton_store::{Batch, CommitError, CommitLane, Conflict, Scope, Store, StoreError};
+use baton_store::{Batch, CommitError, CommitLane, CommitScope, Conflict, Store, StoreError};
 use baton_telemetry::EngineMetrics;
 use pack::{Packed, pack};
 use shards::{Losses, Shards, by_shard, is_needed};
@@ -144,8 +144,8 @@ impl Commit {
     /// Sends a batch, in as many parts as the store has commits for.
     async fn send(&mut self, batch: Batch, jobs: &[Job]) -> (Losses, Option<Duration>) {
         let parts = match self.store.scope() {
-            Scope::Database => vec![(Shards::ALL, batch)],
-            Scope::Shard => by_shard(batch, jobs),
+            CommitScope::Database => vec![(Shards::ALL, batch)],
+            CommitScope::Shard => by_shard(batch, jobs),
         };
         let needed = parts.into_iter().filter(|(_, batch)| is_needed(batch));
         let (shards, batches): (Vec<Shards>, Vec<Batch>) = needed.unzip();

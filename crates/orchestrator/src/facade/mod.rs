@@ -29,7 +29,7 @@ use crate::watchers::Watchers;
 use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
 use baton_decider::state::Execution;
-use baton_store::{ExecutionRow, JournalHistory, LoadRequest, LoadedExecution, Scope, Store};
+use baton_store::{CommitScope, ExecutionRow, JournalHistory, LoadRequest, LoadedExecution, Store};
 use baton_telemetry::EngineMetrics;
 use std::sync::Arc;
 use std::time::Duration;
@@ -241,8 +241,8 @@ impl Orchestrator {
         let now = self.inner.clock.now();
         let id = ExecutionId::new(now, entropy);
         match self.inner.store.scope() {
-            Scope::Database => id,
-            Scope::Shard => id.in_shard(start_shards::of(self.inner.salt, now, entropy)),
+            CommitScope::Database => id,
+            CommitScope::Shard => id.in_shard(start_shards::of(self.inner.salt, now, entropy)),
         }
     }
 

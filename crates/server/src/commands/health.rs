@@ -7,7 +7,7 @@ use baton_client::Client;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Time between two looks.
+/// Time between two requests.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How to ask.

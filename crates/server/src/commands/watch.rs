@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Shortest time between two looks; a look that takes long is followed by a longer pause.
+/// Shortest time between two requests; a slow one is followed by a longer pause.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// How long "no time limit" is.
 const YEAR_SECONDS: u64 = 365 * 24 * 3600;

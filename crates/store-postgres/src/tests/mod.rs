@@ -3,7 +3,7 @@ mod hot;
 
 use crate::PostgresConfig;
 use crate::migrate::migrate;
-use baton_store::Scope;
+use baton_store::CommitScope;
 use baton_test_support::Postgres;
 use std::path::Path;
 use tokio_postgres::Client;
@@ -20,7 +20,8 @@ const NOT_PREPARED: &[&str] =
 async fn engine_connection() -> anyhow::Result<Client> {
     let url = Postgres::shared()?.database()?;
     migrate(&url).await?;
-    let (client, connection) = PostgresConfig::new(url).engine(Scope::Database)?.open().await?;
+    let (client, connection) =
+        PostgresConfig::new(url).engine(CommitScope::Database)?.open().await?;
     tokio::spawn(connection);
     Ok(client)
 }

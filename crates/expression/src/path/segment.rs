@@ -5,14 +5,14 @@ use regex::Regex;
 /// A compiled path.
 #[derive(Clone, Debug)]
 pub(crate) struct Path {
-    pub(super) steps: Vec<Step>,
+    pub(super) segments: Vec<Segment>,
     /// How many absolute paths stand in the filters.
     pub(super) absolutes: usize,
 }
 
-/// One step from a value to values below it.
+/// One segment from a value to values below it.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(super) enum Segment {
     Member(String),
     /// Several members: merged to one map when last, else one after the other.
     Members(Vec<String>),
@@ -45,11 +45,11 @@ pub(super) enum Condition {
 #[derive(Clone, Debug)]
 pub(super) enum Operand {
     /// A path from the tested value, `@…`.
-    Relative(Vec<Step>),
+    Relative(Vec<Segment>),
     /// A path from the document, `$…`; read once per evaluation and kept in its `slot`.
     Absolute {
         slot: usize,
-        steps: Vec<Step>,
+        segments: Vec<Segment>,
     },
     /// JSON text.
     Literal(String),
@@ -82,21 +82,25 @@ pub(super) enum Operator {
 impl Path {
     /// The first member's name: the root of the document a token reads.
     pub(crate) fn root(&self) -> Option<&str> {
-        if let Step::Member(name) = self.steps.first()? { Some(name) } else { None }
+        if let Segment::Member(name) = self.segments.first()? { Some(name) } else { None }
     }
 
     /// Whether the path is its root alone.
     pub(crate) fn is_root_only(&self) -> bool {
-        self.steps.len() == 1
+        self.segments.len() == 1
     }
 }
 
-/// Whether `steps` name one value at most.
-pub(super) fn is_definite(steps: &[Step]) -> bool {
-    let last = steps.len().saturating_sub(1);
-    steps.iter().enumerate().all(|(position, step)| match step {
-        Step::Member(_) | Step::Index(_) | Step::Function(_) => true,
-        Step::Members(_) => position == last,
-        Step::Wildcard | Step::Indexes(_) | Step::Slice(..) | Step::Filter(_) | Step::Scan => false,
+/// Whether `segments` name one value at most.
+pub(super) fn is_definite(segments: &[Segment]) -> bool {
+    let last = segments.len().saturating_sub(1);
+    segments.iter().enumerate().all(|(position, segment)| match segment {
+        Segment::Member(_) | Segment::Index(_) | Segment::Function(_) => true,
+        Segment::Members(_) => position == last,
+        Segment::Wildcard
+        | Segment::Indexes(_)
+        | Segment::Slice(..)
+        | Segment::Filter(_)
+        | Segment::Scan => false,
     })
 }
