@@ -68,7 +68,7 @@ RIGHT_PAGE = """
 STRAIGHT = {
     "lib.rs": """mod deep;
 mod part;
-pub use part::{Leaf, Trunk};
+pub use part::*;
 pub trait Grow {}
 fn top() { let _: deep::Deep = part::grown(); }
 """,
@@ -99,7 +99,7 @@ CIRCLE_LINES = [
     ("deep.rs", "use crate::part;\nfn a(_: part::Trunk) {}\n", "part/mod.rs (Trunk) -> deep.rs (Deep, text)"),
     ("deep.rs", "use super::{part::{Leaf as Old}, Grow};\nfn a(_: Old) {}\n", "deep.rs, lib.rs, part/leaf.rs, part/mod.rs"),
     ("deep.rs", "use crate::part::*;\nfn a(_: Trunk) {}\n", "part/mod.rs (Trunk) -> deep.rs (Deep, text)"),
-    ("deep.rs", "#[serde(with = \"super::top\")]\n", "lib.rs (top) -> deep.rs (Deep)"),
+    ("deep.rs", "#[serde(\n    default,\n    with = \"super::top\"\n)]\n", "lib.rs (top) -> deep.rs (Deep)"),
     ("deep.rs", "use crate::Grow;\n", "lib.rs (Grow) -> deep.rs (Deep)"),
     ("part/mod.rs", "fn a(_: Leaf) {}\n", "part/mod.rs (Trunk) -> part/leaf.rs (Leaf)"),
     ("part/mod.rs", "fn a(_: leaf::inner::Seed) {}\n", "part/mod.rs (Trunk) -> part/leaf.rs (Seed)"),

@@ -8,6 +8,7 @@ import re
 NOISE = re.compile(
     r"""//[^\n]*|/\*.*?\*/|\bb?r(#*)".*?"\1|\bb?"(?:\\.|[^"\\])*"|"(?:\\.|[^"\\])*"|'(?:\\[^']+|\\'|[^\\'])'""", re.DOTALL)
 # `#[serde(with = "super::moment")]` names a path in a string.
+ATTRIBUTE = re.compile(r"#\[[^\]]*\]")
 PATH_IN_ATTRIBUTE = re.compile(r'= "(\w+(?:::\w+)+)"')
 TEST_ONLY = re.compile(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*[^;{]*[;{]")
 MODULE = re.compile(r"\bmod\s+(\w+)\s*([;{])")
@@ -146,8 +147,8 @@ def told(circle, edges):
 
 def code_of(text):
     """A file's text without comments, texts and what is only for tests."""
-    lines = (PATH_IN_ATTRIBUTE.sub(r"= \1", line) if "#[" in line else line for line in text.splitlines())
-    text = NOISE.sub(" ", "\n".join(lines))
+    text = ATTRIBUTE.sub(lambda attribute: PATH_IN_ATTRIBUTE.sub(r"= \1", attribute[0]), text)
+    text = NOISE.sub(" ", text)
     while found := TEST_ONLY.search(text):
         end = closing(text, found.end()) if found[0].endswith("{") else found.end()
         text = text[:found.start()] + text[end:]
