@@ -36,7 +36,7 @@ pub(crate) enum Command {
     Executor,
     /// Brings the database to this version's schema, and ends
     Migrate,
-    /// Asks a server whether it is well: exit code 0 if so, for health checks
+    /// Asks a server whether it is healthy: exit code 0 if so, for health checks
     Health(HealthOptions),
     /// Copies the SQLite file to another, while a server uses it or not
     Backup(BackupOptions),

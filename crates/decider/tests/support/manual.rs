@@ -68,7 +68,7 @@ fn answer(world: &World<'_>) -> Option<String> {
         let name = &task.reference;
         match execution.node_of(task).kind {
             Kind::SubWorkflow => Some(format!("child {name} completed {{\"done\":true}}")),
-            Kind::StartWorkflow => Some(format!("born {name}")),
+            Kind::StartWorkflow => Some(format!("started {name}")),
             Kind::Wait if task.wait_until.is_some() => Some("at 1000000s".to_owned()),
             Kind::Worker | Kind::Dynamic { .. } | Kind::Wait | Kind::Human => {
                 Some(format!("complete {name} {{\"done\":true}}"))

@@ -26,7 +26,7 @@ pub(crate) struct Watch {
 /// Follows an execution; shows it once it has ended.
 ///
 /// # Errors
-/// [`Exit::WorkflowFailed`] when it did not complete, [`Exit::TimedOut`] when it goes on.
+/// [`Exit::WorkflowFailed`] when it did not complete, [`Exit::TimedOut`] when it is still open.
 pub(crate) async fn run(watch: Watch, client: &Client, output: Output) -> Result<(), Failure> {
     let limit = Duration::from_secs(watch.timeout.unwrap_or(YEAR_SECONDS));
     let deadline = Instant::now() + limit;

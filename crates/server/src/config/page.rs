@@ -8,7 +8,7 @@ Written from the code by `baton config describe`; a test compares.
 
 Each setting has one name, with which it is a flag (`--listen`), an environment variable (`BATON_LISTEN`) or a key of the TOML file that `--config` or `BATON_CONFIG` names (`listen = \"…\"`).
 A flag comes before the environment, the environment before the file, the file before the default.
-A key or variable of a name that is none is refused, with the one that was likely meant.
+Unknown keys and variables are rejected, with a suggestion.
 All values are read before anything else happens, and every fault is reported at once.
 `baton config show` prints each value with its origin; secrets, and passwords in addresses, are masked.
 

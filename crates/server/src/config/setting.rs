@@ -58,8 +58,8 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "127.0.0.1:8080",
         "ADDRESS",
         Readers::Engine,
-        "Address and port served. The default is reachable from this machine only: there is no \
-         authentication, so open it (0.0.0.0:8080) only behind something that has",
+        "Address and port served. The default is reachable from this machine only: Baton has \
+         no authentication, so bind to 0.0.0.0 only behind a proxy that adds it",
     ),
     setting(
         "database-url",

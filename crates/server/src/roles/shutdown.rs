@@ -13,7 +13,7 @@ pub(crate) async fn requested() {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    tracing::info!("stopping; once more to stop at once");
+    tracing::info!("shutting down; press Ctrl-C again to stop immediately");
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
