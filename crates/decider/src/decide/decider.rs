@@ -57,8 +57,8 @@ impl From<Rejection> for Stop {
 
 pub(crate) type Flow<T = ()> = Result<T, Stop>;
 
-/// A task type: one file makes one of these. What is not said is as for a type that the engine runs
-/// at once ([`TaskType::of_engine`]) or that workers run.
+/// A task type. Each has a file of its own in `types`, which says in what it differs from the ones in
+/// `types/engine.rs` and `types/worker.rs`.
 pub(crate) struct TaskType {
     /// What is known without an execution.
     pub(crate) facts: Facts,

@@ -1,5 +1,6 @@
 //! DECISION: one branch of several, the old way. **Source**: conductor-semantics §1.4.
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use super::switch::{case_text, choice};
 use crate::json;
 use crate::plan::{Cases, Kind, Node, NodeId};
@@ -16,7 +17,7 @@ pub(super) static DECISION: TaskType = TaskType {
     facts: Facts { faults, choice_script, ..choice("DECISION") },
     run: Decider::run_decision,
     follow_again: Decider::decide_again,
-    ..TaskType::of_engine("DECISION")
+    ..ENGINE
 };
 
 impl Decider {

@@ -2,6 +2,7 @@
 //! **Source**: conductor-semantics §1.9.
 use super::super::AgendaItem;
 use super::super::decider::{Decider, Flow, Stop, TaskType};
+use super::engine::ENGINE;
 use crate::change::Change;
 use crate::json;
 use crate::plan::{Body, Kind, Node, NodeId};
@@ -28,7 +29,7 @@ pub(super) static DO_WHILE: TaskType = TaskType {
         ..Facts::of_engine("DO_WHILE")
     },
     schedule: Decider::schedule_loop,
-    ..TaskType::of_engine("DO_WHILE")
+    ..ENGINE
 };
 
 impl Decider {

@@ -1,6 +1,7 @@
 //! DYNAMIC: runs what its input names.
 use super::super::decider::{Decider, Flow, TaskType};
 use super::simple::SIMPLE;
+use super::worker::WORKER;
 use crate::change::Change;
 use crate::json;
 use crate::plan::{Kind, Node};
@@ -23,7 +24,7 @@ pub(super) static DYNAMIC: TaskType = TaskType {
         ..Facts::of_worker("DYNAMIC")
     },
     schedule: Decider::schedule_dynamic,
-    ..TaskType::of_worker("DYNAMIC")
+    ..WORKER
 };
 
 impl Decider {

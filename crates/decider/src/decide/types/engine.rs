@@ -7,19 +7,15 @@ use crate::state::{NodeKey, Task};
 use crate::task_type::{Facts, Mark};
 use std::sync::Arc;
 
-impl TaskType {
-    /// A type whose task is created with its input, and then run: by default it does nothing and
-    /// waits for a report.
-    pub(super) const fn of_engine(name: &'static str) -> Self {
-        Self {
-            facts: Facts::of_engine(name),
-            schedule: Decider::schedule_at_once,
-            run: |_, _, _| Ok(()),
-            activate: Decider::begin_at_once,
-            follow_again: |decider, task, _| decider.put(AgendaItem::AfterEnd(task.seq)),
-        }
-    }
-}
+/// A type whose task is created with its input and then run, which does nothing here: the task
+/// stays open until somebody reports on it.
+pub(super) const ENGINE: TaskType = TaskType {
+    facts: Facts::of_engine(""),
+    schedule: Decider::schedule_at_once,
+    run: |_, _, _| Ok(()),
+    activate: Decider::begin_at_once,
+    follow_again: |decider, task, _| decider.put(AgendaItem::AfterEnd(task.seq)),
+};
 
 impl Decider {
     /// Creates a task that the engine runs at once, or that waits for somebody.

@@ -1,5 +1,6 @@
 //! EVENT: Conductor's type, with its rules; nothing in Baton runs it.
 use super::super::decider::TaskType;
+use super::worker::WORKER;
 use crate::task_type::{Facts, Mark};
 use crate::validation::demands::required;
 
@@ -9,5 +10,5 @@ pub(super) static EVENT: TaskType = TaskType {
         faults: |step, _| required(step, "sink", step.task.sink.is_some()),
         ..Facts::of_worker("EVENT")
     },
-    ..TaskType::of_worker("EVENT")
+    ..WORKER
 };

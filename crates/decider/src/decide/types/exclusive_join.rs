@@ -2,6 +2,7 @@
 //! **Source**: conductor-semantics §1.8.
 use super::super::AgendaItem;
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::change::Change;
 use crate::json::{self, Object};
 use crate::plan::Node;
@@ -20,7 +21,7 @@ pub(super) static EXCLUSIVE_JOIN: TaskType = TaskType {
     },
     schedule: Decider::schedule_exclusive_join,
     run: Decider::run_exclusive_join,
-    ..TaskType::of_engine("EXCLUSIVE_JOIN")
+    ..ENGINE
 };
 
 impl Decider {

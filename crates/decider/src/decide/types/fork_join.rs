@@ -1,6 +1,7 @@
 //! FORK_JOIN: all branches at once, and their JOIN. **Source**: conductor-semantics §1.5.
 use super::super::AgendaItem;
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use super::join::JOIN;
 use crate::plan::{Kind, Node, NodeId};
 use crate::state::NodeKey;
@@ -21,7 +22,7 @@ pub(super) static FORK_JOIN: TaskType = TaskType {
         ..Facts::of_engine("FORK_JOIN")
     },
     schedule: Decider::schedule_fork,
-    ..TaskType::of_engine("FORK_JOIN")
+    ..ENGINE
 };
 
 impl Decider {

@@ -4,6 +4,7 @@
 //! Data of a branch is never substituted a second time: Conductor does, and lets text that users
 //! supply read other data.
 use super::super::decider::{Decider, Flow, Stop, TaskType};
+use super::engine::ENGINE;
 use super::join::JOIN;
 use super::simple::SIMPLE;
 use super::sub_workflow::SUB_WORKFLOW;
@@ -37,7 +38,7 @@ pub(super) static FORK_JOIN_DYNAMIC: TaskType = TaskType {
         ..Facts::of_engine("FORK_JOIN_DYNAMIC")
     },
     schedule: Decider::schedule_dynamic_fork,
-    ..TaskType::of_engine("FORK_JOIN_DYNAMIC")
+    ..ENGINE
 };
 
 /// The step as a definition of its own, with this input.

@@ -1,5 +1,6 @@
 //! HTTP: a request that an executor sends.
 use super::super::decider::TaskType;
+use super::worker::WORKER;
 use crate::task_type::{Facts, Mark, Runner};
 use crate::validation::Fault;
 use crate::validation::demands::{has_input, is_in_template, required};
@@ -12,7 +13,7 @@ pub(super) static HTTP: TaskType = TaskType {
         faults,
         ..Facts::of_worker("HTTP")
     },
-    ..TaskType::of_worker("HTTP")
+    ..WORKER
 };
 
 fn faults(step: &Step<'_>, task_defs: TaskDefs<'_>) -> Vec<Fault> {

@@ -1,5 +1,6 @@
 //! HUMAN: waits for a person.
 use super::super::decider::TaskType;
+use super::engine::ENGINE;
 use crate::task_type::{Facts, Mark, Waits};
 
 pub(super) static HUMAN: TaskType = TaskType {
@@ -8,5 +9,5 @@ pub(super) static HUMAN: TaskType = TaskType {
         waits: |_| Waits::Person,
         ..Facts::of_engine("HUMAN")
     },
-    ..TaskType::of_engine("HUMAN")
+    ..ENGINE
 };

@@ -1,5 +1,6 @@
 //! INLINE: a script over its input. **Source**: conductor-semantics §1.18.
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use super::script::{EMPTY, result_of};
 use crate::json;
 use crate::plan::Node;
@@ -15,7 +16,7 @@ pub(super) static INLINE: TaskType = TaskType {
         ..Facts::of_engine("INLINE")
     },
     run: Decider::run_inline,
-    ..TaskType::of_engine("INLINE")
+    ..ENGINE
 };
 
 impl Decider {

@@ -1,6 +1,7 @@
 //! JOIN: waits for steps, told by their ends and never polled. **Source**: conductor-semantics §1.7.
 use super::super::AgendaItem;
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::change::Change;
 use crate::json::{self, Object};
 use crate::plan::Node;
@@ -23,7 +24,7 @@ pub(super) static JOIN: TaskType = TaskType {
     },
     schedule: |decider, node, place, loop_task| decider.schedule_join(node, place, loop_task, None),
     run: |decider, task, _| decider.run_join(task),
-    ..TaskType::of_engine("JOIN")
+    ..ENGINE
 };
 
 impl Decider {

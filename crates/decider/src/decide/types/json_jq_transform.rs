@@ -1,5 +1,6 @@
 //! JSON_JQ_TRANSFORM: a jq program over its input. **Source**: conductor-semantics §1.19.
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::json;
 use crate::plan::Node;
 use crate::state::Task;
@@ -16,7 +17,7 @@ pub(super) static JSON_JQ_TRANSFORM: TaskType = TaskType {
         ..Facts::of_engine("JSON_JQ_TRANSFORM")
     },
     run: Decider::run_jq,
-    ..TaskType::of_engine("JSON_JQ_TRANSFORM")
+    ..ENGINE
 };
 
 impl Decider {

@@ -1,5 +1,6 @@
 //! LAMBDA: a script over its input, the old way. **Source**: conductor-semantics §1.18.
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use super::script::{EMPTY, result_of};
 use crate::json;
 use crate::plan::Node;
@@ -15,7 +16,7 @@ pub(super) static LAMBDA: TaskType = TaskType {
         ..Facts::of_engine("LAMBDA")
     },
     run: Decider::run_lambda,
-    ..TaskType::of_engine("LAMBDA")
+    ..ENGINE
 };
 
 impl Decider {

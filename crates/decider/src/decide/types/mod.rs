@@ -9,6 +9,8 @@ mod do_while;
 mod dynamic;
 mod engine;
 mod event;
+#[cfg(test)]
+mod example;
 mod exclusive_join;
 mod fork_join;
 mod fork_join_dynamic;
@@ -27,6 +29,9 @@ mod start_workflow;
 mod sub_workflow;
 mod switch;
 mod terminate;
+#[cfg(test)]
+mod tests;
+mod user_defined;
 mod wait;
 mod worker;
 
@@ -42,7 +47,7 @@ use baton_common::WorkflowDef;
 pub(super) static ALL: TaskTypes = TaskTypes {
     named: &[
         &simple::SIMPLE,
-        &simple::USER_DEFINED,
+        &user_defined::USER_DEFINED,
         &http::HTTP,
         &command::COMMAND,
         &event::EVENT,

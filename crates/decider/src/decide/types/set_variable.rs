@@ -1,5 +1,6 @@
 //! SET_VARIABLE. **Source**: conductor-semantics §1.17.
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::change::Change;
 use crate::json;
 use crate::plan::Node;
@@ -16,7 +17,7 @@ pub(super) static SET_VARIABLE: TaskType = TaskType {
         ..Facts::of_engine("SET_VARIABLE")
     },
     run: Decider::run_set_variable,
-    ..TaskType::of_engine("SET_VARIABLE")
+    ..ENGINE
 };
 
 impl Decider {

@@ -1,5 +1,6 @@
 //! START_WORKFLOW: another execution, asked for by message. **Source**: conductor-semantics §1.11.
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::command::{ChildStart, MessageBody};
 use crate::json;
 use crate::plan::Node;
@@ -16,7 +17,7 @@ pub(super) static START_WORKFLOW: TaskType = TaskType {
     },
     schedule: Decider::schedule_start_workflow,
     activate: Decider::launch_other,
-    ..TaskType::of_engine("START_WORKFLOW")
+    ..ENGINE
 };
 
 impl Decider {

@@ -1,5 +1,6 @@
 //! SUB_WORKFLOW: a child, asked for by message. **Source**: conductor-semantics §1.10.
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::change::{Change, TaskReport};
 use crate::command::{ChildStart, MessageBody};
 use crate::json::{self, Object};
@@ -26,7 +27,7 @@ pub(super) static SUB_WORKFLOW: TaskType = TaskType {
     },
     schedule: Decider::schedule_sub_workflow,
     activate: Decider::launch_child,
-    ..TaskType::of_engine("SUB_WORKFLOW")
+    ..ENGINE
 };
 
 impl Decider {

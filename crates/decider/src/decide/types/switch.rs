@@ -1,6 +1,7 @@
 //! SWITCH: one branch of several. **Source**: conductor-semantics §1.3.
 use super::super::AgendaItem;
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::change::Change;
 use crate::json;
 use crate::plan::{Cases, Kind, Next, Node, NodeId};
@@ -18,7 +19,7 @@ pub(super) static SWITCH: TaskType = TaskType {
     facts: Facts { faults, choice_script, ..choice("SWITCH") },
     run: Decider::run_switch,
     follow_again: Decider::choose_again,
-    ..TaskType::of_engine("SWITCH")
+    ..ENGINE
 };
 
 /// What holds for both types that choose a branch.

@@ -1,6 +1,7 @@
 //! TERMINATE: ends the execution from within. **Source**: conductor-semantics §1.16.
 use super::super::decider::{Decider, Flow, TaskType};
 use super::super::finish::Ending;
+use super::engine::ENGINE;
 use crate::change::{Change, TaskEnd};
 use crate::json;
 use crate::plan::Node;
@@ -16,7 +17,7 @@ pub(super) static TERMINATE: TaskType = TaskType {
     run: Decider::run_terminate,
     // It has ended the execution that continues now.
     follow_again: |_, _, _| {},
-    ..TaskType::of_engine("TERMINATE")
+    ..ENGINE
 };
 
 impl Decider {

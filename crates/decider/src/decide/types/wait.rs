@@ -1,6 +1,7 @@
 //! WAIT: for a time, or for somebody. **Source**: conductor-semantics §1.12.
 use super::super::AgendaItem;
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::change::{Change, TaskReport};
 use crate::duration::{parse_duration, parse_until};
 use crate::json;
@@ -22,7 +23,7 @@ pub(super) static WAIT: TaskType = TaskType {
     },
     schedule: Decider::schedule_wait,
     activate: Decider::begin_wait,
-    ..TaskType::of_engine("WAIT")
+    ..ENGINE
 };
 
 impl Decider {

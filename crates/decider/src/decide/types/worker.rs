@@ -1,5 +1,6 @@
 //! What holds for every type that workers run, where its own file says nothing else.
 use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::change::Change;
 use crate::json;
 use crate::plan::Node;
@@ -9,19 +10,15 @@ use baton_common::TaskStatus;
 use std::sync::Arc;
 
 /// Any name that is not in the list: workers poll for the type itself.
-pub(super) static OTHER: TaskType = TaskType::of_worker("");
+pub(super) static OTHER: TaskType = WORKER;
 
-impl TaskType {
-    /// A type whose tasks wait in a queue for a worker.
-    pub(super) const fn of_worker(name: &'static str) -> Self {
-        Self {
-            facts: Facts::of_worker(name),
-            schedule: Decider::schedule_worker,
-            activate: Decider::hand_out,
-            ..Self::of_engine(name)
-        }
-    }
-}
+/// A type whose tasks wait in a queue for a worker.
+pub(super) const WORKER: TaskType = TaskType {
+    facts: Facts::of_worker(""),
+    schedule: Decider::schedule_worker,
+    activate: Decider::hand_out,
+    ..ENGINE
+};
 
 impl Decider {
     fn schedule_worker(&mut self, node: &Node, place: NodeKey, loop_task: Option<u32>) -> Flow {
@@ -50,7 +47,7 @@ impl Decider {
         self.record(Change::TaskScheduled(Arc::new(task)));
     }
 
-    pub(super) fn hand_out(&mut self, task: &Arc<Task>) {
+    fn hand_out(&mut self, task: &Arc<Task>) {
         let (seq, at) = (task.seq, self.now());
         self.record(Change::TaskMoved { seq, delivery: Delivery::Ready(at), at });
     }
