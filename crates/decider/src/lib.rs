@@ -12,5 +12,6 @@ pub mod plan;
 pub mod retry;
 mod scope;
 pub mod state;
+mod surroundings;
 pub mod task_type;
 pub mod validation;

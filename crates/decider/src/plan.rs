@@ -2,8 +2,9 @@
 //! that version shares.
 //!
 //! Control flow is flat: each node knows what follows it, so the decider never walks the definition.
-use crate::decide::Surroundings;
-use crate::task_type::EngineType;
+pub use crate::state::NodeId;
+use crate::surroundings::Surroundings;
+use crate::task_type::{Facts, Inside, Mark, Runner, Shown};
 use baton_common::{Payload, TaskDef, WorkflowDef, WorkflowTask};
 use baton_expression::plain::Program;
 use baton_expression::template::Template;
@@ -11,8 +12,8 @@ use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// A node's place in its plan.
-pub type NodeId = u32;
+/// Finds the facts of a type by its name in definitions.
+pub(crate) type FindType = fn(&str) -> &'static Facts;
 
 /// What follows a node when it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,76 +26,54 @@ pub enum Next {
     End,
 }
 
-/// What a node does, with what only that type needs.
+/// The steps inside a node, compiled.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// A worker takes it from the queue of its task type.
-    Worker,
-    /// Like [`Kind::Worker`], with the name from an input member.
-    Dynamic {
+    /// None.
+    Leaf,
+    /// None; another type runs here, by the name in an input member.
+    Named {
         /// The input member.
         name_param: String,
     },
-    /// Chooses a branch.
-    Switch(Switch),
-    /// Begins its branches and its JOIN.
-    Fork {
+    /// Branches, one of which is chosen.
+    Cases(Cases),
+    /// Branches that all begin.
+    Branches {
         /// First node of each branch.
         branches: Vec<NodeId>,
-        /// The JOIN behind it.
+        /// The step behind it, which joins them.
         join: Option<NodeId>,
     },
-    /// Begins as many branches as its input says.
-    DynamicFork {
-        /// The JOIN behind it.
+    /// Branches that its input describes.
+    RunTimeBranches {
+        /// The step behind it, which joins them.
         join: Option<NodeId>,
     },
-    /// Waits for steps.
-    Join,
-    /// Takes over the result of the first of its steps that ran.
-    ExclusiveJoin,
-    /// Repeats its body.
-    DoWhile {
-        /// First node of the body.
-        first: Option<NodeId>,
-        /// Names of all steps in the body.
-        body: Vec<Arc<str>>,
-        /// One iteration for each item, when given.
-        items: Option<Template>,
-        /// The condition, where it is a plain script: it tells what it reads.
-        condition: Option<Program>,
-    },
-    /// Starts a child and waits for it.
-    SubWorkflow,
-    /// Starts another workflow and goes on.
-    StartWorkflow,
-    /// Waits for a time or an outside call.
-    Wait,
-    /// Waits for a person.
-    Human,
-    /// Sets variables.
-    SetVariable,
-    /// Evaluates a script.
-    Inline,
-    /// Evaluates a script, the old way.
-    Lambda,
-    /// Evaluates a jq program.
-    Jq,
-    /// Ends the execution.
-    Terminate,
-    /// Nothing.
-    Noop,
+    /// A body that is repeated.
+    Body(Box<Body>),
 }
 
-/// How a SWITCH or DECISION chooses.
+/// Branches, one of which is chosen.
 #[derive(Clone, Debug)]
-pub struct Switch {
+pub struct Cases {
     /// First node of each case; `None` for an empty branch.
     pub cases: IndexMap<String, Option<NodeId>>,
     /// First node of the default branch.
     pub default: Option<NodeId>,
-    /// The old type, whose empty branches fall back to the default.
-    pub is_decision: bool,
+}
+
+/// A body that is repeated.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// Its first node.
+    pub first: Option<NodeId>,
+    /// Names of all steps in it.
+    pub names: Vec<Arc<str>>,
+    /// One iteration for each item, when given.
+    pub items: Option<Template>,
+    /// The condition, where it is a plain script: it tells what it reads.
+    pub condition: Option<Program>,
 }
 
 /// One step of a plan.
@@ -109,7 +88,12 @@ pub struct Node {
     pub name: Arc<str>,
     /// The type that executions show: the name for SIMPLE, `FORK` for forks.
     pub task_type: Arc<str>,
-    /// What it does.
+    /// The facts of its type.
+    pub facts: &'static Facts,
+    /// Whether it is run by the rules of Conductor's system tasks; so is a step of another type whose
+    /// queue is that of such a type.
+    pub(crate) is_system_worker: bool,
+    /// The steps inside.
     pub kind: Kind,
     /// Its input, compiled.
     pub input: Template,
@@ -136,30 +120,12 @@ impl Node {
 
     /// The `taskDefName` that executions show: the type for those that need no definition.
     pub fn def_name(&self) -> &str {
-        match self.kind {
-            Kind::Switch(_) | Kind::Fork { .. } | Kind::DynamicFork { .. } | Kind::Join => {
-                &self.task_type
-            }
-            Kind::Worker
-            | Kind::Dynamic { .. }
-            | Kind::ExclusiveJoin
-            | Kind::DoWhile { .. }
-            | Kind::SubWorkflow
-            | Kind::StartWorkflow
-            | Kind::Wait
-            | Kind::Human
-            | Kind::SetVariable
-            | Kind::Inline
-            | Kind::Lambda
-            | Kind::Jq
-            | Kind::Terminate
-            | Kind::Noop => &self.name,
-        }
+        if self.facts.has(Mark::NeedsNoTaskDef) { &self.task_type } else { &self.name }
     }
 
     /// Whether a worker executes it.
     pub fn is_worker(&self) -> bool {
-        matches!(self.kind, Kind::Worker | Kind::Dynamic { .. })
+        self.facts.is_worker()
     }
 }
 
@@ -180,23 +146,34 @@ pub struct Plan {
     by_path: HashMap<Arc<str>, NodeId>,
     /// Names that several steps have, which validation forbids in registered definitions.
     shared_references: HashSet<Arc<str>>,
+    find_type: FindType,
 }
 
 impl Plan {
-    /// Compiles a pinned definition; see [`pin`].
-    pub fn compile(definition: WorkflowDef) -> Self {
-        let mut compiler = Compiler::default();
+    /// Compiles a pinned definition.
+    pub(crate) fn of(definition: WorkflowDef, find_type: FindType) -> Self {
+        let mut compiler = Compiler::new(find_type);
         let first = compiler.sequence(&definition.tasks, Next::End, false);
         let output = (!definition.output_parameters.is_empty_object())
             .then(|| Template::compile(&definition.output_parameters));
         Self { first, output, ..compiler.finish(definition) }
     }
 
-    /// Compiles one step of its own, such as a branch of a dynamic fork.
-    pub fn of_step(step: &WorkflowTask) -> Self {
-        let mut compiler = Compiler::default();
+    /// Compiles one step of its own, such as a branch of a dynamic fork, with the types of this plan.
+    pub(crate) fn of_step(&self, step: &WorkflowTask) -> Self {
+        let mut compiler = Compiler::new(self.find_type);
         let first = compiler.sequence(std::slice::from_ref(step), Next::End, false);
         Self { first, ..compiler.finish(WorkflowDef::default()) }
+    }
+
+    /// The facts of a type, by its name in definitions.
+    pub(crate) fn facts_of(&self, task_type: &str) -> &'static Facts {
+        (self.find_type)(task_type)
+    }
+
+    /// Attaches the task definition to a step that is defined at run time.
+    pub(crate) fn pin_step(&self, step: &mut WorkflowTask, surroundings: &dyn Surroundings) {
+        pin_step(step, surroundings, self.find_type);
     }
 
     /// The node with this number.
@@ -220,24 +197,19 @@ impl Plan {
     }
 }
 
-/// The definition with every step's task definition attached, so that later edits do not touch
-/// executions that run already. Steps without a registered one get Conductor's stand-in.
-/// **Source**: conductor-semantics §0.6.
-pub fn pin(mut definition: WorkflowDef, surroundings: &dyn Surroundings) -> WorkflowDef {
-    for task in &mut definition.tasks {
-        freeze_task(task, surroundings);
-    }
-    definition
-}
-
 /// Attaches the task definition to one step and to all within it, and the version of a child that
-/// names none.
-pub fn freeze_task(task: &mut WorkflowTask, surroundings: &dyn Surroundings) {
+/// names none. Steps without a registered definition get Conductor's stand-in.
+/// **Source**: conductor-semantics §0.6.
+pub(crate) fn pin_step(
+    task: &mut WorkflowTask,
+    surroundings: &dyn Surroundings,
+    find_type: FindType,
+) {
     if task.task_definition.is_none() {
         let name = task.name.clone().unwrap_or_default();
         let registered = surroundings.task_def(&name).map(|def| (*def).clone());
-        task.task_definition =
-            Some(registered.unwrap_or_else(|| stand_in(name, task.task_type == "SIMPLE")));
+        let stand_in = find_type(&task.task_type).stand_in;
+        task.task_definition = Some(registered.unwrap_or_else(|| stand_in(name)));
     }
     if let Some(child) = &mut task.sub_workflow_param
         && child.workflow_definition.is_none()
@@ -247,21 +219,12 @@ pub fn freeze_task(task: &mut WorkflowTask, surroundings: &dyn Surroundings) {
     }
     let branches = task.decision_cases.values_mut().chain(task.fork_tasks.iter_mut());
     for inner in branches.flatten().chain(&mut task.default_case).chain(&mut task.loop_over) {
-        freeze_task(inner, surroundings);
+        pin_step(inner, surroundings, find_type);
     }
 }
 
-fn stand_in(name: String, is_simple: bool) -> TaskDef {
-    let default = TaskDef { name: Some(name), ..TaskDef::default() };
-    if is_simple {
-        default
-    } else {
-        TaskDef { retry_count: 0, response_timeout_seconds: 0, ..default }
-    }
-}
-
-#[derive(Default)]
 struct Compiler {
+    find_type: FindType,
     nodes: Vec<Option<Node>>,
     by_reference: HashMap<Arc<str>, NodeId>,
     by_path: HashMap<Arc<str>, NodeId>,
@@ -278,6 +241,17 @@ struct Place {
 }
 
 impl Compiler {
+    fn new(find_type: FindType) -> Self {
+        Self {
+            find_type,
+            nodes: Vec::new(),
+            by_reference: HashMap::new(),
+            by_path: HashMap::new(),
+            shared_references: HashSet::new(),
+            inside: None,
+        }
+    }
+
     fn finish(self, definition: WorkflowDef) -> Plan {
         Plan {
             json: crate::json::payload(&definition),
@@ -288,6 +262,7 @@ impl Compiler {
             by_reference: self.by_reference,
             by_path: self.by_path,
             shared_references: self.shared_references,
+            find_type: self.find_type,
         }
     }
 
@@ -329,23 +304,25 @@ impl Compiler {
     }
 
     fn node(&mut self, task: &WorkflowTask, place: &Place, next: Next, in_loop: bool) -> Node {
-        let kind = self.kind(task, place, next, in_loop);
+        let facts = (self.find_type)(&task.task_type);
+        let kind = self.kind(task, facts.inside, place, (next, in_loop));
         let name: Arc<str> = task.name.as_deref().unwrap_or_default().into();
-        let task_type = match task.task_type.as_str() {
-            "SIMPLE" | "DYNAMIC" | "USER_DEFINED" => name.clone(),
-            "FORK_JOIN" | "FORK_JOIN_DYNAMIC" => "FORK".into(),
-            other => other.into(),
+        let task_type = match facts.shown {
+            Shown::Name => name.clone(),
+            Shown::As(other) => other.into(),
+            Shown::Type => task.task_type.as_str().into(),
         };
-        let task_def = task
-            .task_definition
-            .clone()
-            .unwrap_or_else(|| stand_in(name.to_string(), task.task_type == "SIMPLE"));
-        let (input, input_template) = input_templates(task, &task_def, &kind);
+        let queue_runner = (self.find_type)(&task_type).runner;
+        let task_def =
+            task.task_definition.clone().unwrap_or_else(|| (facts.stand_in)(name.to_string()));
+        let (input, input_template) = input_templates(task, &task_def, facts);
         Node {
             reference: place.reference.clone(),
             path: place.path.clone(),
             name,
             task_type,
+            facts,
+            is_system_worker: facts.is_plain_worker() && queue_runner == Runner::Executor,
             kind,
             input,
             input_template,
@@ -357,61 +334,49 @@ impl Compiler {
         }
     }
 
-    fn kind(&mut self, task: &WorkflowTask, place: &Place, next: Next, in_loop: bool) -> Kind {
+    fn kind(
+        &mut self,
+        task: &WorkflowTask,
+        inside: Inside,
+        place: &Place,
+        (next, in_loop): (Next, bool),
+    ) -> Kind {
         let join = match next {
             Next::Node(id) => Some(id),
             Next::LoopEnd | Next::End => None,
         };
-        let Some(engine_type) = EngineType::from_name(&task.task_type) else {
-            return Kind::Worker;
-        };
-        match engine_type {
-            EngineType::Dynamic => Kind::Dynamic {
-                name_param: task.dynamic_task_name_param.clone().unwrap_or_default(),
-            },
-            EngineType::Switch | EngineType::Decision => {
-                Kind::Switch(self.switch(task, next, in_loop))
+        match inside {
+            Inside::Nothing => Kind::Leaf,
+            Inside::NamedType => {
+                Kind::Named { name_param: task.dynamic_task_name_param.clone().unwrap_or_default() }
             }
-            EngineType::ForkJoin => {
+            Inside::Cases => Kind::Cases(self.cases(task, next, in_loop)),
+            Inside::Branches => {
                 let branches = task.fork_tasks.iter();
                 let branches = branches.filter_map(|branch| self.sequence(branch, next, in_loop));
-                Kind::Fork { branches: branches.collect(), join }
+                Kind::Branches { branches: branches.collect(), join }
             }
-            EngineType::ForkJoinDynamic => Kind::DynamicFork { join },
-            EngineType::Join => Kind::Join,
-            EngineType::ExclusiveJoin => Kind::ExclusiveJoin,
-            EngineType::DoWhile => {
-                let before = self.nodes.len();
-                let outer = self.inside.replace(place.path.clone());
-                let first = self.sequence(&task.loop_over, Next::LoopEnd, true);
-                self.inside = outer;
-                let body = self.nodes[before..].iter().flatten();
-                let body = body.map(|node| node.reference.clone()).collect();
-                let condition = task.loop_condition.as_deref().and_then(Program::parse);
-                Kind::DoWhile { first, body, items: loop_items(task), condition }
-            }
-            EngineType::SubWorkflow => Kind::SubWorkflow,
-            EngineType::StartWorkflow => Kind::StartWorkflow,
-            EngineType::Wait => Kind::Wait,
-            EngineType::Human => Kind::Human,
-            EngineType::SetVariable => Kind::SetVariable,
-            EngineType::Inline => Kind::Inline,
-            EngineType::Lambda => Kind::Lambda,
-            EngineType::JsonJqTransform => Kind::Jq,
-            EngineType::Terminate => Kind::Terminate,
-            EngineType::Noop => Kind::Noop,
+            Inside::RunTimeBranches => Kind::RunTimeBranches { join },
+            Inside::Body => Kind::Body(Box::new(self.body(task, place))),
         }
     }
 
-    fn switch(&mut self, task: &WorkflowTask, next: Next, in_loop: bool) -> Switch {
+    fn body(&mut self, task: &WorkflowTask, place: &Place) -> Body {
+        let before = self.nodes.len();
+        let outer = self.inside.replace(place.path.clone());
+        let first = self.sequence(&task.loop_over, Next::LoopEnd, true);
+        self.inside = outer;
+        let nodes = self.nodes[before..].iter().flatten();
+        let names = nodes.map(|node| node.reference.clone()).collect();
+        let condition = task.loop_condition.as_deref().and_then(Program::parse);
+        Body { first, names, items: loop_items(task), condition }
+    }
+
+    fn cases(&mut self, task: &WorkflowTask, next: Next, in_loop: bool) -> Cases {
         let cases = task.decision_cases.iter();
         let cases =
             cases.map(|(case, branch)| (case.clone(), self.sequence(branch, next, in_loop)));
-        Switch {
-            cases: cases.collect(),
-            default: self.sequence(&task.default_case, next, in_loop),
-            is_decision: task.task_type == "DECISION",
-        }
+        Cases { cases: cases.collect(), default: self.sequence(&task.default_case, next, in_loop) }
     }
 }
 
@@ -424,33 +389,14 @@ fn loop_items(task: &WorkflowTask) -> Option<Template> {
     inputs.get("_items").map(Template::compile)
 }
 
-/// Compiles a step's input, and the task definition's template for the types that honour one.
+/// Compiles a step's input, and the task definition's template for the types that take one.
 fn input_templates(
     task: &WorkflowTask,
     task_def: &TaskDef,
-    kind: &Kind,
+    facts: &Facts,
 ) -> (Template, Option<Template>) {
-    let honours = match kind {
-        Kind::Worker
-        | Kind::Dynamic { .. }
-        | Kind::DoWhile { .. }
-        | Kind::Inline
-        | Kind::Lambda
-        | Kind::Jq => true,
-        Kind::Switch(_)
-        | Kind::Fork { .. }
-        | Kind::DynamicFork { .. }
-        | Kind::Join
-        | Kind::ExclusiveJoin
-        | Kind::SubWorkflow
-        | Kind::StartWorkflow
-        | Kind::Wait
-        | Kind::Human
-        | Kind::SetVariable
-        | Kind::Terminate
-        | Kind::Noop => false,
-    };
-    if !honours || task_def.input_template.is_empty_object() {
+    let takes_template = facts.has(Mark::TakesInputTemplate);
+    if !takes_template || task_def.input_template.is_empty_object() {
         return (Template::compile(&task.input_parameters), None);
     }
     let merged: Payload = crate::json::put_absent(&task.input_parameters, &task_def.input_template);

@@ -1,5 +1,5 @@
 //! When another attempt is made. **Source**: conductor-semantics §2.4.
-use crate::plan::{Kind, Node};
+use crate::plan::Node;
 use crate::state::Task;
 use baton_common::definition::RetryLogic;
 use baton_common::planted::{Planted, is};
@@ -8,7 +8,7 @@ use baton_common::{TaskDef, TaskId, Timestamp};
 /// Whether a failed task earns another attempt at `now`.
 pub fn is_due(node: &Node, task: &Task, now: Timestamp) -> bool {
     task.status.is_retriable()
-        && !is_control(&node.kind)
+        && node.facts.is_retried()
         && task.retry_count < node.retries_allowed() + u32::from(is(Planted::OneRetryTooMany))
         && !total_time_is_over(node, task, now)
 }
@@ -17,30 +17,6 @@ pub fn is_due(node: &Node, task: &Task, now: Timestamp) -> bool {
 pub fn total_time_is_over(node: &Node, task: &Task, now: Timestamp) -> bool {
     let total = node.task_def.total_timeout_seconds;
     total > 0 && now >= task.first_scheduled_at.plus_seconds(total)
-}
-
-/// Types that direct the flow are never tried again by themselves.
-fn is_control(kind: &Kind) -> bool {
-    match kind {
-        Kind::Switch(_)
-        | Kind::Fork { .. }
-        | Kind::DynamicFork { .. }
-        | Kind::Join
-        | Kind::ExclusiveJoin
-        | Kind::DoWhile { .. } => true,
-        Kind::Worker
-        | Kind::Dynamic { .. }
-        | Kind::SubWorkflow
-        | Kind::StartWorkflow
-        | Kind::Wait
-        | Kind::Human
-        | Kind::SetVariable
-        | Kind::Inline
-        | Kind::Lambda
-        | Kind::Jq
-        | Kind::Terminate
-        | Kind::Noop => false,
-    }
 }
 
 /// Seconds before the attempt after attempt number `retry_count` (from 0), without jitter.

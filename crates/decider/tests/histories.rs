@@ -3,7 +3,8 @@
 mod support;
 
 use baton_common::{WorkflowDef, WorkflowStatus};
-use baton_decider::task_type::EngineType;
+use baton_decider::decide::types;
+use baton_decider::task_type::Mark;
 use baton_decider::validation::validate_workflow;
 use std::path::PathBuf;
 use support::{COMMANDS, History, Seen, end_of, run, sections};
@@ -84,15 +85,20 @@ fn the_state_diagrams_are_those_of_the_histories() {
 const TASK_TYPES_PAGE: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/task-types.md"));
 
-/// Goal: the manual has every task type and no other. Method: its headings are compared with the
-/// types of the engine, behind those that workers and executors run.
+/// Goal: the manual has every task type and no other, and each type one descriptor. Method: its
+/// headings are compared with the list of types; words for SIMPLE are looked for in its section.
 #[test]
 fn the_manual_has_a_section_for_every_task_type() {
     let headings: Vec<String> =
         sections(TASK_TYPES_PAGE).into_iter().map(|section| section.name).collect();
-    let ran_by_workers = ["SIMPLE", "HTTP", "COMMAND"];
-    let types = ran_by_workers.into_iter().chain(EngineType::ALL.map(EngineType::name));
-    assert_eq!(headings, types.collect::<Vec<_>>());
+    let (synonyms, types): (Vec<_>, Vec<_>) =
+        types::all().partition(|facts| facts.has(Mark::LikeSimple));
+    assert_eq!(headings, types.iter().map(|facts| facts.name).collect::<Vec<_>>());
+    let (_, simple) = TASK_TYPES_PAGE.split_once("\n## SIMPLE\n").unwrap();
+    let (simple, _) = simple.split_once("\n## ").unwrap();
+    for synonym in synonyms {
+        assert!(simple.contains(&format!("`{}`", synonym.name)), "{synonym:?} is not there");
+    }
 }
 
 /// Goal: what the manual shows can be registered and ends as it says. Method: each example is
@@ -113,7 +119,9 @@ fn every_example_of_a_task_type_ends_as_the_manual_says() {
 #[test]
 fn the_manual_quotes_rules_as_the_validation_words_them() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/validation");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let folders = [folder.to_owned(), format!("{folder}/../decide/types")];
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let files = files.map(|entry| entry.unwrap().path());
     let rules = files.filter(|path| path.file_name().is_none_or(|name| name != "tests.rs"));
     let shared =
         ["text.rs", "strict.rs"].map(|name| format!("{folder}/../../../common/src/{name}"));

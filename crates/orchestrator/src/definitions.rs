@@ -5,7 +5,8 @@
 use crate::polls::Polls;
 use baton_common::{Payload, TaskDef, WorkflowDef, strict};
 use baton_decider::decide::Surroundings;
-use baton_decider::plan::{Plan, pin};
+use baton_decider::decide::types::pin;
+use baton_decider::plan::Plan;
 use baton_store::{DefinitionChanges, PlanHash, Revision, Store, StoreError};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};

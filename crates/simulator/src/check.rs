@@ -2,8 +2,9 @@
 use crate::rules::{Breach, Circumstances, judge};
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use baton_decider::change::Change;
-use baton_decider::plan::{Kind, Plan};
+use baton_decider::plan::Plan;
 use baton_decider::state::{Execution, StartFacts, Task};
+use baton_decider::task_type::Starts;
 use baton_format::{Entry, FormatError};
 use baton_orchestrator::inspect;
 use baton_store::{Batch, ExecutionWrite, MessageId, PlanHash, ReadyKey, StoredMessage};
@@ -204,8 +205,8 @@ impl Checker {
         let Some(seen) = self.executions.get(&id) else { return Ok(()) };
         for task in seen.execution.open_tasks() {
             let Some(child) = task.child else { continue };
-            let kind = &seen.execution.node_of(task).kind;
-            if matches!(kind, Kind::SubWorkflow) && !self.removed.contains(&child) {
+            let starts = seen.execution.node_of(task).facts.starts;
+            if starts == Starts::Child && !self.removed.contains(&child) {
                 self.parent_waits(id.task(task.seq), child)?;
             }
         }

@@ -5,8 +5,8 @@ use crate::definition;
 use crate::world::World;
 use baton_common::api::{RerunWorkflowRequest, StartWorkflowRequest, TaskResult, TaskResultStatus};
 use baton_common::{ExecutionId, Payload, TaskId, WorkflowStatus};
-use baton_decider::plan::Kind;
 use baton_decider::state::Delivery;
+use baton_decider::task_type::Waits;
 use baton_orchestrator::{Orchestrator, OrchestratorError};
 use std::rc::Rc;
 use std::time::Duration;
@@ -91,9 +91,8 @@ fn waiting(world: &World) -> Vec<TaskId> {
     for seen in checker.open() {
         let state = &seen.execution;
         let is_wait = |task: &&std::sync::Arc<baton_decider::state::Task>| {
-            let kind = &state.node_of(task).kind;
-            let is_person = matches!(kind, Kind::Wait | Kind::Human) && task.wait_until.is_none();
-            is_person && task.delivery == Delivery::None
+            let waits = (state.node_of(task).facts.waits)(task);
+            matches!(waits, Waits::Signal | Waits::Person) && task.delivery == Delivery::None
         };
         all.extend(state.open_tasks().filter(is_wait).map(|task| state.id().task(task.seq)));
     }

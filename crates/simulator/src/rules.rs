@@ -1,8 +1,8 @@
 //! What no single change may do. The numbers are those of `docs/simulator.md`.
 use baton_common::{TaskStatus, Timestamp, WorkflowStatus};
 use baton_decider::change::{Change, TaskEnd};
-use baton_decider::plan::Kind;
 use baton_decider::state::{Delivery, Execution, Output, Task};
+use baton_decider::task_type::Joins;
 
 /// How early a deadline may count as passed, ms. An engine knows the database's time only as well as
 /// the answer to its question was quick, and decides by what it knows.
@@ -137,7 +137,7 @@ fn ended(state: &Execution, end: &TaskEnd, known: Circumstances) -> Result<(), B
         return Err(("I5 the end is final", format!("{} ends twice", task.reference)));
     }
     let node = state.node_of(task);
-    if matches!(node.kind, Kind::Join) && end.status.is_successful() && end.worker.is_none() {
+    if node.facts.joins == Joins::All && end.status.is_successful() && end.worker.is_none() {
         let names = task.join_on.iter().flat_map(|names| names.iter());
         let is_open = |name: &&std::sync::Arc<str>| {
             state.by_reference(name).is_some_and(|task| !task.status.is_terminal())

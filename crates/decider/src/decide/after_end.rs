@@ -1,11 +1,13 @@
 //! The consequences of a task's end: what follows, another attempt, or the execution's failure.
+use super::AgendaItem;
+use super::decider::{Decider, Flow};
 use super::finish::Ending;
-use super::{AgendaItem, Decider, Flow};
-use crate::change::{Change, TaskReport};
+use crate::change::Change;
 use crate::json;
-use crate::plan::{Kind, Node};
+use crate::plan::Node;
 use crate::retry;
 use crate::state::{Delivery, Output, Task};
+use crate::task_type::{Joins, Mark};
 use baton_common::planted::{Planted, is};
 use baton_common::{TaskStatus, WorkflowStatus};
 use std::sync::Arc;
@@ -44,12 +46,35 @@ impl Decider {
 
     /// Schedules what follows a task and tells the joins that wait for it.
     fn continue_after(&mut self, task: &Arc<Task>) {
-        let next = self.execution.node(task.place).next;
-        let chose = matches!(self.execution.node(task.place).kind, Kind::Switch(_));
-        if !(chose && task.status == TaskStatus::Completed) {
+        let node = self.execution.node(task.place);
+        let (next, chooses) = (node.next, node.facts.has(Mark::ChoosesNext));
+        if !(chooses && task.status == TaskStatus::Completed) {
             self.follow(next, task.place.plan, task.loop_task);
         }
         self.check_joins(&task.reference);
+    }
+
+    /// Puts open joins that wait for this step on the agenda once they have nothing to wait for;
+    /// exclusive ones at once.
+    pub(super) fn check_joins(&mut self, reference: &str) {
+        let Some(joins) = self.execution.joins.get(reference) else { return };
+        let ready: Vec<u32> = joins
+            .iter()
+            .copied()
+            .filter(|join| {
+                let most = u32::from(is(Planted::CountAJoinWrong));
+                let is_free = self.execution.join_open.get(join).copied().unwrap_or(0) <= most;
+                is_free || self.is_exclusive(*join)
+            })
+            .collect();
+        for join in ready {
+            self.put(AgendaItem::Run(join));
+        }
+    }
+
+    fn is_exclusive(&self, join: u32) -> bool {
+        let task = self.execution.task(join);
+        task.is_some_and(|task| self.execution.node_of(task).facts.joins == Joins::First)
     }
 
     /// Another attempt: a new task with a new id.
@@ -105,44 +130,6 @@ impl Decider {
         if delay_ms <= 0 && !node.is_worker() {
             self.activate(seq);
         }
-    }
-
-    /// Begins a task of the engine's own types that was held back.
-    pub(super) fn activate(&mut self, seq: u32) {
-        let Some(task) = self.execution.task(seq).cloned() else { return };
-        let plan = self.plan_of(task.runs.unwrap_or(task.place));
-        let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { return };
-        match node.kind {
-            Kind::Worker | Kind::Dynamic { .. } => {
-                let (delivery, at) = (Delivery::Ready(self.now()), self.now());
-                self.record(Change::TaskMoved { seq, delivery, at });
-            }
-            Kind::SubWorkflow => self.launch_child(&task, node),
-            Kind::StartWorkflow => self.launch_other(&task),
-            Kind::Wait => self.begin_wait(&task),
-            Kind::Switch(_)
-            | Kind::Fork { .. }
-            | Kind::DynamicFork { .. }
-            | Kind::Join
-            | Kind::ExclusiveJoin
-            | Kind::DoWhile { .. }
-            | Kind::Human
-            | Kind::SetVariable
-            | Kind::Inline
-            | Kind::Lambda
-            | Kind::Jq
-            | Kind::Terminate
-            | Kind::Noop => {
-                self.report_in_progress(seq);
-                self.put(AgendaItem::Run(seq));
-            }
-        }
-    }
-
-    /// Marks a task of the engine's own as begun.
-    pub(super) fn report_in_progress(&mut self, seq: u32) {
-        let at = self.now();
-        self.record(Change::TaskReported(Box::new(TaskReport::new(seq, at))));
     }
 
     /// Ends the execution because of a task.

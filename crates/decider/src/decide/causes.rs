@@ -4,6 +4,7 @@ use super::Decider;
 use crate::json;
 use crate::plan::{Kind, Next, Node, NodeId, Plan};
 use crate::state::Task;
+use crate::task_type::Joins;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -98,7 +99,7 @@ impl Decider {
     fn branch_plans(&self, forks: &HashSet<u32>) -> HashSet<u32> {
         let mut plans = HashSet::new();
         for fork in forks.iter().filter_map(|seq| self.execution.task(*seq)) {
-            if !matches!(self.execution.node_of(fork).kind, Kind::DynamicFork { .. }) {
+            if !matches!(self.execution.node_of(fork).kind, Kind::RunTimeBranches { .. }) {
                 continue;
             }
             let names = json::members(&fork.input).swap_remove("forkedTasks");
@@ -122,7 +123,7 @@ impl Decider {
             while let Some(id) = next.filter(|_| steps > 0) {
                 steps -= 1;
                 let Some(node) = plan.node(id) else { break };
-                if matches!(node.kind, Kind::Join) {
+                if node.facts.joins == Joins::All {
                     let full = format!("{}{}", node.reference, origin.suffix());
                     found.extend(self.execution.by_reference(&full).map(|task| task.seq));
                 }
@@ -149,7 +150,7 @@ fn nodes_after(plan: &Plan, start: NodeId, with_inside: bool) -> HashSet<NodeId>
     }
     while let Some(id) = open.pop() {
         let Some(node) = plan.node(id).filter(|_| passed.insert(id)) else { continue };
-        let waits_for_others = matches!(node.kind, Kind::Join) && !own_joins.contains(&id);
+        let waits_for_others = node.facts.joins == Joins::All && !own_joins.contains(&id);
         if !waits_for_others {
             after.insert(id);
             own_joins.extend(join_of(node));
@@ -168,16 +169,21 @@ fn next_node(node: &Node) -> Option<NodeId> {
 }
 
 fn join_of(node: &Node) -> Option<NodeId> {
-    if let Kind::Fork { join, .. } | Kind::DynamicFork { join } = node.kind { join } else { None }
+    match node.kind {
+        Kind::Branches { join, .. } | Kind::RunTimeBranches { join } => join,
+        Kind::Leaf | Kind::Named { .. } | Kind::Cases(_) | Kind::Body(_) => None,
+    }
 }
 
 /// The first nodes inside a node.
 fn entered(node: &Node) -> Vec<NodeId> {
-    if let Kind::Switch(switch) = &node.kind {
-        switch.cases.values().flatten().copied().chain(switch.default).collect()
-    } else if let Kind::Fork { branches, .. } = &node.kind {
-        branches.clone()
-    } else {
-        Vec::new()
+    match &node.kind {
+        Kind::Cases(cases) => {
+            cases.cases.values().flatten().copied().chain(cases.default).collect()
+        }
+        Kind::Branches { branches, .. } => branches.clone(),
+        Kind::Leaf | Kind::Named { .. } | Kind::RunTimeBranches { .. } | Kind::Body(_) => {
+            Vec::new()
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! earlier: those of a pair are numbered, and each takes effect once, in order.
 use super::Decider;
 use super::finish::refused;
-use super::sub_workflow::child_output;
+use super::types::child_output;
 use crate::change::{Change, TaskReopening};
 use crate::command::{MessageBody, Rejection};
 use crate::json;

@@ -11,65 +11,32 @@
 mod after_end;
 pub mod agenda;
 mod causes;
-mod do_while;
-mod dynamic_fork;
+mod decider;
 mod finish;
-mod fork;
-mod inline;
-mod join;
+mod iterations;
+mod lineages;
 mod messages;
 mod operations;
 mod rerun;
 mod revive;
 mod schedule;
-mod sub_workflow;
-mod switch;
-mod terminate;
 mod timeouts;
+pub mod types;
 mod updates;
-mod variables;
-mod wait;
-mod worker;
+
+pub use crate::surroundings::Surroundings;
+pub use decider::{Context, Decider, Evaluations};
 
 use crate::change::Change;
-use crate::command::{Command, Message, MessageBody, Rejection};
-use crate::scope::ExecutionScope;
+use crate::command::{Command, Message, Rejection};
 pub(crate) use crate::state::AgendaItem;
-use crate::state::{Execution, Expansion, NodeKey, Task};
-use agenda::{Agenda, Rest, Slice, SliceLimits};
+use crate::state::{Execution, NodeKey};
+use agenda::Rest;
 use baton_common::limits::EXECUTION_BYTES_MAX;
 use baton_common::planted::{Planted, is};
-use baton_common::{ExecutionId, Payload, TaskDef, TaskId, TaskStatus, Timestamp, WorkflowStatus};
-use baton_expression::script::{Script, ScriptError};
-use baton_expression::template::{ResolveLimits, Resolved, Template};
-use std::collections::{BTreeMap, HashMap};
+use baton_common::{TaskStatus, WorkflowStatus};
+use decider::{Flow, Stop};
 use std::sync::Arc;
-
-/// What a decision may know of the world beyond the execution, as of one moment.
-pub trait Surroundings: Send + Sync {
-    /// The registered task definition of a name.
-    fn task_def(&self, name: &str) -> Option<Arc<TaskDef>>;
-    /// The highest registered version of a workflow.
-    fn latest_version(&self, name: &str) -> Option<i32>;
-    /// Whether workers of this domain have polled the task type lately.
-    fn is_domain_active(&self, task_type: &str, domain: &str) -> bool;
-    /// The value of `workflow.env.NAME`.
-    fn environment(&self, name: &str) -> Option<String>;
-}
-
-/// The time of a decision and its surroundings.
-#[derive(Clone)]
-pub struct Context {
-    /// Now, by the database's clock.
-    pub now: Timestamp,
-    /// How much is decided before the rest is left to the next decision.
-    pub slice: SliceLimits,
-    /// Everything else.
-    pub surroundings: Arc<dyn Surroundings>,
-}
-
-/// Results of scripts, by script.
-pub type Evaluations = HashMap<Script, Result<Payload, ScriptError>>;
 
 /// What a command comes to.
 pub enum Outcome {
@@ -112,88 +79,13 @@ pub fn decide_knowing(
     context: Context,
     evaluations: Evaluations,
 ) -> Result<Outcome, Rejection> {
-    let mut decider = Decider::new(execution.clone(), context);
+    let mut decider = Decider::new(execution.clone(), context, types::ALL);
     decider.evaluations = evaluations;
     decider.obey(command)?;
     decider.run()
 }
 
-/// Why a step did not come to its end.
-pub(crate) enum Stop {
-    /// A script must be evaluated first; the step is taken again then.
-    Wanted,
-    /// The whole command is refused.
-    Rejected(Rejection),
-    /// A value is larger than its limit, with the limit's name and the value.
-    TooLarge(String),
-}
-
-impl Stop {
-    /// What an execution that fails by it says.
-    pub(crate) fn reason(&self) -> String {
-        match self {
-            Self::Wanted => "a script is missing".to_owned(),
-            Self::Rejected(rejection) => rejection.to_string(),
-            Self::TooLarge(reason) => reason.clone(),
-        }
-    }
-}
-
-impl From<Rejection> for Stop {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
-}
-
-pub(crate) type Flow<T = ()> = Result<T, Stop>;
-
-/// A decision under way.
-pub struct Decider {
-    pub(crate) execution: Arc<Execution>,
-    pub(crate) context: Context,
-    changes: Vec<Change>,
-    messages: Vec<Message>,
-    agenda: Agenda,
-    /// Steps that wait for a script.
-    blocked: Vec<AgendaItem>,
-    wanted: Vec<Script>,
-    evaluations: Evaluations,
-    expansions: BTreeMap<u32, Expansion>,
-    slice: Slice,
-    /// A step needs a script for which this slice has no room.
-    is_short: bool,
-    /// Whether this decision continues with what earlier slices left.
-    continues: bool,
-}
-
 impl Decider {
-    fn new(execution: Arc<Execution>, context: Context) -> Self {
-        Self {
-            slice: Slice::new(context.slice),
-            execution,
-            context,
-            changes: Vec::new(),
-            messages: Vec::new(),
-            agenda: Agenda::default(),
-            blocked: Vec::new(),
-            wanted: Vec::new(),
-            evaluations: HashMap::new(),
-            expansions: BTreeMap::new(),
-            is_short: false,
-            continues: false,
-        }
-    }
-
-    /// Results of scripts that it knows, for another try of the same decision.
-    pub fn evaluations(&self) -> &Evaluations {
-        &self.evaluations
-    }
-
-    /// The scripts it waits for.
-    pub fn wanted(&self) -> &[Script] {
-        &self.wanted
-    }
-
     /// Goes on with the scripts' results.
     ///
     /// # Errors
@@ -300,13 +192,13 @@ impl Decider {
     fn fail_step(&mut self, step: AgendaItem, reason: &str) {
         match step {
             AgendaItem::Schedule { place, loop_task } => {
-                self.schedule_failed(place, loop_task, reason)
+                self.schedule_failed(place, loop_task, reason);
             }
             AgendaItem::Run(seq) => {
                 self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason));
             }
             AgendaItem::AfterEnd(_) | AgendaItem::Branches(_) | AgendaItem::Quiesce => {
-                self.fail_for_good(reason)
+                self.fail_for_good(reason);
             }
         }
     }
@@ -388,106 +280,5 @@ impl Decider {
             }
             None => Err(Rejection::Impossible("the definition has no tasks".into())),
         }
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.context.now
-    }
-
-    /// Applies a change and keeps it for the record.
-    pub(crate) fn record(&mut self, change: Change) {
-        self.slice.used.changes += 1;
-        self.slice.used.bytes += change.payload_bytes();
-        Arc::make_mut(&mut self.execution).apply(&change);
-        self.changes.push(change);
-    }
-
-    /// Asks for another execution: the first message of a pair.
-    pub(crate) fn send_start(&mut self, to: ExecutionId, body: MessageBody) {
-        self.slice.used.starts += 1;
-        self.messages.push(Message { to, number: 1, body });
-    }
-
-    /// Tells the child of a task something.
-    pub(crate) fn send_to_child(&mut self, seq: u32, body: MessageBody) {
-        let Some(child) = self.execution.task(seq).and_then(|task| task.child) else { return };
-        self.record(Change::MessageSent { seq: Some(seq) });
-        let number = self.execution.task(seq).map_or(0, |task| task.sent);
-        self.messages.push(Message { to: child, number, body });
-    }
-
-    /// Tells the parent something, if there is one.
-    pub(crate) fn send_to_parent(&mut self, body: impl FnOnce(TaskId) -> MessageBody) {
-        let Some(parent) = self.execution.facts.parent else { return };
-        self.record(Change::MessageSent { seq: None });
-        let (to, number) = (parent.task.execution(), self.execution.sent_to_parent);
-        self.messages.push(Message { to, number, body: body(parent.task) });
-    }
-
-    pub(crate) fn put(&mut self, step: AgendaItem) {
-        self.agenda.push_back(step);
-    }
-
-    /// Drops the steps of this decision, but for those that a reopened execution needs.
-    pub(crate) fn drop_agenda(&mut self) {
-        self.agenda.retain_new(AgendaItem::outlives_an_end);
-        self.blocked.clear();
-        self.wanted.clear();
-    }
-
-    /// The task with this number, or the rejection that there is none.
-    pub(crate) fn known(&self, seq: u32) -> Result<Arc<Task>, Rejection> {
-        let missing = || Rejection::NoSuchTask(self.execution.id().task(seq));
-        self.execution.task(seq).cloned().ok_or_else(missing)
-    }
-
-    /// The result of a script, or a stop that asks for it. A script that needs no engine is
-    /// evaluated here, and takes effect when the step is taken again, like the others.
-    pub(crate) fn evaluate(&mut self, script: Script) -> Flow<Result<Payload, ScriptError>> {
-        if let Some(result) = self.evaluations.get(&script) {
-            return Ok(result.clone());
-        }
-        if let Some(result) = script.plain_result() {
-            self.evaluations.insert(script, Ok(result));
-        } else if !self.wanted.contains(&script) {
-            if self.has_room_for_script() {
-                self.wanted.push(script);
-            } else {
-                self.is_short = true;
-            }
-        }
-        Err(Stop::Wanted)
-    }
-
-    /// Whether this decision may wait for another script.
-    pub(crate) fn has_room_for_script(&self) -> bool {
-        !self.slice.has_all_scripts(self.wanted.len())
-    }
-
-    /// Resolves a template against the execution; `seq` is the task whose input it is, where its
-    /// type lets templates name the task's id.
-    ///
-    /// # Errors
-    /// [`Stop::TooLarge`] when the value is larger than the input of a task may be.
-    pub(crate) fn resolve(&self, template: &Template, seq: Option<u32>) -> Flow<Payload> {
-        self.resolve_within(template, seq, &ResolveLimits::TASK_INPUT)
-    }
-
-    /// As [`Self::resolve`], with limits of its own.
-    pub(crate) fn resolve_within(
-        &self,
-        template: &Template,
-        seq: Option<u32>,
-        limits: &ResolveLimits,
-    ) -> Flow<Payload> {
-        let surroundings = &self.context.surroundings;
-        let scope = ExecutionScope {
-            execution: &self.execution,
-            task_id: seq.map(|seq| self.execution.id().task(seq).to_string()),
-            environment: &|name| surroundings.environment(name),
-        };
-        let Resolved { value, cost } = template.resolve(&scope, limits);
-        self.slice.read(cost);
-        value.map_err(|error| Stop::TooLarge(error.to_string()))
     }
 }

@@ -5,6 +5,7 @@ use crate::change::{Change, Restart, TaskReopening};
 use crate::command::{Rejection, Rerun};
 use crate::plan::{Kind, Node};
 use crate::state::{Delivery, Output, Task};
+use crate::task_type::{Again, FreshInput};
 use baton_common::{Payload, TaskStatus};
 use baton_expression::template::Template;
 use std::collections::HashSet;
@@ -60,8 +61,8 @@ impl Decider {
             let plan = self.plan_of(task.runs.unwrap_or(task.place));
             let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { continue };
             let inner = origins.windows(2).find(|pair| pair[1].seq == task.seq);
-            if let (Some(inner), Kind::DoWhile { items, .. }) = (inner, &node.kind) {
-                self.turn_back(task, inner[0].around_iteration(), items.as_ref());
+            if let (Some(inner), Kind::Body(body)) = (inner, &node.kind) {
+                self.turn_back(task, inner[0].around_iteration(), body.items.as_ref());
             } else if inner.is_some() || joins.contains(&task.seq) {
                 self.wait_again(task, Output::default());
             } else if !task.status.is_successful() {
@@ -71,12 +72,12 @@ impl Decider {
     }
 
     fn revive(&mut self, task: &Arc<Task>, node: &Node) {
-        if matches!(node.kind, Kind::Join | Kind::ExclusiveJoin) {
-            self.wait_again(task, task.output.clone());
-        } else if matches!(node.kind, Kind::DoWhile { .. }) {
-            self.wait_again(task, Output::Loop(task.loop_progress()));
-        } else {
-            self.begin_anew(task, node, None, task.retry_count);
+        match node.facts.again {
+            Again::Waiting => self.wait_again(task, task.output.clone()),
+            Again::InItsIteration => self.wait_again(task, Output::Loop(task.loop_progress())),
+            Again::FromItsBeginning | Again::WithItsBranches => {
+                self.begin_anew(task, node, None, task.retry_count);
+            }
         }
     }
 
@@ -116,26 +117,14 @@ impl Decider {
 
     /// Does the target again, under its own id.
     fn redo(&mut self, target: &Task, node: &Node, input: Option<Payload>) {
-        match node.kind {
-            Kind::Fork { .. } | Kind::DynamicFork { .. } | Kind::DoWhile { .. } => {
+        match node.facts.again {
+            Again::WithItsBranches | Again::InItsIteration => {
                 self.record(Change::TasksRemoved { seqs: vec![target.seq] });
                 let (place, loop_task) = (target.place, target.loop_task);
                 self.put(AgendaItem::Schedule { place, loop_task });
             }
-            Kind::Join | Kind::ExclusiveJoin => self.wait_again(target, Output::default()),
-            Kind::Worker
-            | Kind::Dynamic { .. }
-            | Kind::Switch(_)
-            | Kind::SubWorkflow
-            | Kind::StartWorkflow
-            | Kind::Wait
-            | Kind::Human
-            | Kind::SetVariable
-            | Kind::Inline
-            | Kind::Lambda
-            | Kind::Jq
-            | Kind::Terminate
-            | Kind::Noop => self.begin_anew(target, node, input, target.retry_count),
+            Again::Waiting => self.wait_again(target, Output::default()),
+            Again::FromItsBeginning => self.begin_anew(target, node, input, target.retry_count),
         }
     }
 
@@ -171,11 +160,15 @@ impl Decider {
 
     /// The input resolved again, except where it is data of its own.
     fn fresh_input(&self, task: &Task, node: &Node) -> Flow<Payload> {
-        if matches!(node.kind, Kind::SubWorkflow) || node.reference.is_empty() {
-            return Ok(task.input.clone());
-        }
-        let fresh = self.input_of(node, Some(task.seq))?;
-        let is_worker = matches!(node.kind, Kind::Worker);
-        Ok(if is_worker { crate::json::put_absent(&fresh, &task.input) } else { fresh })
+        let kind =
+            if node.reference.is_empty() { FreshInput::Kept } else { node.facts.fresh_input };
+        Ok(match kind {
+            FreshInput::Kept => task.input.clone(),
+            FreshInput::Resolved => self.input_of(node, Some(task.seq))?,
+            FreshInput::ResolvedOverOld => {
+                let fresh = self.input_of(node, Some(task.seq))?;
+                crate::json::put_absent(&fresh, &task.input)
+            }
+        })
     }
 }

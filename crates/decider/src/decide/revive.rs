@@ -1,11 +1,13 @@
 //! Bringing an ended execution back: retry, and what a reopened child means for its parents.
 //! **Source**: conductor-semantics §5.1.
 use super::finish::Ending;
+use super::types::child_output;
 use super::{AgendaItem, Decider};
 use crate::change::{Change, TaskReopening};
 use crate::command::{MessageBody, Rejection};
-use crate::plan::{Kind, Node};
+use crate::plan::Node;
 use crate::state::{Delivery, Output, Task};
+use crate::task_type::Again;
 use baton_common::{TaskStatus, WorkflowStatus};
 use std::sync::Arc;
 
@@ -72,13 +74,7 @@ impl Decider {
                 });
             let plan = self.plan_of(task.place);
             let Some(node) = plan.node(task.place.node).filter(|_| !is_past) else { continue };
-            if matches!(node.kind, Kind::Terminate) {
-                continue;
-            }
-            self.put(AgendaItem::AfterEnd(seq));
-            if let Kind::Switch(switch) = &node.kind {
-                self.enter_again(&task, switch, node.next);
-            }
+            (self.type_of(node).follow_again)(self, &task, node);
         }
     }
 
@@ -95,28 +91,14 @@ impl Decider {
     fn retry_task(&mut self, task: &Arc<Task>, resume_children: bool) {
         let plan = self.plan_of(task.runs.unwrap_or(task.place));
         let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { return };
-        match node.kind {
-            Kind::Join
-            | Kind::ExclusiveJoin
-            | Kind::DoWhile { .. }
-            | Kind::Fork { .. }
-            | Kind::DynamicFork { .. } => self.reopen_in_place(task, node),
-            Kind::SubWorkflow if resume_children && task.child.is_some() => {
+        match node.facts.again {
+            Again::Waiting | Again::InItsIteration | Again::WithItsBranches => {
+                self.reopen_in_place(task, node);
+            }
+            Again::FromItsBeginning if resume_children && task.child.is_some() => {
                 self.resume_child(task);
             }
-            Kind::Worker
-            | Kind::Dynamic { .. }
-            | Kind::Switch(_)
-            | Kind::SubWorkflow
-            | Kind::StartWorkflow
-            | Kind::Wait
-            | Kind::Human
-            | Kind::SetVariable
-            | Kind::Inline
-            | Kind::Lambda
-            | Kind::Jq
-            | Kind::Terminate
-            | Kind::Noop => {
+            Again::FromItsBeginning => {
                 // By hand: at once, and with the old reason forgotten.
                 let task = Task { reason: None, ..(**task).clone() };
                 self.try_again(&task, node, 0, 0);
@@ -128,9 +110,9 @@ impl Decider {
     pub(super) fn reopen_in_place(&mut self, task: &Task, node: &Node) {
         let was_canceled = task.status == TaskStatus::Canceled;
         let retry_count = task.retry_count + u32::from(!was_canceled);
-        let is_loop = matches!(node.kind, Kind::DoWhile { .. });
+        let again = node.facts.again;
+        let is_loop = again == Again::InItsIteration;
         let output = if is_loop { Output::Loop(task.loop_progress()) } else { Output::default() };
-        let is_join = matches!(node.kind, Kind::Join | Kind::ExclusiveJoin);
         self.record(Change::TaskReopened(Box::new(TaskReopening {
             seq: task.seq,
             status: TaskStatus::InProgress,
@@ -142,7 +124,9 @@ impl Decider {
             child: None,
             at: self.now(),
         })));
-        if is_join && self.execution.join_open.get(&task.seq).copied().unwrap_or(0) == 0 {
+        if again == Again::Waiting
+            && self.execution.join_open.get(&task.seq).copied().unwrap_or(0) == 0
+        {
             self.put(AgendaItem::Run(task.seq));
         }
     }
@@ -155,7 +139,7 @@ impl Decider {
             status: TaskStatus::InProgress,
             delivery: Delivery::None,
             input: None,
-            output: super::sub_workflow::child_output(child),
+            output: child_output(child),
             retry_count: task.retry_count,
             wait_until: None,
             child: Some(child),
@@ -181,26 +165,10 @@ impl Decider {
         for task in candidates.iter().filter(|task| task.seq != reopened) {
             let plan = self.plan_of(task.runs.unwrap_or(task.place));
             let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { continue };
-            match node.kind {
-                Kind::Join | Kind::ExclusiveJoin | Kind::DoWhile { .. } => {
-                    self.reopen_in_place(task, node);
-                }
-                Kind::SubWorkflow if task.child.is_some() => self.resume_child(task),
-                Kind::Worker
-                | Kind::Dynamic { .. }
-                | Kind::Switch(_)
-                | Kind::Fork { .. }
-                | Kind::DynamicFork { .. }
-                | Kind::SubWorkflow
-                | Kind::StartWorkflow
-                | Kind::Wait
-                | Kind::Human
-                | Kind::SetVariable
-                | Kind::Inline
-                | Kind::Lambda
-                | Kind::Jq
-                | Kind::Terminate
-                | Kind::Noop => {
+            match node.facts.again {
+                Again::Waiting | Again::InItsIteration => self.reopen_in_place(task, node),
+                Again::FromItsBeginning if task.child.is_some() => self.resume_child(task),
+                Again::FromItsBeginning | Again::WithItsBranches => {
                     if task.status == TaskStatus::Canceled {
                         self.begin_anew(task, node, None, task.retry_count + 1);
                     }

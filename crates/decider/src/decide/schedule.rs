@@ -1,11 +1,12 @@
 //! Creating the task of a step, and what the engine does for it at once.
-use super::{AgendaItem, Decider, Flow, Stop};
-use crate::change::{Change, TaskEnd};
+use super::AgendaItem;
+use super::decider::{Decider, Flow, Stop};
+use crate::change::{Change, TaskEnd, TaskReport};
 use crate::json;
-use crate::plan::{Kind, Next, Node, Plan};
+use crate::plan::{Next, Node, Plan};
 use crate::state::{Delivery, NodeKey, Output, Task};
 use baton_common::limits::{TASK_PAYLOAD_BYTES_MAX, TASKS_PER_EXECUTION_MAX};
-use baton_common::{Payload, TaskStatus, WorkflowStatus};
+use baton_common::{Payload, TaskStatus, WorkflowStatus, WorkflowTask};
 use std::sync::Arc;
 
 impl Decider {
@@ -49,32 +50,7 @@ impl Decider {
             self.fail_for_good(&format!("more than {TASKS_PER_EXECUTION_MAX} tasks"));
             return Ok(());
         }
-        match &node.kind {
-            Kind::Worker => self.schedule_worker(node, place, loop_task),
-            Kind::Dynamic { name_param } => {
-                self.schedule_dynamic(node, place, loop_task, name_param)
-            }
-            Kind::SubWorkflow => self.schedule_sub_workflow(node, place, loop_task),
-            Kind::StartWorkflow => self.schedule_start_workflow(node, place, loop_task),
-            Kind::Fork { branches, join } => {
-                self.schedule_fork(node, place, loop_task, (branches, *join))
-            }
-            Kind::DynamicFork { join } => self.schedule_dynamic_fork(node, place, loop_task, *join),
-            Kind::Join => self.schedule_join(node, place, loop_task, None),
-            Kind::DoWhile { first, items, .. } => {
-                self.schedule_loop(node, place, loop_task, (*first, items.as_ref()))
-            }
-            Kind::Wait => self.schedule_wait(node, place, loop_task),
-            Kind::ExclusiveJoin => self.schedule_exclusive_join(node, place, loop_task),
-            Kind::Switch(_)
-            | Kind::Human
-            | Kind::SetVariable
-            | Kind::Inline
-            | Kind::Lambda
-            | Kind::Jq
-            | Kind::Terminate
-            | Kind::Noop => self.schedule_internal(node, place, loop_task),
-        }
+        (self.type_of(node).schedule)(self, node, place, loop_task)
     }
 
     /// Like [`Self::schedule`] in the middle of another step: what must wait for a script is taken
@@ -89,18 +65,6 @@ impl Decider {
         }
     }
 
-    /// A task that the engine itself runs at once, or that waits for somebody.
-    fn schedule_internal(&mut self, node: &Node, place: NodeKey, loop_task: Option<u32>) -> Flow {
-        let mut task = self.new_task(node, place, loop_task);
-        let names_its_id = !matches!(node.kind, Kind::Switch(_) | Kind::SetVariable);
-        task.input = self.input_of(node, names_its_id.then_some(task.seq))?;
-        let seq = task.seq;
-        self.record(Change::TaskScheduled(Arc::new(task)));
-        // One that needs a script is taken up again by the agenda, not with this step.
-        self.put(AgendaItem::Run(seq));
-        Ok(())
-    }
-
     /// Does what the engine does for an open task of its own types.
     pub(super) fn run_task(&mut self, seq: u32) -> Flow {
         let Some(task) = self.execution.task(seq).cloned() else { return Ok(()) };
@@ -110,25 +74,15 @@ impl Decider {
         let place = task.runs.unwrap_or(task.place);
         let plan = self.plan_of(place);
         let Some(node) = plan.node(place.node) else { return Ok(()) };
-        match &node.kind {
-            Kind::Switch(switch) => self.run_switch(&task, node, switch),
-            Kind::SetVariable => self.run_set_variable(&task),
-            Kind::Inline | Kind::Lambda => self.run_inline(&task, node),
-            Kind::Jq => self.run_jq(&task),
-            Kind::Terminate => self.run_terminate(&task),
-            Kind::Noop => self.end_well(seq, None),
-            Kind::Join => self.run_join(&task),
-            Kind::ExclusiveJoin => self.run_exclusive_join(&task, node),
-            Kind::Worker
-            | Kind::Dynamic { .. }
-            | Kind::Fork { .. }
-            | Kind::DynamicFork { .. }
-            | Kind::DoWhile { .. }
-            | Kind::SubWorkflow
-            | Kind::StartWorkflow
-            | Kind::Wait
-            | Kind::Human => Ok(()),
-        }
+        (self.type_of(node).run)(self, &task, node)
+    }
+
+    /// Begins a task that was held back, or made anew.
+    pub(super) fn activate(&mut self, seq: u32) {
+        let Some(task) = self.execution.task(seq).cloned() else { return };
+        let plan = self.plan_of(task.runs.unwrap_or(task.place));
+        let Some(node) = plan.node(task.runs.unwrap_or(task.place).node) else { return };
+        (self.type_of(node).activate)(self, &task);
     }
 
     /// The plan that a key's node belongs to.
@@ -195,6 +149,58 @@ impl Decider {
             alerted: 0,
             was_ended: false,
         }
+    }
+
+    /// Records a task that has ended already and has no consequences of its own.
+    pub(super) fn record_ended(&mut self, mut task: Task, status: TaskStatus) {
+        task.status = status;
+        task.ended_at = Some(self.now());
+        self.record(Change::TaskScheduled(Arc::new(task)));
+    }
+
+    /// Records a task that begins now, or after its step's delay.
+    pub(super) fn hold_back(&mut self, node: &Node, mut task: Task) {
+        let delay = i64::from(node.task.start_delay.max(0));
+        let seq = task.seq;
+        task.status = TaskStatus::Scheduled;
+        task.started_at = None;
+        task.start_delay_seconds = delay;
+        task.callback_after_seconds = delay;
+        if delay > 0 {
+            task.delivery = self.delivery_after(delay * 1000);
+            self.record(Change::TaskScheduled(Arc::new(task)));
+        } else {
+            self.record(Change::TaskScheduled(Arc::new(task)));
+            self.activate(seq);
+        }
+    }
+
+    /// Ready now, or delayed by so many milliseconds.
+    pub(super) fn delivery_after(&self, delay_ms: i64) -> Delivery {
+        if delay_ms > 0 {
+            Delivery::Delayed(self.now().plus_millis(delay_ms))
+        } else {
+            Delivery::Ready(self.now())
+        }
+    }
+
+    /// Adds a step of its own to the execution.
+    pub(super) fn define_step(&mut self, mut step: WorkflowTask) -> NodeKey {
+        self.execution.plan.pin_step(&mut step, &*self.context.surroundings);
+        self.record(Change::StepsDefined { steps: vec![json::payload(&step)] });
+        let plan = u32::try_from(self.execution.step_plans.len()).unwrap_or(u32::MAX);
+        NodeKey { plan, node: 0 }
+    }
+
+    /// Marks a task of the engine's own as begun.
+    pub(super) fn report_in_progress(&mut self, seq: u32) {
+        let at = self.now();
+        self.record(Change::TaskReported(Box::new(TaskReport::new(seq, at))));
+    }
+
+    /// Replaces the input of an open task.
+    pub(super) fn set_input(&mut self, seq: u32, input: Payload) {
+        self.record(Change::TaskInputSet { seq, input });
     }
 
     /// A node's resolved input; members that resolve to null fall back to the task definition's.

@@ -1,7 +1,7 @@
 //! What happens when a time has come. **Source**: conductor-semantics §2.5.
+use super::Decider;
 use super::finish::Ending;
-use super::{AgendaItem, Decider};
-use crate::change::{Change, TaskEnd, TaskReport};
+use crate::change::{Change, TaskEnd};
 use crate::deadline::{self, Deadline};
 use crate::state::{Delivery, Task};
 use baton_common::definition::TimeoutPolicy;
@@ -147,21 +147,5 @@ impl Decider {
             "Task {id}/{} exceeded total timeout of {} seconds (elapsed {elapsed} seconds)",
             node.name, node.task_def.total_timeout_seconds
         )
-    }
-
-    /// Begins to wait, for a WAIT that was held back or is begun anew.
-    pub(super) fn begin_wait(&mut self, task: &Task) {
-        let seq = task.seq;
-        match self.wait_deadline(&task.input) {
-            Ok(until) => {
-                let at = self.now();
-                let report = TaskReport { wait_until: until, ..TaskReport::new(seq, at) };
-                self.record(Change::TaskReported(Box::new(report)));
-                self.put(AgendaItem::Run(seq));
-            }
-            Err(reason) => {
-                self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(&reason));
-            }
-        }
     }
 }

@@ -5,8 +5,8 @@ use super::{AgendaItem, Decider};
 use crate::change::{Change, TaskEnd, TaskReport};
 use crate::command::{Rejection, TaskUpdate};
 use crate::json;
-use crate::plan::{Kind, Node};
 use crate::state::{Delivery, Task};
+use crate::task_type::Mark;
 use baton_common::limits::{REASON_CHARS_MAX, TASK_PAYLOAD_BYTES_MAX};
 use baton_common::planted::{Planted, is};
 use baton_common::{Payload, TaskStatus, Timestamp};
@@ -38,7 +38,7 @@ impl Decider {
 
     /// A choice between two slices is open, but nobody else can make it.
     fn check_reportable(&self, task: &Task) -> Result<(), Rejection> {
-        if matches!(self.execution.node_of(task).kind, Kind::Switch(_)) {
+        if self.execution.node_of(task).facts.has(Mark::ChoosesNext) {
             let id = self.execution.id().task(task.seq);
             return Err(Rejection::Impossible(format!("task {id} is completed by the engine")));
         }
@@ -62,7 +62,7 @@ impl Decider {
     /// IN_PROGRESS: a worker's task goes back to its queue, others stay where they are.
     fn report(&mut self, task: &Task, update: &TaskUpdate, output: Payload) {
         let node = self.execution.node_of(task);
-        let is_external = node.is_system_worker() && is_async(node);
+        let is_external = node.is_system_worker && node.task.async_complete;
         let goes_back = node.is_worker() && !is_external;
         let delay = update.callback_after_seconds.max(0);
         let at = self.now();
@@ -129,10 +129,6 @@ impl Decider {
         }
         Ok(task)
     }
-}
-
-fn is_async(node: &Node) -> bool {
-    matches!(node.kind, Kind::Worker) && node.task.async_complete
 }
 
 fn cut(reason: &str) -> Arc<str> {

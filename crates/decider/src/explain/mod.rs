@@ -3,29 +3,26 @@
 //!
 //! The cost is one cheap look at each open task; only the first few of each reason are read in full.
 //! What the answer says in words is not decided here.
+mod known;
 mod tasks;
 mod wait;
 
 #[cfg(test)]
 mod tests;
 
+pub use known::{FIRST_MAX, Known, POLLED_MS, Place};
 pub use wait::{Outsider, Ready, TaskWait, Wait};
 
 use crate::state::{Execution, Task};
-use baton_common::api::{LastPoll, WaitReason};
+use baton_common::api::WaitReason;
 use baton_common::{ExecutionId, Timestamp, WorkflowStatus};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Tasks of one reason that are read in full.
-pub const FIRST_MAX: usize = 5;
 /// Reasons, and queues of ready tasks, that are listed.
 pub const GROUPS_MAX: usize = 20;
 /// Task types whose pollers are asked for; of others no lack of workers is claimed.
 pub const TASK_TYPES_MAX: usize = 500;
-/// A queue counts as polled for this long after a poll, ms. Other processes write down their polls
-/// every ten seconds, and a long poll takes five.
-pub const POLLED_MS: i64 = 60_000;
 
 /// Which tasks are to be explained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,28 +31,6 @@ pub enum Scope {
     Open,
     /// This one, whatever its state.
     Task(u32),
-}
-
-/// What is known of queues and workers.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// Places of ready tasks in their queues, by task number.
-    pub places: HashMap<u32, Place>,
-    /// The last poll in each domain, by task type; nothing for a type that was not asked for.
-    pub polls: HashMap<Arc<str>, Vec<LastPoll>>,
-    /// Tasks that this process has handed out in the last minute, by queue.
-    pub handed_out: HashMap<String, u32>,
-}
-
-/// A ready task's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Tasks of the queue that are handed out before it.
-    pub ahead: u64,
-    /// Tasks in the queue.
-    pub size: u64,
-    /// Whether counting stopped early, so that there may be more.
-    pub at_least: bool,
 }
 
 /// Where an execution stands.

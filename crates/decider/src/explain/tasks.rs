@@ -1,7 +1,8 @@
 //! The reason of one task: exhaustive over statuses, places in the queue, and types.
-use super::{Known, POLLED_MS};
-use crate::plan::{Kind, Node};
+use super::known::{Known, POLLED_MS};
+use crate::plan::Node;
 use crate::state::{Delivery, Execution, Task};
+use crate::task_type::Waits;
 use baton_common::api::WaitReason;
 use baton_common::{TaskStatus, Timestamp};
 
@@ -43,24 +44,16 @@ fn reason_of_open(node: &Node, task: &Task, now: Timestamp, known: &Known) -> Wa
 
 /// No worker is asked for it: its type says what it waits for.
 fn reason_of_type(node: &Node, task: &Task) -> WaitReason {
-    match node.kind {
-        Kind::Worker | Kind::Dynamic { .. } => WaitReason::External,
-        Kind::SubWorkflow if task.child.is_some() => WaitReason::Child,
-        Kind::SubWorkflow | Kind::StartWorkflow => WaitReason::Start,
-        Kind::Wait if task.wait_until.is_some() => WaitReason::Timer,
-        Kind::Wait => WaitReason::Signal,
-        Kind::Human => WaitReason::Person,
-        Kind::Join | Kind::ExclusiveJoin => WaitReason::Join,
-        Kind::DoWhile { .. } => WaitReason::Loop,
-        Kind::Switch(_)
-        | Kind::Fork { .. }
-        | Kind::DynamicFork { .. }
-        | Kind::SetVariable
-        | Kind::Inline
-        | Kind::Lambda
-        | Kind::Jq
-        | Kind::Terminate
-        | Kind::Noop => WaitReason::Engine,
+    match (node.facts.waits)(task) {
+        Waits::Action => WaitReason::External,
+        Waits::Child => WaitReason::Child,
+        Waits::Start => WaitReason::Start,
+        Waits::Timer(_) => WaitReason::Timer,
+        Waits::Signal => WaitReason::Signal,
+        Waits::Person => WaitReason::Person,
+        Waits::Steps => WaitReason::Join,
+        Waits::Iteration => WaitReason::Loop,
+        Waits::Engine => WaitReason::Engine,
     }
 }
 

@@ -3,8 +3,9 @@ use super::*;
 use crate::plan::Plan;
 use crate::state::{Delivery, NodeKey, Output, StartFacts};
 use baton_common::TaskStatus;
-use baton_common::api::Awaited;
+use baton_common::api::{Awaited, LastPoll};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 const NOON: i64 = 1_795_000_000_000;
 

@@ -1,8 +1,10 @@
 //! A task's reason with all that it rests on.
-use super::{FIRST_MAX, Known, Place, tasks};
+use super::known::{FIRST_MAX, Known, Place};
+use super::tasks;
 use crate::deadline::{self, Deadline};
-use crate::plan::{Kind, Node};
+use crate::plan::Node;
 use crate::state::{Delivery, Execution, Task};
+use crate::task_type::{Joins, Waits};
 use baton_common::api::{Awaited, LastPoll, WaitReason};
 use baton_common::{ExecutionId, TaskStatus, Timestamp};
 use std::sync::Arc;
@@ -223,33 +225,20 @@ fn wait(execution: &Execution, task: &Task, now: Timestamp, known: &Known) -> Wa
 
 fn wait_of_type(execution: &Execution, node: &Node, task: &Task) -> Wait {
     let since = task.started_at.unwrap_or(task.scheduled_at);
-    match node.kind {
-        Kind::SubWorkflow => match task.child {
-            Some(child) => Wait::Child { child, since },
-            None => Wait::Start { since },
-        },
-        Kind::StartWorkflow => Wait::Start { since },
-        Kind::Wait => match task.wait_until {
-            Some(until) => Wait::Timer { until },
-            None => Wait::Outside { whom: Outsider::Signal, since },
-        },
+    let outside = |whom| Wait::Outside { whom, since };
+    match (node.facts.waits)(task) {
         // When its action began, rather than when a worker first got it.
-        Kind::Worker | Kind::Dynamic { .. } => {
-            Wait::Outside { whom: Outsider::Action, since: task.updated_at }
+        Waits::Action => Wait::Outside { whom: Outsider::Action, since: task.updated_at },
+        Waits::Child => {
+            task.child.map_or(Wait::Start { since }, |child| Wait::Child { child, since })
         }
-        Kind::Human => Wait::Outside { whom: Outsider::Person, since },
-        Kind::Join => join(execution, task, false),
-        Kind::ExclusiveJoin => join(execution, task, true),
-        Kind::DoWhile { .. } => iteration(execution, task),
-        Kind::Switch(_)
-        | Kind::Fork { .. }
-        | Kind::DynamicFork { .. }
-        | Kind::SetVariable
-        | Kind::Inline
-        | Kind::Lambda
-        | Kind::Jq
-        | Kind::Terminate
-        | Kind::Noop => Wait::Engine { since },
+        Waits::Start => Wait::Start { since },
+        Waits::Timer(until) => Wait::Timer { until },
+        Waits::Signal => outside(Outsider::Signal),
+        Waits::Person => outside(Outsider::Person),
+        Waits::Steps => join(execution, task, node.facts.joins == Joins::First),
+        Waits::Iteration => iteration(execution, task),
+        Waits::Engine => Wait::Engine { since },
     }
 }
 

@@ -2,9 +2,10 @@
 use crate::change::{Change, ExecutionEnd, Restart, TaskEnd, TaskReopening, TaskReport};
 use crate::deadline;
 use crate::json;
-use crate::plan::{Kind, Plan};
+use crate::plan::Kind;
 use crate::state::execution::{Execution, has_ended, wait_class};
 use crate::state::{AgendaItem, Branch, Delivery, Expansion, Output, Task};
+use crate::task_type::Starts;
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use std::sync::Arc;
 
@@ -111,7 +112,7 @@ impl Execution {
 
     /// It is the newest task, and so the one of its name and of its step.
     fn note_newest(&mut self, task: &Task) {
-        self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::DynamicFork { .. });
+        self.has_dynamic_fork |= matches!(self.node_of(task).kind, Kind::RunTimeBranches { .. });
         self.by_reference.insert(task.reference.clone(), task.seq);
         if let Some(base) = &task.base {
             self.by_looped_base.insert(base.clone(), task.seq);
@@ -141,7 +142,7 @@ impl Execution {
     /// What a task shows while a worker has it: one that the engine's own executors run stays
     /// SCHEDULED during the call, as in Conductor; IN_PROGRESS says that an outside call must end it.
     fn shown_while_leased(&self, seq: u32) -> TaskStatus {
-        let is_system = |task: &Arc<Task>| self.node_of(task).is_system_worker();
+        let is_system = |task: &Arc<Task>| self.node_of(task).is_system_worker;
         if self.tasks.get(&seq).is_some_and(is_system) {
             TaskStatus::Scheduled
         } else {
@@ -157,7 +158,7 @@ impl Execution {
         let node = self.node_of(task);
         let class = wait_class(node, task);
         let deadline = deadline::next(node, task);
-        let is_loop = matches!(node.kind, Kind::DoWhile { .. });
+        let is_loop = matches!(node.kind, Kind::Body(_));
         if let Some(around) = task.loop_task {
             let beside = self.open_in_loop.entry(around).or_insert(0);
             *beside = if add { *beside + 1 } else { beside.saturating_sub(1) };
@@ -218,25 +219,10 @@ impl Execution {
     /// Counts the executions that its steps start.
     fn note_start(&mut self, report: &TaskReport) {
         let task = self.tasks.get(&report.seq);
-        let starts = task.is_some_and(|task| match self.node_of(task).kind {
-            Kind::SubWorkflow => report.child.is_some() && report.child != task.child,
-            Kind::StartWorkflow => true,
-            Kind::Worker
-            | Kind::Dynamic { .. }
-            | Kind::Switch(_)
-            | Kind::Fork { .. }
-            | Kind::DynamicFork { .. }
-            | Kind::Join
-            | Kind::ExclusiveJoin
-            | Kind::DoWhile { .. }
-            | Kind::Wait
-            | Kind::Human
-            | Kind::SetVariable
-            | Kind::Inline
-            | Kind::Lambda
-            | Kind::Jq
-            | Kind::Terminate
-            | Kind::Noop => false,
+        let starts = task.is_some_and(|task| match self.node_of(task).facts.starts {
+            Starts::Child => report.child.is_some() && report.child != task.child,
+            Starts::Other => true,
+            Starts::Nothing => false,
         });
         self.starts += u32::from(starts);
     }
@@ -245,10 +231,7 @@ impl Execution {
     fn note_outside(&mut self, end: &TaskEnd) {
         let task = self.tasks.get(&end.seq);
         self.saw_outside |= task.is_some_and(|task| {
-            let waits = matches!(
-                self.node_of(task).kind,
-                Kind::Worker | Kind::Dynamic { .. } | Kind::Wait | Kind::Human
-            );
+            let waits = (self.node_of(task).facts.waits)(task).is_for_outside();
             waits && end.status != TaskStatus::Canceled && end.at > task.scheduled_at
         });
     }
@@ -322,7 +305,7 @@ impl Execution {
     fn define_steps(&mut self, steps: &[Payload]) {
         for step in steps {
             let step = serde_json::from_str(step.get()).unwrap_or_default();
-            self.step_plans.push_back(Arc::new(Plan::of_step(&step)));
+            self.step_plans.push_back(Arc::new(self.plan.of_step(&step)));
         }
     }
 

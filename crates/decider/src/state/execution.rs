@@ -2,6 +2,7 @@
 //! independent of the number of tasks. Cloning is cheap: the maps share their nodes.
 use crate::plan::{Node, Plan};
 use crate::state::{AgendaItem, Delivery, Expansion, Lineage, NodeKey, Task};
+use crate::task_type::Waits;
 use baton_common::{ExecutionId, Payload, SpanId, TaskId, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -329,7 +330,6 @@ impl Execution {
 
 /// Which counter of [`Execution::waits`] an open task belongs to.
 pub(crate) fn wait_class(node: &Node, task: &Task) -> Option<usize> {
-    use crate::plan::Kind;
     if task.status.is_terminal() {
         return None;
     }
@@ -339,22 +339,11 @@ pub(crate) fn wait_class(node: &Node, task: &Task) -> Option<usize> {
         Delivery::Delayed(_) => return Some(4),
         Delivery::None => {}
     }
-    match node.kind {
-        Kind::SubWorkflow | Kind::StartWorkflow => Some(2),
-        Kind::Wait if task.wait_until.is_some() => Some(4),
-        Kind::Wait | Kind::Human | Kind::Worker | Kind::Dynamic { .. } => Some(3),
-        Kind::Switch(_)
-        | Kind::Fork { .. }
-        | Kind::DynamicFork { .. }
-        | Kind::Join
-        | Kind::ExclusiveJoin
-        | Kind::DoWhile { .. }
-        | Kind::SetVariable
-        | Kind::Inline
-        | Kind::Lambda
-        | Kind::Jq
-        | Kind::Terminate
-        | Kind::Noop => None,
+    match (node.facts.waits)(task) {
+        Waits::Child | Waits::Start => Some(2),
+        Waits::Timer(_) => Some(4),
+        Waits::Action | Waits::Signal | Waits::Person => Some(3),
+        Waits::Engine | Waits::Steps | Waits::Iteration => None,
     }
 }
 

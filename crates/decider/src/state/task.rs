@@ -1,8 +1,10 @@
 //! One attempt at one step.
 use crate::json::{self, Object};
-use crate::plan::NodeId;
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp};
 use std::sync::Arc;
+
+/// A node's place in its plan.
+pub type NodeId = u32;
 
 /// Names a node: of the execution's plan (`plan` 0), or of a step defined while it ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,48 +4,22 @@
 //! branches but not into loop bodies. Beyond them stand the limits of [`baton_common::limits`] and a
 //! few faults that Conductor only meets when an execution is stuck (`structure`).
 //! Nothing here asks whether the workflows and tasks that a definition names are registered.
+pub(crate) mod demands;
+mod fault;
 mod references;
-mod steps;
+pub(crate) mod steps;
 mod structure;
 mod task_def;
-mod task_type;
 #[cfg(test)]
 mod tests;
 mod texts;
-mod wait;
 
+use crate::decide::types;
 use baton_common::{TaskDef, WorkflowDef};
 use std::sync::Arc;
 
+pub use fault::Fault;
 pub use task_def::validate_task_def;
-
-/// One reason to refuse a definition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where it is in the document, as a JSON pointer: `/tasks/2/name`.
-    pub pointer: String,
-    /// Where it is in Conductor's words, without the method: `tasks[2].name`; empty when it
-    /// concerns the definition as a whole.
-    pub path: String,
-    /// What is wrong, in Conductor's words where it has any.
-    pub message: String,
-    /// The value found there, when it is a single one.
-    pub invalid_value: Option<String>,
-}
-
-impl Fault {
-    /// A fault of a member of the definition itself.
-    fn of_member(name: &str, message: impl Into<String>, invalid_value: Option<String>) -> Self {
-        let (pointer, path) = (format!("/{name}"), name.to_owned());
-        Self { pointer, path, message: message.into(), invalid_value }
-    }
-
-    /// A fault that only the whole definition shows, at `pointer`.
-    fn of_whole(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        let (pointer, message) = (pointer.into(), message.into());
-        Self { pointer, path: String::new(), message, invalid_value: None }
-    }
-}
 
 /// Every fault of a workflow definition, in the order of the document; none means that it can be
 /// registered. `task_defs` looks up registered task definitions, whose input templates may supply
@@ -65,7 +39,7 @@ pub fn validate_workflow(
             faults.extend(structure::loop_body_faults(step));
         } else {
             faults.extend(steps::field_faults(step));
-            faults.extend(task_type::faults(step, task_defs));
+            faults.extend((types::facts_of(&step.task.task_type).faults)(step, task_defs));
         }
     }
     faults.extend(texts::faults(definition, &steps));

@@ -1,5 +1,5 @@
 //! Names of steps: unique in a definition, and known where a top step's input mentions them.
-use super::Fault;
+use super::fault::Fault;
 use super::steps::{Step, escaped};
 use baton_common::{Payload, WorkflowDef};
 use baton_expression::template::tokens;

@@ -1,33 +1,46 @@
 //! The steps of a definition in one list, and the rules that hold for each of them alone.
-use super::Fault;
-use baton_common::{WorkflowDef, WorkflowTask};
+use super::fault::Fault;
+use baton_common::{TaskDef, WorkflowDef, WorkflowTask};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Finds the registered task definition of a name.
+pub(crate) type TaskDefs<'a> = &'a dyn Fn(&str) -> Option<Arc<TaskDef>>;
+
+/// The reference names of a definition.
+pub(crate) struct Names<'a> {
+    /// Those that the definition gives.
+    pub(crate) given: HashSet<&'a str>,
+    /// Whether a step may add others at run time.
+    pub(crate) has_others: bool,
+}
 
 /// A step with its surroundings.
-pub(super) struct Step<'a> {
-    pub(super) task: &'a WorkflowTask,
+pub(crate) struct Step<'a> {
+    pub(crate) task: &'a WorkflowTask,
     /// JSON pointer to it.
-    pub(super) pointer: String,
+    pub(crate) pointer: String,
     /// Conductor's path to it.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Whether it stands in the definition's own list.
-    pub(super) is_top: bool,
+    pub(crate) is_top: bool,
     /// Whether it stands in a loop's body, where Conductor hardly looks.
-    pub(super) in_loop: bool,
+    pub(crate) in_loop: bool,
     /// The step that follows when this one has ended.
-    pub(super) next: Option<&'a WorkflowTask>,
+    pub(crate) next: Option<&'a WorkflowTask>,
 }
 
 impl Step<'_> {
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.task.name.as_deref().unwrap_or("null")
     }
 
-    pub(super) fn reference(&self) -> &str {
+    pub(crate) fn reference(&self) -> &str {
         self.task.task_reference_name.as_deref().unwrap_or("null")
     }
 
     /// A fault of one of its members.
-    pub(super) fn member_fault(
+    pub(crate) fn member_fault(
         &self,
         name: &str,
         message: &str,
@@ -42,7 +55,7 @@ impl Step<'_> {
     }
 
     /// A fault of the step as a whole, shown at `below` (a pointer within it, or empty).
-    pub(super) fn fault(&self, below: &str, message: impl Into<String>) -> Fault {
+    pub(crate) fn fault(&self, below: &str, message: impl Into<String>) -> Fault {
         let pointer = format!("{}{below}", self.pointer);
         Fault { pointer, path: self.path.clone(), message: message.into(), invalid_value: None }
     }
@@ -50,7 +63,7 @@ impl Step<'_> {
 
 /// All steps in the order of the document, those within others behind them. The caller has checked
 /// the depth.
-pub(super) fn steps(definition: &WorkflowDef) -> Vec<Step<'_>> {
+pub(crate) fn steps(definition: &WorkflowDef) -> Vec<Step<'_>> {
     let mut collector = Collector { steps: Vec::new() };
     let place =
         Place { pointer: "/tasks".into(), path: "tasks".into(), is_top: true, in_loop: false };
@@ -115,12 +128,12 @@ impl<'a> Collector<'a> {
 }
 
 /// A name as a JSON pointer spells it.
-pub(super) fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
 /// What holds for a step of any type.
-pub(super) fn field_faults(step: &Step<'_>) -> Vec<Fault> {
+pub(crate) fn field_faults(step: &Step<'_>) -> Vec<Fault> {
     let task = step.task;
     let mut faults = Vec::new();
     if task.name.as_deref().is_none_or(str::is_empty) {
@@ -137,7 +150,7 @@ pub(super) fn field_faults(step: &Step<'_>) -> Vec<Fault> {
 }
 
 /// A step needs a reference name, wherever it stands.
-pub(super) fn reference_fault(step: &Step<'_>) -> Option<Fault> {
+pub(crate) fn reference_fault(step: &Step<'_>) -> Option<Fault> {
     let reference = &step.task.task_reference_name;
     let message = "WorkflowTask taskReferenceName name cannot be empty or null";
     let is_missing = reference.as_deref().is_none_or(str::is_empty);

@@ -1,11 +1,12 @@
 //! Limits, and faults of structure that Conductor registers and then trips over: it fails the start,
 //! or leaves the execution waiting for ever.
 //! **Source**: conductor-semantics §1.5, §1.7, §10 (3).
-use super::Fault;
-use super::steps::{Step, reference_fault};
+use super::fault::Fault;
+use super::steps::{Names, Step, reference_fault};
+use crate::decide::types;
+use crate::task_type::Inside;
 use baton_common::limits::{DEFINITION_BYTES_MAX, DEFINITION_DEPTH_MAX, DEFINITION_TASKS_MAX};
 use baton_common::{WorkflowDef, WorkflowTask};
-use std::collections::HashSet;
 use std::io;
 
 /// The limits a definition breaks. A definition that breaks one is not looked at further.
@@ -73,64 +74,12 @@ pub(super) fn loop_body_faults(step: &Step<'_>) -> Vec<Fault> {
     reference_fault(step).into_iter().collect()
 }
 
-/// Forks without a task in a branch or without a JOIN behind, and joins on steps that cannot be.
+/// What the steps around it or the names of others make wrong with a step: see [`crate::task_type::Facts`].
 pub(super) fn faults(steps: &[Step<'_>]) -> Vec<Fault> {
-    let names: HashSet<&str> = steps.iter().map(Step::reference).collect();
-    let has_dynamic_names = steps.iter().any(|step| step.task.task_type == "FORK_JOIN_DYNAMIC");
-    let mut faults = Vec::new();
-    for step in steps {
-        match step.task.task_type.as_str() {
-            "FORK_JOIN" => {
-                faults.extend(empty_branches(step));
-                faults.extend(join_missing(step));
-            }
-            "FORK_JOIN_DYNAMIC" => faults.extend(join_missing(step)),
-            "JOIN" if !has_dynamic_names => faults.extend(unknown_joins(step, &names)),
-            _ => {}
-        }
-    }
-    faults
-}
-
-fn empty_branches(step: &Step<'_>) -> Vec<Fault> {
-    let branches = step.task.fork_tasks.iter().enumerate();
-    let empty = branches.filter(|(_, branch)| branch.is_empty());
-    empty
-        .map(|(index, _)| {
-            let message = format!(
-                "forkTasks[{index}] should have atleast one task for taskType: FORK_JOIN \
-                 taskName: {}",
-                step.name()
-            );
-            step.fault(&format!("/forkTasks/{index}"), message)
-        })
-        .collect()
-}
-
-fn join_missing(step: &Step<'_>) -> Option<Fault> {
-    let is_joined = step.next.is_some_and(|next| next.task_type == "JOIN");
-    let message = format!(
-        "Fork task definition is not followed by a join task: taskReferenceName: {}",
-        step.reference()
-    );
-    (!is_joined).then(|| step.fault("", message))
-}
-
-/// Names that no step has, so that the JOIN would wait for ever. `__` parts an iteration's number
-/// from the name of a step in a loop.
-fn unknown_joins(step: &Step<'_>, names: &HashSet<&str>) -> Vec<Fault> {
-    let joined = step.task.join_on.iter().enumerate();
-    let unknown = joined.filter(|(_, name)| {
-        let base = name.split("__").next().unwrap_or(name);
-        !names.contains(name.as_str()) && !names.contains(base)
-    });
-    unknown
-        .map(|(index, name)| {
-            let message = format!(
-                "joinOn: {name} of taskReferenceName: {} is not defined in workflow definition.",
-                step.reference()
-            );
-            step.fault(&format!("/joinOn/{index}"), message)
-        })
-        .collect()
+    let facts = |step: &Step<'_>| types::facts_of(&step.task.task_type);
+    let names = Names {
+        given: steps.iter().map(Step::reference).collect(),
+        has_others: steps.iter().any(|step| facts(step).inside == Inside::RunTimeBranches),
+    };
+    steps.iter().flat_map(|step| (facts(step).flow_faults)(step, &names)).collect()
 }

@@ -1,5 +1,5 @@
 //! What makes a task definition fit to be registered.
-use super::Fault;
+use super::fault::Fault;
 use baton_common::TaskDef;
 
 /// Every fault of a task definition; none means that it can be registered. Negative timeouts and

@@ -1,6 +1,6 @@
 //! Lengths of the texts that a definition fixes: names, reference names, domains, keys. A text with
 //! an expression in it is checked when it has a value.
-use super::Fault;
+use super::fault::Fault;
 use super::steps::{Step, escaped, steps};
 use baton_common::definition::{InlineDefinition, SubWorkflowParams};
 use baton_common::limits::{

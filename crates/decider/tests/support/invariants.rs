@@ -6,6 +6,7 @@ use baton_decider::change::Change;
 use baton_decider::explain::{Known, Scope, Standing, explain};
 use baton_decider::plan::{Kind, Next};
 use baton_decider::state::{Execution, NodeKey, Task};
+use baton_decider::task_type::Joins;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -53,7 +54,7 @@ pub(super) fn check_joins(before: &Execution, changes: &[Change]) {
 fn check_join(before: &Execution, change: &Change) {
     let Change::TaskEnded(end) = change else { return };
     let Some(task) = before.task(end.seq).filter(|_| end.status.is_successful()) else { return };
-    if !matches!(before.node_of(task).kind, Kind::Join) {
+    if before.node_of(task).facts.joins != Joins::All {
         return;
     }
     for name in task.join_on.iter().flat_map(|names| names.iter()) {
@@ -89,15 +90,15 @@ pub(super) fn check_explained(execution: &Execution) {
 
 /// In a completed execution every good end has had its consequence: the step behind has a task.
 pub(super) fn check_nothing_is_left_out(execution: &Execution) {
-    let is_terminate = |task: &Arc<Task>| matches!(execution.node_of(task).kind, Kind::Terminate);
+    let is_terminate = |task: &Arc<Task>| execution.node_of(task).facts.name == "TERMINATE";
     if execution.status != WorkflowStatus::Completed || execution.tasks.values().any(is_terminate) {
         return;
     }
     for task in execution.tasks.values().filter(|task| task.status == TaskStatus::Completed) {
         let node = execution.node(task.place);
-        let next = if let Kind::Switch(switch) = &node.kind {
+        let next = if let Kind::Cases(cases) = &node.kind {
             let case = task.input.to_value()["case"].as_str().unwrap_or_default().to_owned();
-            let chosen = switch.cases.get(&case).copied().unwrap_or(switch.default);
+            let chosen = cases.cases.get(&case).copied().unwrap_or(cases.default);
             chosen.map_or(node.next, Next::Node)
         } else {
             node.next

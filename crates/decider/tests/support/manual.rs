@@ -2,7 +2,7 @@
 use super::file::Block;
 use super::seen::Seen;
 use super::world::World;
-use baton_decider::plan::Kind;
+use baton_decider::task_type::Waits;
 
 /// One type's part of the page.
 pub(crate) struct Section {
@@ -66,25 +66,14 @@ fn answer(world: &World<'_>) -> Option<String> {
     }
     execution.open_tasks().find_map(|task| {
         let name = &task.reference;
-        match execution.node_of(task).kind {
-            Kind::SubWorkflow => Some(format!("child {name} completed {{\"done\":true}}")),
-            Kind::StartWorkflow => Some(format!("started {name}")),
-            Kind::Wait if task.wait_until.is_some() => Some("at 1000000s".to_owned()),
-            Kind::Worker | Kind::Dynamic { .. } | Kind::Wait | Kind::Human => {
+        match (execution.node_of(task).facts.waits)(task) {
+            Waits::Child => Some(format!("child {name} completed {{\"done\":true}}")),
+            Waits::Start => Some(format!("started {name}")),
+            Waits::Timer(_) => Some("at 1000000s".to_owned()),
+            Waits::Action | Waits::Signal | Waits::Person => {
                 Some(format!("complete {name} {{\"done\":true}}"))
             }
-            Kind::Switch(_)
-            | Kind::Fork { .. }
-            | Kind::DynamicFork { .. }
-            | Kind::Join
-            | Kind::ExclusiveJoin
-            | Kind::DoWhile { .. }
-            | Kind::SetVariable
-            | Kind::Inline
-            | Kind::Lambda
-            | Kind::Jq
-            | Kind::Terminate
-            | Kind::Noop => None,
+            Waits::Engine | Waits::Steps | Waits::Iteration => None,
         }
     })
 }

@@ -9,8 +9,8 @@ use baton_common::limits::{
 };
 use baton_common::{ExecutionId, Payload, TaskId, TaskStatus};
 use baton_decider::command::{Command, TaskUpdate};
-use baton_decider::plan::Kind;
 use baton_decider::state::Execution;
+use baton_decider::task_type::Waits;
 use baton_store::{TaskLog, WaitQuery};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -317,9 +317,11 @@ impl Orchestrator {
 
 /// The first WAIT that waits for somebody or for a time.
 pub(super) fn open_wait(execution: &Execution) -> Option<TaskId> {
-    let is_wait = |kind: &Kind| matches!(kind, Kind::Wait);
-    let mut waits = execution.open_tasks().filter(|task| is_wait(&execution.node_of(task).kind));
-    waits.next().map(|task| execution.id().task(task.seq))
+    let is_wait = |task: &&Arc<baton_decider::state::Task>| {
+        let waits = (execution.node_of(task).facts.waits)(task);
+        matches!(waits, Waits::Timer(_) | Waits::Signal)
+    };
+    execution.open_tasks().find(is_wait).map(|task| execution.id().task(task.seq))
 }
 
 fn nothing() -> PolledTasks {

@@ -3,12 +3,20 @@
 //!
 //! Data of a branch is never substituted a second time: Conductor does, and lets text that users
 //! supply read other data.
-use super::{Decider, Flow, Stop, switch};
+use super::super::decider::{Decider, Flow, Stop, TaskType};
+use super::engine::ENGINE;
+use super::join::JOIN;
+use super::simple::SIMPLE;
+use super::sub_workflow::SUB_WORKFLOW;
+use super::switch;
 use crate::change::Change;
 use crate::json::{self, Object};
-use crate::plan::{Kind, Node, NodeId, freeze_task};
+use crate::plan::{Kind, Node};
 use crate::state::{AgendaItem, Branch, Expansion, NodeKey, Task};
-use crate::task_type::EngineType;
+use crate::task_type::{Again, Facts, Inside, Mark, Shown};
+use crate::validation::Fault;
+use crate::validation::demands::{has_input, join_missing, required};
+use crate::validation::steps::{Step, TaskDefs};
 use baton_common::definition::SubWorkflowParams;
 use baton_common::limits::FORK_BRANCHES_MAX;
 use baton_common::{Payload, TaskStatus, WorkflowStatus, WorkflowTask};
@@ -18,6 +26,20 @@ use std::sync::Arc;
 /// Forks wider than this keep only the names of their branches in their input, not the whole
 /// definitions again: those are with the branches.
 const FORK_RECORD_BRANCHES_MAX: usize = 256;
+
+pub(super) static FORK_JOIN_DYNAMIC: TaskType = TaskType {
+    facts: Facts {
+        shown: Shown::As("FORK"),
+        inside: Inside::RunTimeBranches,
+        again: Again::WithItsBranches,
+        marks: &[Mark::NotRetried, Mark::NeedsNoTaskDef],
+        faults,
+        flow_faults: |step, _| join_missing(step, JOIN.facts.name).into_iter().collect(),
+        ..Facts::of_engine("FORK_JOIN_DYNAMIC")
+    },
+    schedule: Decider::schedule_dynamic_fork,
+    ..ENGINE
+};
 
 /// The step as a definition of its own, with this input.
 fn whole(branch: &Branch, input: Payload) -> WorkflowTask {
@@ -43,14 +65,14 @@ impl Alike {
 }
 
 impl Decider {
-    pub(super) fn schedule_dynamic_fork(
+    fn schedule_dynamic_fork(
         &mut self,
         node: &Node,
         place: NodeKey,
         loop_task: Option<u32>,
-        join: Option<NodeId>,
     ) -> Flow {
-        if self.join_behind(place, join).is_none() {
+        let Kind::RunTimeBranches { join } = &node.kind else { return Ok(()) };
+        if self.join_behind(place, *join).is_none() {
             return Ok(());
         }
         let mut task = self.new_task(node, place, loop_task);
@@ -91,7 +113,7 @@ impl Decider {
     fn ask_ahead(&mut self, branches: &[Branch]) -> Flow {
         let mut is_complete = true;
         for (index, branch) in branches.iter().enumerate() {
-            let Some(source) = switch::script_of(&branch.step) else { continue };
+            let Some(source) = self.choice_script(&branch.step) else { continue };
             if index > 0 && !self.has_room_for_script() {
                 break;
             }
@@ -102,7 +124,7 @@ impl Decider {
 
     /// Creates the next branches of a dynamic fork, as many as the slice allows; after the last of
     /// them the JOIN, which waits for them by name.
-    pub(super) fn expand_fork(&mut self, fork: u32) -> Flow {
+    pub(in crate::decide) fn expand_fork(&mut self, fork: u32) -> Flow {
         let Some(task) = self.execution.task(fork).cloned() else { return Ok(()) };
         let Some(mut expansion) = self.expansion_of(fork) else { return Ok(()) };
         let branches = expansion.branches.clone();
@@ -132,6 +154,15 @@ impl Decider {
         flow
     }
 
+    fn choice_script<'s>(&self, step: &'s WorkflowTask) -> Option<&'s str> {
+        (self.execution.plan.facts_of(&step.task_type).choice_script)(step)
+    }
+
+    /// Whether workers run tasks of this type.
+    fn is_worker_type(&self, task_type: &str) -> bool {
+        self.execution.plan.facts_of(task_type).is_plain_worker()
+    }
+
     fn expansion_of(&mut self, fork: u32) -> Option<Expansion> {
         let own = self.expansions.remove(&fork);
         own.or_else(|| self.execution.expansions.get(&fork).map(|known| (**known).clone()))
@@ -149,7 +180,7 @@ impl Decider {
         if self.execution.by_reference(&full).is_some() {
             return Ok(branch.reference.clone());
         }
-        if switch::script_of(&branch.step).is_some() {
+        if self.choice_script(&branch.step).is_some() {
             self.ask_ahead(ahead)?;
         }
         self.schedule_branch(branch, fork.loop_task, shared)
@@ -163,7 +194,7 @@ impl Decider {
         }
         let plan = self.plan_of(fork.place);
         let node = plan.node(fork.place.node);
-        let Some(Kind::DynamicFork { join: Some(join) }) = node.map(|node| &node.kind) else {
+        let Some(Kind::RunTimeBranches { join: Some(join) }) = node.map(|node| &node.kind) else {
             return Ok(());
         };
         let place = NodeKey { plan: fork.place.plan, node: *join };
@@ -175,7 +206,7 @@ impl Decider {
     }
 
     /// Keeps in the state what is known of forks whose branches are still to come.
-    pub(super) fn record_expansions(&mut self) {
+    pub(in crate::decide) fn record_expansions(&mut self) {
         for (fork, expansion) in std::mem::take(&mut self.expansions) {
             let Expansion { branches, joined, recorded } = expansion;
             if self.execution.expansions.contains_key(&fork) {
@@ -196,7 +227,7 @@ impl Decider {
         loop_task: Option<u32>,
         shared: &mut Defined,
     ) -> Flow<Arc<str>> {
-        if is_worker_type(&branch.step.task_type) {
+        if self.is_worker_type(&branch.step.task_type) {
             let key = self.shared_step(&branch.step, shared);
             let mut task = self.new_named_task(&branch.reference, key, loop_task);
             task.input = branch.input.clone();
@@ -206,9 +237,7 @@ impl Decider {
             }
             return Ok(branch.reference.clone());
         }
-        let mut step = whole(branch, literal(&branch.input));
-        freeze_task(&mut step, &*self.context.surroundings.clone());
-        let key = self.define_step(&step);
+        let key = self.define_step(whole(branch, literal(&branch.input)));
         let first = self.execution.last_seq + 1;
         self.schedule(key, loop_task)?;
         Ok(self.last_of_branch(first).unwrap_or_else(|| branch.reference.clone()))
@@ -217,8 +246,9 @@ impl Decider {
     /// The step that a JOIN waits for: the last one that the branch's first step brought along.
     fn last_of_branch(&mut self, first: u32) -> Option<Arc<str>> {
         let task = self.execution.task(first)?.clone();
-        let kind = self.execution.node_of(&task).kind.clone();
-        if let Kind::Switch(_) = kind {
+        let node = self.execution.node_of(&task);
+        let is_loop = node.facts.inside == Inside::Body;
+        if node.facts.has(Mark::ChoosesNext) {
             // A choice by value is made at once, so that its first step is known here. One by script
             // asks again when its turn comes; what others ask for stays asked.
             let wanted = self.wanted.len();
@@ -227,7 +257,6 @@ impl Decider {
             }
             self.wanted.truncate(wanted);
         }
-        let is_loop = matches!(kind, Kind::DoWhile { .. });
         let last = if is_loop { first } else { self.execution.last_seq };
         self.execution.task(last).map(|task| Arc::from(task.base_reference()))
     }
@@ -247,9 +276,7 @@ impl Decider {
         if let Some(known) = shared.get(&Arc::as_ptr(step)) {
             return *known;
         }
-        let mut pinned = (**step).clone();
-        freeze_task(&mut pinned, &*self.context.surroundings.clone());
-        let place = self.define_step(&pinned);
+        let place = self.define_step((**step).clone());
         shared.insert(Arc::as_ptr(step), place);
         place
     }
@@ -281,13 +308,14 @@ impl Decider {
         let text = |key: &str| members.get(key).and_then(json::text);
         let workflow = text("forkTaskWorkflow");
         let task_type = match &workflow {
-            Some(_) => "SUB_WORKFLOW".to_owned(),
-            None => text("forkTaskType").unwrap_or_else(|| "SIMPLE".to_owned()),
+            Some(_) => SUB_WORKFLOW.facts.name.to_owned(),
+            None => text("forkTaskType").unwrap_or_else(|| SIMPLE.facts.name.to_owned()),
         };
-        let is_system = !is_worker_type(&task_type) || task_type == "HTTP";
+        let facts = self.execution.plan.facts_of(&task_type);
+        let names_it = !facts.is_plain_worker() || facts.has(Mark::NamesBranches);
         let fork = node.reference.to_string();
         let name = text("forkTaskName").unwrap_or_else(|| {
-            if is_system && workflow.is_none() { task_type.clone() } else { fork.clone() }
+            if names_it && workflow.is_none() { task_type.clone() } else { fork.clone() }
         });
         let prefix = if self.execution.has_dynamic_fork {
             format!("_{fork}_{name}")
@@ -393,7 +421,7 @@ fn legacy_branches(given: Option<&Payload>) -> Result<Vec<Branch>, String> {
             .map(|name| SubWorkflowParams { name: Some(name), ..SubWorkflowParams::default() });
         let step = WorkflowTask {
             name: task.task_name,
-            task_type: task.task_type.unwrap_or_else(|| "SIMPLE".to_owned()),
+            task_type: task.task_type.unwrap_or_else(|| SIMPLE.facts.name.to_owned()),
             sub_workflow_param: workflow,
             ..WorkflowTask::default()
         };
@@ -406,11 +434,6 @@ fn legacy_branches(given: Option<&Payload>) -> Result<Vec<Branch>, String> {
 fn read_step<T: serde::de::DeserializeOwned>(step: &Payload) -> Result<T, String> {
     serde_json::from_str(step.get())
         .map_err(|error| format!("Input to the dynamically forked tasks is not a list: {error}"))
-}
-
-/// Whether workers run tasks of this type.
-fn is_worker_type(task_type: &str) -> bool {
-    EngineType::from_name(task_type).is_none()
 }
 
 /// The input as a definition in which nothing is substituted.
@@ -433,4 +456,30 @@ fn fork_input(input: &Payload, branches: &[Branch]) -> Payload {
     members.insert("forkedTasks".into(), json::payload(&names));
     members.insert("forkedTaskDefs".into(), json::payload(&steps));
     json::payload(&members)
+}
+
+fn faults(step: &Step<'_>, _: TaskDefs<'_>) -> Vec<Fault> {
+    let task = step.task;
+    let (list, inputs) = (
+        task.dynamic_fork_tasks_param.is_some(),
+        task.dynamic_fork_tasks_input_param_name.is_some(),
+    );
+    if task.dynamic_fork_join_tasks_param.is_some() {
+        let message = format!(
+            "dynamicForkJoinTasksParam or combination of dynamicForkTasksInputParamName and \
+             dynamicForkTasksParam cam be used for taskType: FORK_JOIN_DYNAMIC taskName: {}",
+            step.name()
+        );
+        let is_mixed = list || inputs;
+        return is_mixed
+            .then(|| step.fault("/dynamicForkJoinTasksParam", message))
+            .into_iter()
+            .collect();
+    }
+    if has_input(step, "forkTaskInputs") {
+        return Vec::new();
+    }
+    let mut faults = required(step, "dynamicForkTasksParam", list);
+    faults.extend(required(step, "dynamicForkTasksInputParamName", inputs));
+    faults
 }

@@ -1,30 +1,43 @@
 //! DO_WHILE: its body again and again, by a condition or over a list.
 //! **Source**: conductor-semantics §1.9.
-use super::{AgendaItem, Decider, Flow, Stop};
+use super::super::AgendaItem;
+use super::super::decider::{Decider, Flow, Stop, TaskType};
+use super::engine::ENGINE;
 use crate::change::Change;
-use crate::json::{self, Object};
-use crate::plan::{Kind, Node, NodeId};
+use crate::json;
+use crate::plan::{Body, Kind, Node, NodeId};
 use crate::state::{LoopProgress, NodeKey, Output, Task};
+use crate::task_type::{Again, Facts, Inside, Mark, Waits};
+use crate::validation::Fault;
+use crate::validation::demands::required;
+use crate::validation::steps::{Step, TaskDefs};
 use baton_common::limits::LOOP_ITERATIONS_MAX;
 use baton_common::planted::{Planted, is};
 use baton_common::{Payload, TaskStatus};
-use baton_expression::plain::Program;
 use baton_expression::script::{Language, Script};
 use baton_expression::template::Template;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+pub(super) static DO_WHILE: TaskType = TaskType {
+    facts: Facts {
+        inside: Inside::Body,
+        again: Again::InItsIteration,
+        marks: &[Mark::TakesInputTemplate, Mark::NotRetried],
+        waits: |_| Waits::Iteration,
+        faults,
+        ..Facts::of_engine("DO_WHILE")
+    },
+    schedule: Decider::schedule_loop,
+    ..ENGINE
+};
+
 impl Decider {
-    pub(super) fn schedule_loop(
-        &mut self,
-        node: &Node,
-        place: NodeKey,
-        loop_task: Option<u32>,
-        (first, items): (Option<NodeId>, Option<&Template>),
-    ) -> Flow {
+    fn schedule_loop(&mut self, node: &Node, place: NodeKey, loop_task: Option<u32>) -> Flow {
+        let Kind::Body(body) = &node.kind else { return Ok(()) };
         let mut task = self.new_task(node, place, loop_task);
         task.input = self.input_of(node, Some(task.seq))?;
-        let items = items.map(|items| self.items(items)).transpose()?;
+        let items = body.items.as_ref().map(|items| self.items(items)).transpose()?;
         let is_empty = items.as_ref().is_some_and(Vec::is_empty);
         let iteration = u32::from(!is_empty);
         let item = items.and_then(|items| items.into_iter().next());
@@ -33,7 +46,7 @@ impl Decider {
         task.iteration = iteration;
         let seq = task.seq;
         self.record(Change::TaskScheduled(Arc::new(task)));
-        match first {
+        match body.first {
             Some(first) if !is_empty => {
                 self.schedule_within(NodeKey { plan: place.plan, node: first }, Some(seq))
             }
@@ -42,7 +55,7 @@ impl Decider {
     }
 
     /// Looks at every loop whose iteration is over; true when one of them went on or ended.
-    pub(super) fn close_loops(&mut self) -> bool {
+    pub(in crate::decide) fn close_loops(&mut self) -> bool {
         let idle: Vec<u32> = self.execution.open_loops.iter().copied().collect();
         let idle: Vec<u32> =
             idle.into_iter().rev().filter(|seq| self.execution.open_count(*seq) == 0).collect();
@@ -72,24 +85,24 @@ impl Decider {
         let Some(task) = self.execution.task(seq).cloned() else { return Ok(()) };
         let plan = self.plan_of(task.place);
         let Some(node) = plan.node(task.place.node) else { return Ok(()) };
-        let Kind::DoWhile { first, body, items, .. } = &node.kind else { return Ok(()) };
-        let tasks = self.tasks_of_iteration(&task, body);
+        let Kind::Body(body) = &node.kind else { return Ok(()) };
+        let tasks = self.tasks_of_iteration(&task, &body.names);
         self.note_iteration(&task, &tasks);
         if let Some(reason) = self.fault_of_iteration(&tasks) {
             self.end(seq, TaskStatus::Failed, None, Some(&reason));
             return Ok(());
         }
-        let items = items.as_ref().map(|items| self.items(items)).transpose()?;
+        let items = body.items.as_ref().map(|items| self.items(items)).transpose()?;
         let next_item = items.map(|items| items.get(task.iteration as usize).cloned());
         let is_over = matches!(next_item, Some(None));
-        let goes_on = !is_over && self.condition_holds(&task, node, next_item.is_some())?;
+        let goes_on = !is_over && self.condition_holds(&task, node, (body, next_item.is_some()))?;
         if !goes_on {
             if self.execution.task(seq).is_some_and(|task| !task.status.is_terminal()) {
                 self.end(seq, TaskStatus::Completed, None, None);
             }
             return Ok(());
         }
-        self.next_iteration(&task, *first, next_item.flatten())
+        self.next_iteration(&task, body.first, next_item.flatten())
     }
 
     fn next_iteration(
@@ -140,38 +153,6 @@ impl Decider {
         old
     }
 
-    fn tasks_of_iteration(&self, task: &Task, body: &[Arc<str>]) -> Vec<Arc<Task>> {
-        let full = body.iter().map(|name| self.full_reference(name, Some(task.seq)));
-        full.filter_map(|name| self.execution.by_reference(&name).cloned()).collect()
-    }
-
-    /// Notes the outputs so far of loops that are about to be ended from outside.
-    pub(super) fn note_open_iterations(&mut self) {
-        let loops: Vec<u32> = self.execution.open_loops.iter().copied().collect();
-        for seq in loops {
-            let Some(task) = self.execution.task(seq).cloned() else { continue };
-            let plan = self.plan_of(task.place);
-            let node = plan.node(task.place.node);
-            if let Some(Kind::DoWhile { body, .. }) = node.map(|node| &node.kind) {
-                let tasks = self.tasks_of_iteration(&task, body);
-                self.note_iteration(&task, &tasks);
-            }
-        }
-    }
-
-    fn note_iteration(&mut self, task: &Task, tasks: &[Arc<Task>]) {
-        let outputs = tasks.iter().map(|t| (t.base_reference().to_owned(), t.output.json()));
-        let outputs = json::payload(&outputs.collect::<Object>());
-        // Noted already where the condition's script has interrupted the decision.
-        if let Output::Loop(progress) = &task.output
-            && progress.iterations.get(&task.iteration) == Some(&outputs)
-        {
-            return;
-        }
-        let (seq, iteration) = (task.seq, task.iteration);
-        self.record(Change::LoopIterated { seq, iteration, outputs });
-    }
-
     fn fault_of_iteration(&self, tasks: &[Arc<Task>]) -> Option<String> {
         let failed: Vec<&Arc<Task>> =
             tasks.iter().filter(|task| !task.status.is_successful()).collect();
@@ -183,13 +164,17 @@ impl Decider {
         (!failed.is_empty()).then(|| reasons.collect::<Vec<_>>().join(". "))
     }
 
-    fn condition_holds(&mut self, task: &Task, node: &Node, is_list: bool) -> Flow<bool> {
-        let Kind::DoWhile { body, condition: reader, .. } = &node.kind else { return Ok(false) };
+    fn condition_holds(
+        &mut self,
+        task: &Task,
+        node: &Node,
+        (body, is_list): (&Body, bool),
+    ) -> Flow<bool> {
         let condition = node.task.loop_condition.as_deref().unwrap_or_default();
         if condition.trim().is_empty() {
             return Ok(is_list);
         }
-        let input = self.condition_input(task.seq, node, body, reader.as_ref())?;
+        let input = self.condition_input(task.seq, node, body)?;
         let source = condition.to_owned();
         let script = Script { language: Language::JavaScript, source, input };
         match self.evaluate(script)? {
@@ -203,26 +188,22 @@ impl Decider {
     }
 
     /// The loop's parameters, resolved anew, with the outputs of loop and body by reference name.
-    /// Of the loop's, which grows with each iteration, only what `reader` reads.
-    fn condition_input(
-        &self,
-        seq: u32,
-        node: &Node,
-        body: &[Arc<str>],
-        reader: Option<&Program>,
-    ) -> Flow<Payload> {
+    /// Of the loop's, which grows with each iteration, only what the condition reads.
+    fn condition_input(&self, seq: u32, node: &Node, body: &Body) -> Flow<Payload> {
         let mut members = json::members(&self.input_of(node, Some(seq))?);
         if let Some(Output::Loop(progress)) = self.execution.task(seq).map(|task| &task.output) {
             let head = progress.head();
             let item = head.iter().filter(|(key, _)| key.starts_with("loop"));
             members.extend(item.map(|(key, value)| (key.clone(), value.clone())));
-            let output = match reader.and_then(|reader| reader.members_of(&node.reference)) {
-                Some(names) => progress.json_of(names),
-                None => progress.json(),
-            };
+            let output =
+                match body.condition.as_ref().and_then(|reader| reader.members_of(&node.reference))
+                {
+                    Some(names) => progress.json_of(names),
+                    None => progress.json(),
+                };
             members.insert(node.reference.to_string(), output);
         }
-        for name in body {
+        for name in &body.names {
             if let Some(task) = self.execution.by_base(name) {
                 members.insert(name.to_string(), task.output.json());
             }
@@ -231,7 +212,7 @@ impl Decider {
     }
 
     /// The list a loop runs over: a list as it is, nothing for null, else a list of one.
-    pub(super) fn items(&self, template: &Template) -> Flow<Vec<Payload>> {
+    pub(in crate::decide) fn items(&self, template: &Template) -> Flow<Vec<Payload>> {
         let resolved = self.resolve(template, None)?;
         if resolved.is_null() {
             return Ok(Vec::new());
@@ -243,4 +224,11 @@ impl Decider {
 /// Conductor's truth: true, or a number above zero.
 fn is_true(value: &Payload) -> bool {
     value.get() == "true" || value.get().parse::<f64>().is_ok_and(|number| number > 0.0)
+}
+
+fn faults(step: &Step<'_>, _: TaskDefs<'_>) -> Vec<Fault> {
+    let task = step.task;
+    let mut faults = required(step, "loopCondition", task.loop_condition.is_some());
+    faults.extend(required(step, "loopOver", !task.loop_over.is_empty()));
+    faults
 }

@@ -1,11 +1,13 @@
-//! SUB_WORKFLOW and START_WORKFLOW: other executions, asked for by message.
-//! **Source**: conductor-semantics §1.10, §1.11.
-use super::{Decider, Flow};
+//! SUB_WORKFLOW: a child, asked for by message. **Source**: conductor-semantics §1.10.
+use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::change::{Change, TaskReport};
 use crate::command::{ChildStart, MessageBody};
 use crate::json::{self, Object};
 use crate::plan::Node;
 use crate::state::{Lineage, NodeKey, Output, Parent, Task};
+use crate::task_type::{Facts, FreshInput, Starts, Waits};
+use crate::validation::demands::required;
 use baton_common::definition::{InlineDefinition, SubWorkflowParams};
 use baton_common::limits::SUB_WORKFLOW_DEPTH_MAX;
 use baton_common::planted::{Planted, is};
@@ -13,8 +15,23 @@ use baton_common::{ExecutionId, Payload, SpanId, TaskStatus};
 use baton_expression::template::Template;
 use std::sync::Arc;
 
+pub(super) static SUB_WORKFLOW: TaskType = TaskType {
+    facts: Facts {
+        starts: Starts::Child,
+        fresh_input: FreshInput::Kept,
+        waits: |task| if task.child.is_some() { Waits::Child } else { Waits::Start },
+        faults: |step, _| {
+            required(step, "subWorkflowParam", step.task.sub_workflow_param.is_some())
+        },
+        ..Facts::of_engine("SUB_WORKFLOW")
+    },
+    schedule: Decider::schedule_sub_workflow,
+    activate: Decider::launch_child,
+    ..ENGINE
+};
+
 impl Decider {
-    pub(super) fn schedule_sub_workflow(
+    fn schedule_sub_workflow(
         &mut self,
         node: &Node,
         place: NodeKey,
@@ -25,35 +42,6 @@ impl Decider {
         task.input = self.child_input(node, parameters)?;
         self.hold_back(node, task);
         Ok(())
-    }
-
-    pub(super) fn schedule_start_workflow(
-        &mut self,
-        node: &Node,
-        place: NodeKey,
-        loop_task: Option<u32>,
-    ) -> Flow {
-        let mut task = self.new_task(node, place, loop_task);
-        task.input = self.input_of(node, None)?;
-        self.hold_back(node, task);
-        Ok(())
-    }
-
-    /// Records a task that begins now, or after its step's delay.
-    fn hold_back(&mut self, node: &Node, mut task: Task) {
-        let delay = i64::from(node.task.start_delay.max(0));
-        let seq = task.seq;
-        task.status = TaskStatus::Scheduled;
-        task.started_at = None;
-        task.start_delay_seconds = delay;
-        task.callback_after_seconds = delay;
-        if delay > 0 {
-            task.delivery = self.delivery_after(delay * 1000);
-            self.record(Change::TaskScheduled(Arc::new(task)));
-        } else {
-            self.record(Change::TaskScheduled(Arc::new(task)));
-            self.activate(seq);
-        }
     }
 
     /// The input that a SUB_WORKFLOW task shows, from its parameters.
@@ -95,7 +83,7 @@ impl Decider {
     }
 
     /// Asks for the child that a SUB_WORKFLOW task waits for.
-    pub(super) fn launch_child(&mut self, task: &Task, _node: &Node) {
+    fn launch_child(&mut self, task: &Arc<Task>) {
         let depth = self.execution.facts.parent.map_or(0, |parent| parent.depth) + 1;
         if depth > SUB_WORKFLOW_DEPTH_MAX {
             let reason = format!("sub-workflows nest deeper than {SUB_WORKFLOW_DEPTH_MAX}");
@@ -145,93 +133,10 @@ impl Decider {
         }
         self.send_start(child, MessageBody::Start(Box::new(start)));
     }
-
-    /// Starts another execution for a START_WORKFLOW task; its birth completes the task.
-    pub(super) fn launch_other(&mut self, task: &Task) {
-        #[derive(serde::Deserialize, Default)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Request {
-            name: Option<String>,
-            version: Option<i32>,
-            input: Payload,
-            correlation_id: Option<String>,
-            task_to_domain: Option<indexmap::IndexMap<String, String>>,
-            workflow_def: Option<Payload>,
-            priority: Option<u8>,
-            idempotency_key: Option<String>,
-        }
-        let members = json::members(&task.input);
-        let request = members.get("startWorkflow").map(|raw| serde_json::from_str(raw.get()));
-        let Some(Ok(request)) = request else {
-            let reason = "Missing 'startWorkflow' in input data";
-            self.end(task.seq, TaskStatus::Failed, None, Some(reason));
-            return;
-        };
-        let request: Request = request;
-        let facts = &self.execution.facts;
-        let id = self.execution.id().task(task.seq);
-        let start = ChildStart {
-            name: request.name.unwrap_or_default(),
-            version: request.version,
-            definition: request.workflow_def,
-            input: request.input,
-            correlation_id: request.correlation_id.or_else(|| facts.correlation_id.clone()),
-            task_to_domain: request.task_to_domain.unwrap_or_else(|| facts.task_to_domain.clone()),
-            priority: request.priority.unwrap_or(0),
-            parent: None,
-            idempotency_key: request.idempotency_key,
-            trace: facts.trace_within(SpanId::of_task(id)),
-            lineage: Lineage::default(),
-        };
-        let start = match self.with_lineage(start) {
-            Ok(start) => start,
-            Err(reason) => return self.refuse_start(task.seq, &reason),
-        };
-        self.report_in_progress(task.seq);
-        let child = ExecutionId::child_of(id, self.now());
-        self.send_start(child, MessageBody::StartFor { task: id, start: Box::new(start) });
-    }
-}
-
-impl Decider {
-    /// Counts a start among those since something last came from outside.
-    ///
-    /// # Errors
-    /// Why it is one too many.
-    pub(super) fn with_lineage(&self, start: ChildStart) -> Result<ChildStart, String> {
-        let lineage = self.lineage_of(&start, self.execution.starts + 1);
-        let fault = lineage.fault(&start.name);
-        fault.map_or(Ok(ChildStart { lineage, ..start }), Err)
-    }
-
-    fn lineage_of(&self, start: &ChildStart, siblings: u32) -> Lineage {
-        let facts = &self.execution.facts;
-        if self.execution.saw_outside {
-            return Lineage::default();
-        }
-        facts.lineage.of_child(&facts.workflow_name, &start.name, siblings)
-    }
-
-    fn refuse_start(&mut self, seq: u32, reason: &str) {
-        self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason));
-    }
-
-    /// Siblings that one decision starts all count as many as there are.
-    pub(super) fn finish_lineages(&mut self) {
-        let mut messages = std::mem::take(&mut self.messages);
-        for message in &mut messages {
-            if let MessageBody::Start(start) | MessageBody::StartFor { start, .. } =
-                &mut message.body
-            {
-                start.lineage = self.lineage_of(start, self.execution.starts);
-            }
-        }
-        self.messages = messages;
-    }
 }
 
 /// A SUB_WORKFLOW task's output while its child is open.
-pub(super) fn child_output(child: ExecutionId) -> Output {
+pub(in crate::decide) fn child_output(child: ExecutionId) -> Output {
     let output = format!("{{\"subWorkflowId\":\"{child}\"}}");
     Output::Plain(Payload::parse(output).unwrap_or_default())
 }

@@ -1,12 +1,31 @@
-//! JOIN and EXCLUSIVE_JOIN: events, never polled. **Source**: conductor-semantics §1.7, §1.8.
-use super::{AgendaItem, Decider, Flow};
+//! JOIN: waits for steps, told by their ends and never polled. **Source**: conductor-semantics §1.7.
+use super::super::AgendaItem;
+use super::super::decider::{Decider, Flow, TaskType};
+use super::engine::ENGINE;
 use crate::change::Change;
 use crate::json::{self, Object};
-use crate::plan::{Kind, Node};
+use crate::plan::Node;
 use crate::state::{NodeKey, Task};
+use crate::task_type::{Again, Facts, Joins, Mark, Waits};
+use crate::validation::Fault;
+use crate::validation::steps::{Names, Step};
 use baton_common::planted::{Planted, is};
 use baton_common::{Payload, TaskStatus};
 use std::sync::Arc;
+
+pub(super) static JOIN: TaskType = TaskType {
+    facts: Facts {
+        joins: Joins::All,
+        again: Again::Waiting,
+        marks: &[Mark::NotRetried, Mark::NeedsNoTaskDef],
+        waits: |_| Waits::Steps,
+        flow_faults: unknown_joins,
+        ..Facts::of_engine("JOIN")
+    },
+    schedule: |decider, node, place, loop_task| decider.schedule_join(node, place, loop_task, None),
+    run: |decider, task, _| decider.run_join(task),
+    ..ENGINE
+};
 
 impl Decider {
     /// Creates the JOIN; `on` are a dynamic fork's branches instead of the definition's list.
@@ -37,7 +56,7 @@ impl Decider {
     }
 
     /// Ends a JOIN for which every step has ended.
-    pub(super) fn run_join(&mut self, task: &Task) -> Flow {
+    fn run_join(&mut self, task: &Task) -> Flow {
         let open = self.execution.join_open.get(&task.seq).copied().unwrap_or(0);
         let most = u32::from(is(Planted::CountAJoinWrong));
         if open <= most { self.close_join(task) } else { Ok(()) }
@@ -80,20 +99,20 @@ impl Decider {
 
     /// Nothing moves any more and joins are left that wait for steps that never ran: lets them go on
     /// with what there is. True when there were any.
-    pub(super) fn release_stranded_joins(&mut self) -> bool {
+    pub(in crate::decide) fn release_stranded_joins(&mut self) -> bool {
         if self.execution.waits().contains(&true) || self.execution.wake_at_of_tasks().is_some() {
             return false;
         }
-        let kind = |task: &Task| &self.execution.node_of(task).kind;
+        let joins = |task: &Task| self.execution.node_of(task).facts.joins;
         let open: Vec<Arc<Task>> = self.execution.open_tasks().cloned().collect();
         let waits_for_open = |task: &Task| {
             let names = task.join_on.iter().flat_map(|names| names.iter());
             let mut awaited = names.filter_map(|name| self.execution.by_reference(name));
             awaited.any(|awaited| !awaited.status.is_terminal())
         };
-        let joins = open.iter().filter(|task| matches!(kind(task), Kind::Join));
-        let free: Vec<Arc<Task>> = joins.filter(|task| !waits_for_open(task)).cloned().collect();
-        let exclusive = open.iter().find(|task| matches!(kind(task), Kind::ExclusiveJoin));
+        let all = open.iter().filter(|task| joins(task) == Joins::All);
+        let free: Vec<Arc<Task>> = all.filter(|task| !waits_for_open(task)).cloned().collect();
+        let exclusive = open.iter().find(|task| joins(task) == Joins::First);
         if let Some(seq) = free.is_empty().then_some(exclusive).flatten().map(|task| task.seq) {
             self.end(seq, TaskStatus::Failed, None, Some("none of its tasks has run"));
             return true;
@@ -108,54 +127,6 @@ impl Decider {
         }
         has_free
     }
-
-    /// Creates the EXCLUSIVE_JOIN.
-    pub(super) fn schedule_exclusive_join(
-        &mut self,
-        node: &Node,
-        place: NodeKey,
-        loop_task: Option<u32>,
-    ) -> Flow {
-        let mut task = self.new_task(node, place, loop_task);
-        let (on, or) = (&node.task.join_on, &node.task.default_exclusive_join_task);
-        task.input = json::payload(&Object::from([
-            ("joinOn".to_owned(), json::payload(on)),
-            ("defaultExclusiveJoinTask".to_owned(), json::payload(or)),
-        ]));
-        let names = on.iter().chain(or).map(|name| Arc::from(name.as_str()));
-        task.join_on = Some(names.map(|name| self.full_reference(&name, loop_task)).collect());
-        let seq = task.seq;
-        self.record(Change::TaskScheduled(Arc::new(task)));
-        self.put(AgendaItem::Run(seq));
-        Ok(())
-    }
-
-    /// Takes over the first of its steps that has begun, or the first of the default steps while that
-    /// one runs; waits when neither has ended.
-    pub(super) fn run_exclusive_join(&mut self, task: &Task, node: &Node) -> Flow {
-        let find = |names: &[String]| {
-            names.iter().find_map(|name| {
-                let full = self.full_reference(&Arc::from(name.as_str()), task.loop_task);
-                let found = self.execution.by_reference(&full)?;
-                (found.status != TaskStatus::Skipped).then(|| found.clone())
-            })
-        };
-        let has_ended = |found: &Arc<Task>| found.status.is_terminal();
-        let found = find(&node.task.join_on)
-            .filter(has_ended)
-            .or_else(|| find(&node.task.default_exclusive_join_task).filter(has_ended));
-        match found {
-            Some(found) if found.status.is_successful() => {
-                self.end_well(task.seq, Some(found.output.json()))
-            }
-            Some(found) => {
-                let reason = found.reason.as_deref().unwrap_or_default();
-                self.end(task.seq, TaskStatus::Failed, Some(found.output.json()), Some(reason));
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
 }
 
 /// Outputs by full reference name; empty ones are left out.
@@ -168,4 +139,26 @@ fn joined_output(tasks: &[Arc<Task>]) -> Payload {
         }
     }
     json::payload(&outputs)
+}
+
+/// Names that no step has, so that the JOIN would wait for ever. `__` parts an iteration's number
+/// from the name of a step in a loop.
+fn unknown_joins(step: &Step<'_>, names: &Names<'_>) -> Vec<Fault> {
+    if names.has_others {
+        return Vec::new();
+    }
+    let joined = step.task.join_on.iter().enumerate();
+    let unknown = joined.filter(|(_, name)| {
+        let base = name.split("__").next().unwrap_or(name);
+        !names.given.contains(name.as_str()) && !names.given.contains(base)
+    });
+    unknown
+        .map(|(index, name)| {
+            let message = format!(
+                "joinOn: {name} of taskReferenceName: {} is not defined in workflow definition.",
+                step.reference()
+            );
+            step.fault(&format!("/joinOn/{index}"), message)
+        })
+        .collect()
 }
