@@ -1,4 +1,4 @@
-//! The imperative shell: load, decide, commit; the dispatcher; the timers.
+//! The engine of a process: loads, decides and commits executions, hands out tasks, keeps timers.
 //!
 //! [`Orchestrator`] is what a gateway calls. Behind it one thread decides and commits everything in
 //! batches; callers are answered after the commit.

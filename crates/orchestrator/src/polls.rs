@@ -49,11 +49,11 @@ impl Polls {
     pub(crate) fn take_changes(&self) -> Vec<PollRecord> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = |(_, value): &(&Key, &mut Value)| value.2;
-        let news = last.iter_mut().filter(is_new).map(|(key, value)| {
+        let new = last.iter_mut().filter(is_new).map(|(key, value)| {
             value.2 = false;
             record(key, value)
         });
-        news.collect()
+        new.collect()
     }
 
     /// The last poll of a task type in each domain.

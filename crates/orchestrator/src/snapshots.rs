@@ -1,16 +1,16 @@
 //! Writing snapshots of executions whose journal has grown long, beside the engine's thread.
 //!
-//! The engine hands over a state that it has just committed, which is shared and costs nothing to keep;
-//! it is encoded and written here, as of the version that it had. A snapshot that is lost or late does
-//! no harm: loads read more of the journal.
+//! The engine offers states that it has just committed. They are shared, so keeping one costs nothing;
+//! they are encoded and written here, each as of its version. A snapshot that is lost or late does no
+//! harm: loads read more of the journal.
 use baton_decider::state::Execution;
 use baton_format::encode_snapshot;
 use baton_store::{JournalHistory, Snapshot, SnapshotWrite, Store, Version};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Changes after the last snapshot that make another one worth its while. What a load applies beyond a
-/// snapshot is about this many: 40 ms in a build without optimization.
+/// Changes after the last snapshot that are worth another one. A load applies about this many on top of
+/// a snapshot: 40 ms in a build without optimization.
 const CHANGES_MIN: usize = 1_000;
 /// Bytes of journal after the last snapshot that do so as well: as many changes with a
 /// quarter of a kilobyte each.
@@ -49,7 +49,7 @@ struct Due {
     version: Version,
 }
 
-/// Where the engine leaves what is to be written.
+/// Where the engine offers states to be written.
 #[derive(Clone)]
 pub(crate) struct Snapshots(mpsc::Sender<Due>);
 

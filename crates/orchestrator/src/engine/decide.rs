@@ -260,7 +260,7 @@ impl Decide {
         deciding: Deciding,
         dispatcher: &mut Dispatcher,
         suspended: &Suspended,
-    ) -> Result<Decided, Unconfirmed> {
+    ) -> Result<Decided, Box<Unconfirmed>> {
         let Deciding { mut jobs, asked, answers, delivered, mut batch, .. } = deciding;
         let ([began, _], earlier) = (deciding.began, deciding.earlier);
         if !deciding.unconfirmed.is_empty() && !is(Planted::TrustAnOldState) {
@@ -268,7 +268,7 @@ impl Decide {
             let DraftBatch { mut learned, drafts, states, .. } = batch;
             learned.stale.extend(deciding.unconfirmed);
             let attempt = Attempt { jobs, learned, began, earlier };
-            return Err(Unconfirmed { attempt, drafts, states });
+            return Err(Box::new(Unconfirmed { attempt, drafts, states }));
         }
         let at = self.decider.clock.now();
         let assigned = assign::to_polls(&mut batch, dispatcher, suspended, at);
@@ -276,7 +276,6 @@ impl Decide {
         let revision = batch.read_definitions.then_some(batch.snapshot.catalog.revision);
         let DraftBatch { states, drafts, waiting, learned, .. } = batch;
         let assign::Assigned { order, unassigned, queued } = assigned;
-        let (waiting, drafts) = (waiting, drafts);
         Ok(Decided {
             jobs,
             asked,
@@ -365,8 +364,8 @@ fn take_starts(batch: &mut DraftBatch, jobs: &mut Vec<Job>, index: usize) {
     }
 }
 
-/// Whether a message with this answer has had its effect, be it none. One that cannot be read, or that
-/// must wait for another, stays.
+/// Whether a job with this answer is done, so that its message can be deleted. A message that cannot be
+/// read, or that must wait for an earlier one, stays.
 fn is_understood(answer: &Result<Reply, OrchestratorError>) -> bool {
     match answer {
         Ok(_) => true,

@@ -1,4 +1,7 @@
-//! Who waits for which queue, and which ready tasks this node knows of.
+//! Which polls wait for which queue, and which ready tasks this process knows of.
+//!
+//! A poll is promised each task at most once: tasks are assigned before the commit of their leases, and
+//! leave for the poll after it or are taken back.
 use super::handle::{Claim, EngineHandle, Handed, Offer, Receipt, WaitingPoll};
 use baton_common::{ExecutionId, TaskId};
 use baton_store::{QueueDemand, ReadyKey};
@@ -6,14 +9,14 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Most ready tasks remembered, of all queues together: some 60 bytes each. The database has the rest,
-/// and asking it for them costs each of them a reservation.
+/// Most ready tasks remembered, of all queues together: some 60 bytes each. The others must be reserved
+/// in the database.
 const READY_MAX: usize = 500_000;
 /// Most tasks asked of the database for one queue at once.
 const DEMAND_MAX: u32 = 256;
-/// Least tasks asked for, so that small polls do not cost a query each.
+/// Least tasks asked for at once, so that small polls do not cost a query each.
 const DEMAND_MIN: u32 = 32;
-/// Most queues whose state is remembered without a waiter.
+/// Most queues remembered while no poll waits for them.
 const QUEUES_MAX: usize = 100_000;
 
 struct Waiter {
@@ -25,7 +28,7 @@ struct Waiter {
 }
 
 impl Waiter {
-    /// Whether it can be given a task; from now on it waits for that.
+    /// Whether the poll can be assigned a task; if so, it waits for the commit of the lease.
     fn accepts(&self) -> bool {
         !self.reply.is_closed() && self.claim.take()
     }
@@ -37,7 +40,7 @@ struct Queue {
     waiters: VecDeque<Waiter>,
     /// Ready tasks in the order they are handed out.
     ready: BTreeSet<Place>,
-    /// Whether the database may have ready tasks that are not ready.
+    /// Whether the database may have ready tasks that are not in `ready`.
     may_have_more: bool,
 }
 
@@ -49,11 +52,11 @@ struct Place(u8, baton_common::Timestamp, TaskId, u8);
 #[derive(Default)]
 pub(super) struct Dispatcher {
     queues: HashMap<String, Queue>,
-    /// Ready tasks that are ready in all of them.
+    /// Ready tasks remembered in all queues.
     ready: usize,
-    /// Queues whose waiters have been given something in this batch.
+    /// Queues whose waiters were assigned tasks in this batch.
     assigned: BTreeSet<String>,
-    /// Queues with waiters that may be assigned from ready tasks or the database.
+    /// Queues with waiters that remembered tasks or the database may serve.
     unserved: BTreeSet<String>,
 }
 
@@ -90,8 +93,8 @@ impl Dispatcher {
     }
 
     #[expect(clippy::option_option, reason = "a poll may or may not name its worker")]
-    /// The worker of a poll that waits for this queue, and has room: it gets the task if the batch
-    /// commits.
+    /// Assigns a task to a poll that waits for this queue and has room; returns its worker. The poll
+    /// gets the task once the batch is committed.
     pub(super) fn assign(
         &mut self,
         name: &str,
@@ -108,8 +111,7 @@ impl Dispatcher {
         Some(waiter.worker.clone())
     }
 
-    /// What is about these executions was not committed: nobody has got their tasks. Answers what
-    /// they would have got.
+    /// Takes assigned tasks back whose leases were not committed; returns them.
     pub(super) fn unassign(
         &mut self,
         is_lost: impl Fn(ExecutionId) -> bool,
@@ -127,7 +129,7 @@ impl Dispatcher {
         lost
     }
 
-    /// The batch is committed: answers the polls that were given something. Returns the tasks whose
+    /// Answers the polls that were assigned tasks, once the batch is committed. Returns the tasks whose
     /// poll is gone.
     pub(super) fn deliver(
         &mut self,
@@ -156,7 +158,7 @@ impl Dispatcher {
         lost
     }
 
-    /// Remembers a task that became ready here while nobody waited for it.
+    /// Remembers a ready task that no poll waits for.
     pub(super) fn add_ready(&mut self, key: &ReadyKey) {
         if self.queues.len() > QUEUES_MAX {
             self.forget_idle();
@@ -184,7 +186,7 @@ impl Dispatcher {
         }
     }
 
-    /// Any queue may have tasks that this node does not know of.
+    /// Any queue may have tasks that this process does not know of.
     pub(super) fn all_may_have_more(&mut self) {
         for (name, queue) in &mut self.queues {
             queue.waiters.retain(|waiter| !waiter.reply.is_closed());
@@ -201,20 +203,20 @@ impl Dispatcher {
         waiting.map(|(name, queue)| (name.as_str(), queue.waiters.len()))
     }
 
-    /// A known task of this queue was not to be had: its waiters look on.
+    /// A remembered task of this queue was not ready any more: its waiters need another one.
     pub(super) fn was_not_ready(&mut self, name: &str) {
         if self.queues.get(name).is_some_and(|queue| queue.wanted() > 0) {
             self.unserved.insert(name.to_owned());
         }
     }
 
-    /// Whether known tasks can be claimed for waiting polls at once.
+    /// Whether remembered tasks can be leased to waiting polls at once.
     pub(super) fn can_serve_polls(&self) -> bool {
         let is_ready = |queue: &Queue| !queue.ready.is_empty() && queue.wanted() > 0;
         self.unserved.iter().any(|name| self.queues.get(name).is_some_and(is_ready))
     }
 
-    /// Held tasks for waiting polls, to be leased in the next batch.
+    /// Takes out remembered tasks for waiting polls, to be leased in the next batch.
     pub(super) fn tasks_for_polls(&mut self) -> Vec<ReadyKey> {
         let mut claims = Vec::new();
         for name in &self.unserved {
@@ -234,7 +236,7 @@ impl Dispatcher {
         claims
     }
 
-    /// What must be asked of the database for waiting polls.
+    /// The tasks to reserve in the database for waiting polls.
     pub(super) fn demands(&mut self) -> Vec<QueueDemand> {
         let mut demands = Vec::new();
         for name in std::mem::take(&mut self.unserved) {
@@ -248,7 +250,7 @@ impl Dispatcher {
         demands
     }
 
-    /// What the database had for these demands.
+    /// Adds the tasks that were reserved for these demands.
     pub(super) fn add_reserved(&mut self, demands: &[QueueDemand], keys: Vec<ReadyKey>) {
         let mut counts: HashMap<String, u32> = HashMap::new();
         for key in keys {

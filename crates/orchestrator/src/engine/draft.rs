@@ -23,9 +23,9 @@ pub(super) struct Draft {
     pub(super) pinned: Option<Arc<PinnedDefinition>>,
     pub(super) changes: Vec<Change>,
     pub(super) messages: Vec<Message>,
-    /// Bytes of its payloads that the batch has not counted yet.
+    /// Bytes of its payloads that are not counted for the batch yet.
     pub(super) uncounted_bytes: usize,
-    /// Its input is another than before.
+    /// Whether its input has changed.
     pub(super) new_input: bool,
     pub(super) idempotency_key: Option<String>,
     /// Whether a decision about it waits for a script.
@@ -81,14 +81,14 @@ impl Draft {
         i64::from(is_open(&self.after)) - i64::from(was_open)
     }
 
-    /// How long a task that a worker got at `at` had been ready, ms; `None` where the batch itself made
-    /// it so.
+    /// How long a task that was leased at `at` had been ready, ms; `None` where the batch itself made it
+    /// ready.
     pub(super) fn waited_ms(&self, seq: u32, at: Timestamp) -> Option<i64> {
         let ready_at = self.before.as_ref()?.execution.ready_since(seq)?;
         Some(at.millis_since(ready_at))
     }
 
-    /// How long each task that a worker got with it had been ready, ms.
+    /// How long each task that was leased with it had been ready, ms.
     pub(super) fn waits_ms(&self) -> impl Iterator<Item = i64> {
         self.changes.iter().filter_map(|change| {
             let Change::TaskLeased { seq, at, .. } = change else { return None };

@@ -1,4 +1,4 @@
-//! What can be decided about one execution, and who wants to know.
+//! A job: something to decide about one execution, and who waits for the answer.
 use crate::definitions::PinnedDefinition;
 use crate::error::OrchestratorError;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, Trace};
@@ -15,17 +15,17 @@ pub(crate) struct Job {
     pub(crate) target: ExecutionId,
     pub(crate) what: What,
     pub(crate) reply: ReplyTo,
-    /// The message that this job carries out, gone with its commit.
+    /// The message that this job delivers; it is deleted with the job's commit.
     pub(crate) message: Option<MessageId>,
 }
 
-/// Who waits for the answer, if anybody.
+/// The caller that waits for the answer, if there is one.
 pub(crate) type ReplyTo = Option<oneshot::Sender<Result<Reply, OrchestratorError>>>;
 
 /// The answer to a job, after its commit.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
-    /// The execution; for a start under a used key the one that holds it.
+    /// The execution; for a start under a used idempotency key the one that owns the key.
     pub(crate) id: ExecutionId,
     /// The task of an update, as it is now, and its queue.
     pub(crate) task: Option<(Arc<Task>, String)>,
@@ -33,15 +33,15 @@ pub(crate) struct Reply {
 
 /// What is to be decided.
 pub(crate) enum What {
-    /// A request.
+    /// A start that a caller asks for.
     Start(Arc<StartRequest>),
-    /// A command to a living execution.
+    /// A command to an execution.
     Command(Command),
-    /// A new beginning on the newest version of the definition.
+    /// A restart on the newest version of the definition.
     RestartOnLatest,
     /// A ready task for one of the waiting polls.
     Lease(ReadyKey),
-    /// A request that an execution of the same batch asks for.
+    /// A start that an execution of the same batch asks for.
     Child {
         /// Who asks.
         from: ExecutionId,
@@ -54,20 +54,20 @@ pub(crate) enum What {
     Resume(Box<Resumption>),
 }
 
-/// A decision that goes on.
+/// A suspended decision with the results of its scripts.
 pub(crate) struct Resumption {
     /// The suspended decision; taken when it is resumed.
     pub(crate) decider: Option<Box<Decider>>,
-    /// Results of all scripts that it has asked for so far. When the execution has moved on, the
-    /// decision is made again with these, so that each try needs fewer than the one before.
+    /// Results of all scripts that it has asked for so far. When the execution has changed, the decision
+    /// is made again with these, so that each attempt needs fewer scripts than the one before.
     pub(crate) evaluations: Evaluations,
-    /// What it came to, for another try after the commit lost a race.
+    /// The decision, for another attempt after a conflict of its commit.
     pub(crate) decided: Option<Box<Decision>>,
     /// The version its state is based on.
     pub(crate) base: Version,
-    /// The definition of a created, or the one that takes the place of the old.
+    /// The definition of a new execution, or the one that replaces the old.
     pub(crate) pinned: Option<Arc<PinnedDefinition>>,
-    /// What to decide from the beginning if the execution has moved on.
+    /// What to decide from the beginning if the execution has changed.
     pub(crate) origin: Origin,
 }
 
@@ -100,7 +100,7 @@ pub(crate) enum Definition {
     Inline(Arc<PinnedDefinition>),
 }
 
-/// Everything a request needs.
+/// Everything a start needs.
 #[derive(Clone)]
 pub(crate) struct StartRequest {
     pub(crate) definition: Definition,
@@ -112,11 +112,11 @@ pub(crate) struct StartRequest {
     pub(crate) created_by: Option<String>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) trace: Option<Trace>,
-    /// The starts since something last came from outside.
+    /// The chain of starts since something last came from outside.
     pub(crate) lineage: Lineage,
     /// The execution whose failure it handles; shown in its input.
     pub(crate) failed: Option<ExecutionId>,
-    /// The START_WORKFLOW task that hears of the request.
+    /// The START_WORKFLOW task that is told of the start.
     pub(crate) starter: Option<TaskId>,
 }
 
@@ -137,13 +137,13 @@ impl Job {
         Self::take_back(task, poll_count, None)
     }
 
-    /// Gives back a task that was leased at that moment, if it was: the commit's fate is not known.
+    /// Gives back a task if it was leased at that moment: whether that was committed is not known.
     pub(super) fn take_back(task: TaskId, poll_count: u32, leased_at: Option<Timestamp>) -> Self {
         let command = Command::ReturnTask { seq: task.seq(), poll_count, leased_at };
         Self::new(task.execution(), What::Command(command), None)
     }
 
-    /// Answers with an error, if anybody waits.
+    /// Answers with an error, if a caller waits.
     pub(super) fn refuse(self, error: OrchestratorError) {
         if let Some(reply) = self.reply {
             let _ = reply.send(Err(error));
@@ -163,7 +163,7 @@ impl Job {
         Self { message: Some(id), ..Self::new(message.to, What::Message(message), None) }
     }
 
-    /// Whether it only wants to be answered with an execution.
+    /// Whether it only asks which execution there is.
     pub(super) fn is_read(&self) -> bool {
         matches!(self.what, What::Command(Command::Read))
     }

@@ -133,7 +133,7 @@ impl Load {
                         requests.push(LoadRequest { id, journal_after: Some(cached.version) });
                         old.insert(id, cached);
                     }
-                    // A request with a fresh id need not be looked for: the commit is fenced.
+                    // A start has a fresh id and needs no lookup: the commit is fenced.
                     None if job.is_start() && !stale.contains(&id) => {}
                     None => requests.push(LoadRequest { id, journal_after: Some(FROM_THE_START) }),
                 }
@@ -162,7 +162,7 @@ impl Load {
                 Err(error @ (StoreError::Unavailable(_) | StoreError::TimedOut(_))) => {
                     return Err(error);
                 }
-                // That one stops; the batch's others have nothing to do with it.
+                // Only this execution is set aside, not the others of the batch.
                 Err(
                     error @ (StoreError::Corrupt(_)
                     | StoreError::Rejected(_)
@@ -216,9 +216,9 @@ impl Load {
     }
 }
 
-/// Whether a state from memory cannot be the newest: the job is about a task that is not in it yet, is
-/// over in it, or is not in a worker's hands. Then another process has gone on with the execution, and
-/// a decision would be in vain.
+/// Whether a state from memory cannot be the newest: the job's task does not exist in it yet, has ended
+/// in it, or is not leased in it. Then another process has changed the execution, and a decision on this
+/// state would fail to commit.
 fn is_behind(execution: &Execution, job: &Job) -> bool {
     if let What::Lease(key) = &job.what {
         return ready_key(execution, key.task.seq()).as_ref() != Some(key);

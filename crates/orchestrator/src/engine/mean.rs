@@ -1,9 +1,9 @@
-//! A mean of what was seen last.
+//! A moving average.
 
-/// How much of a mean is what was seen last.
+/// The share of the newest value in the average.
 const WEIGHT: f32 = 0.125;
 
-/// Follows what it sees; 0 before that.
+/// An exponential moving average, which begins at 0.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Mean(f32);
 

@@ -196,7 +196,7 @@ impl Orchestrator {
         })
     }
 
-    /// Looks at an execution now.
+    /// Wakes an execution now.
     ///
     /// # Errors
     /// NotFound, Unavailable.
@@ -204,7 +204,7 @@ impl Orchestrator {
         self.command(id, Command::WakeUp).await
     }
 
-    /// Holds an execution: results are kept, nothing new is scheduled.
+    /// Pauses an execution: results are kept, nothing new is scheduled.
     ///
     /// # Errors
     /// NotFound, Conflict (it has ended), Unavailable.
@@ -212,10 +212,10 @@ impl Orchestrator {
         self.command(id, Command::Pause).await
     }
 
-    /// Lets a held execution go on.
+    /// Resumes a paused execution.
     ///
     /// # Errors
-    /// NotFound, IllegalState (it is not held), Unavailable.
+    /// NotFound, IllegalState (it is not paused), Unavailable.
     pub async fn resume(&self, id: &str) -> Answer<()> {
         self.command(id, Command::Resume).await
     }
@@ -243,7 +243,7 @@ impl Orchestrator {
         self.inner.engine.send(EngineRequest::Forget(id)).await
     }
 
-    /// Begins an ended execution anew under its id.
+    /// Restarts an ended execution under its id.
     ///
     /// # Errors
     /// NotFound (also: not restartable), Conflict (not ended), Unavailable.
@@ -305,7 +305,7 @@ impl Orchestrator {
         Err(missing())
     }
 
-    /// Passes over a step that has not begun.
+    /// Skips a step that has not begun.
     ///
     /// # Errors
     /// NotFound, IllegalState (not running, no such step, step has begun), Unavailable.

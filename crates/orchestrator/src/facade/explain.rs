@@ -144,7 +144,7 @@ impl Orchestrator {
         if reading.seen.contains_key(&reading.root) {
             Ok(has_changed)
         } else {
-            Err(no_workflow(&reading.root.to_string()))
+            Err(no_workflow(reading.root))
         }
     }
 

@@ -294,9 +294,9 @@ impl Orchestrator {
     /// # Errors
     /// Unavailable.
     pub async fn poll_data(&self, task_type: Option<&str>) -> Answer<Vec<PollData>> {
-        let news = self.inner.polls.take_changes();
-        if !news.is_empty() {
-            self.inner.store.record_polls(&news).await?;
+        let polls = self.inner.polls.take_changes();
+        if !polls.is_empty() {
+            self.inner.store.record_polls(&polls).await?;
         }
         let query = WaitQuery::of_polls(task_type);
         let mut polls = self.inner.store.load_waits(&query).await?.polls;

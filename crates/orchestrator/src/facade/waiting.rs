@@ -10,9 +10,9 @@ use baton_decider::state::Execution;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest time between two looks while waiting, ms: changes made by other processes and by children
-/// are seen at the next look, those made here at once.
-const LOOK_MS: u64 = 100;
+/// Longest time between two reads while waiting, ms: changes made by other processes and by children
+/// are seen at the next read, those made here at once.
+const READ_EVERY_MS: u64 = 100;
 
 /// What a waiting caller is shown.
 struct Seen {
@@ -74,7 +74,7 @@ impl Orchestrator {
             if is_done || left <= 0 || self.inner.closing.is_cancelled() {
                 return Ok(Seen { target, blocking, timed_out: !is_done });
             }
-            let pause = u64::try_from(left).unwrap_or(0).min(LOOK_MS);
+            let pause = u64::try_from(left).unwrap_or(0).min(READ_EVERY_MS);
             let change = self.inner.closing.run_until_cancelled(change);
             let _ = tokio::time::timeout(Duration::from_millis(pause), change).await;
         }

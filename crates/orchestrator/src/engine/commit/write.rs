@@ -1,4 +1,4 @@
-//! What a draft writes: one row, one journal entry, and what changed in queues and outbox.
+//! The write of one draft: a row, a journal entry, and the changes of queues and outbox.
 use crate::engine::draft::Draft;
 use crate::engine::ready::{ready_key, touched};
 use crate::journal;

@@ -1,6 +1,6 @@
 //! Executions that cannot be decided: their stored bytes cannot be read, or a decision about them
-//! panicked. They are set aside, so that they disturb nobody else, and are tried again later: another
-//! version of this program may know better.
+//! panicked. They are set aside, so that they do not disturb others, and are tried again after a while:
+//! a newer version of the program may be able to decide them.
 use baton_common::ExecutionId;
 use hashlink::LruCache;
 use std::sync::Arc;

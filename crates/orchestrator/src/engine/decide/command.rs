@@ -11,7 +11,7 @@ use baton_decider::state::Execution;
 use baton_store::ReadyKey;
 use std::sync::Arc;
 
-/// How long after it was asked for a child may still be to come, ms. One that is not there later has
+/// How long the start of a child may still be under way, ms. A child that does not exist after that has
 /// been removed.
 const START_UNDER_WAY_MS: i64 = 600_000;
 
@@ -27,8 +27,8 @@ impl JobDecider {
         let Known { index, evaluations } = known;
         let context = self.context(batch);
         let Some(draft) = batch.draft(target) else {
-            // Somebody has the key, but is not born yet: its request waits for a script. Or a parent tells
-            // its child something before the message has come that starts it.
+            // The owner of the idempotency key does not exist yet, because its start waits for a script.
+            // Or a parent tells its child something before the message has come that starts it.
             let is_young = context.now.millis_since(target.made_at()) < START_UNDER_WAY_MS;
             let is_from_parent = matches!(
                 command,
@@ -37,10 +37,10 @@ impl JobDecider {
                     ..
                 }
             );
-            let is_to_come = matches!(command, Command::Read) || (is_from_parent && is_young);
-            let unborn = || OrchestratorError::Unavailable("its request is under way".into());
-            return JobOutcome::Answered(Err(if is_to_come {
-                unborn()
+            let is_expected = matches!(command, Command::Read) || (is_from_parent && is_young);
+            let not_yet = || OrchestratorError::Unavailable("its start is under way".into());
+            return JobOutcome::Answered(Err(if is_expected {
+                not_yet()
             } else {
                 no_workflow(target)
             }));
@@ -74,7 +74,7 @@ impl JobDecider {
         }
     }
 
-    /// Exchanges the plan of an ended execution for that of the highest version, then restarts it.
+    /// Replaces the plan of an ended execution by that of the highest version, then restarts it.
     pub(super) fn restart_on_latest(
         &self,
         batch: &mut DraftBatch,
@@ -95,11 +95,11 @@ impl JobDecider {
             }
         }
         batch.read_definitions = true;
-        let step = self.obey(batch, target, Command::Restart { workflow_version }, known);
+        let outcome = self.obey(batch, target, Command::Restart { workflow_version }, known);
         if let Some(waiting) = batch.waiting.last_mut().filter(|waiting| waiting.job == index) {
             waiting.origin = Origin::RestartOnLatest;
         }
-        step
+        outcome
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) fn lease_ready(batch: &mut DraftBatch, key: &ReadyKey) -> Result<(), 
     if draft.after.status.is_terminal() || !(is_ready || is(Planted::LeaseTwice)) {
         return Err(Rejection::NotReady.into());
     }
-    // Which poll gets it is settled with the batch's other ready tasks.
+    // It is assigned to a poll together with the batch's other ready tasks.
     batch.claims.push(key.clone());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Executions whose last decision left a rest: they take turns behind what others wait for.
+//! Executions with more to decide than one slice allows. They take turns behind what others wait for.
 use crate::engine::job::Job;
 use baton_common::ExecutionId;
 use std::collections::{HashSet, VecDeque};
@@ -8,8 +8,8 @@ const SLICES_BESIDE_MAX: usize = 2;
 /// Slices in a batch that has nothing else to do: the commit's fixed cost is shared by several.
 const SLICES_ALONE_MAX: usize = 8;
 
-/// Executions with a rest, in the order in which they take turns. A crash loses nothing: each of them
-/// is due at once in the database.
+/// Executions with more to decide, in the order of their turns. A crash loses nothing: each of them is
+/// due at once in the database.
 #[derive(Default)]
 pub(super) struct Slices {
     queue: VecDeque<ExecutionId>,
@@ -17,7 +17,7 @@ pub(super) struct Slices {
 }
 
 impl Slices {
-    /// The execution has a rest.
+    /// Adds an execution that has more to decide.
     pub(super) fn push(&mut self, id: ExecutionId) {
         if self.queued.insert(id) {
             self.queue.push_back(id);

@@ -1,7 +1,7 @@
 //! Starts that wait for their share of a batch.
 //!
-//! An engine that has all it can do finishes what it has begun: it starts an execution for each that
-//! ends. More starts would make it no faster, and what is open would grow until all of it is late.
+//! A busy engine starts one execution for each that ends. More starts would not raise its throughput,
+//! and the number of open executions would grow until all of them are late.
 use crate::engine::job::Job;
 use crate::engine::mean::{Mean, count};
 use crate::error::OrchestratorError;
@@ -11,57 +11,56 @@ use tokio::time::Instant;
 
 /// Most requests taken into one batch: enough to keep the commit's fixed cost small.
 pub(super) const BATCH_REQUESTS_MAX: usize = 512;
-/// Above so many other works in a batch, in the mean, the engine may have all it can do: with less to
-/// do batches are smaller, unless a commit takes long however little is in it.
+/// The engine counts as busy when its batches hold more than this many other requests on average, and
+/// commits take long as well (see [`LONG_COMMIT`]).
 const BUSY_ABOVE: f32 = 8.0;
-/// So many times the shortest commit takes one, in the mean, that takes long for what is in it.
+/// Commits take long when they take this many times the shortest one on average.
 const LONG_COMMIT: f32 = 2.0;
-/// How long a start waits for its turn before it is refused: less than callers wait for an answer.
+/// How long a start waits for its turn before it is refused: shorter than callers wait for an answer.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// How long after other work more of it is awaited: the workers are on their way with it, and must not
-/// find the engine in a batch of starts.
-const WORK_RETURNS_WITHIN: Duration = Duration::from_millis(100);
-/// Of so many other works a busy engine takes a start, where fewer executions end, so that no start
-/// waits for ever.
-const WORKS_FOR_A_START: i64 = 64;
-/// The same while it is late: more are open by some hundred a second, for minutes more than the memory
-/// holds.
-const WORKS_FOR_A_START_WHEN_LATE: i64 = 4_096;
-/// A task that was ready for so long before a worker got it was late.
+/// How long starts are held back after other requests: workers are about to report, and must not wait
+/// for a batch of starts.
+const REQUESTS_RETURN_WITHIN: Duration = Duration::from_millis(100);
+/// A busy engine takes at least one start for this many other requests, so that no start waits for
+/// ever where few executions end.
+const REQUESTS_FOR_A_START: i64 = 64;
+/// The same while the engine is late. Hundreds of executions more are then open each second, and soon
+/// more than memory holds.
+const REQUESTS_FOR_A_START_WHEN_LATE: i64 = 4_096;
+/// A task is late when it was ready for longer than this before a worker got it, ms.
 const LATE_ABOVE_MS: i64 = 100;
-/// The engine is late while more than this part of the tasks that workers get are: their executions
-/// may have left the memory meanwhile, and fewer loads than that cost little.
+/// The engine is late while more than this share of the tasks that workers get are late: their
+/// executions may have left memory and must be loaded again. Fewer loads cost little.
 const LATE_PART: f32 = 0.125;
-/// What a work adds to a start, in parts of one.
-const PARTS_OF_A_START: i64 = WORKS_FOR_A_START_WHEN_LATE;
-/// Starts that a busy engine keeps for later; an even flow needs few.
+/// Requests add up to a start in parts of this size.
+const PARTS_OF_A_START: i64 = REQUESTS_FOR_A_START_WHEN_LATE;
+/// Most unused starts that a busy engine saves for later; a steady flow needs few.
 const CREDIT_MAX: i64 = 256;
-/// Ends that are remembered in place of works towards a start.
+/// Most ends of executions that offset requests towards a start.
 const ENDS_REMEMBERED: i64 = 64;
-/// Of how many other works one start is taken beside while the engine has time left, but too many
-/// starts come.
-const WORKS_BESIDE_A_START: usize = 8;
-/// Starts that are taken then, whatever the batch.
+/// While the engine is not busy but admission is full, one start is taken for this many other requests.
+const REQUESTS_BESIDE_A_START: usize = 8;
+/// Least starts that are taken then.
 const BATCH_STARTS_LEAST: usize = 4;
 
 /// Starts in the order they came; admission bounds them.
 #[derive(Default)]
 pub(super) struct Starts {
-    /// With when they came.
+    /// With the time they arrived.
     waiting: VecDeque<(Instant, Job)>,
     /// Starts that a busy engine may take: one for each execution that has ended.
     credit: i64,
-    /// What other works have added to a start without an end, less the ends, in parts of a start.
-    worked: i64,
-    /// Other works in a batch.
-    works: Mean,
-    /// When there was last other work.
-    worked_at: Option<Instant>,
-    /// How long a commit takes, seconds.
+    /// What other requests have added up to towards a start, less the ends, in parts of a start.
+    progress: i64,
+    /// Other requests in a batch, on average.
+    requests: Mean,
+    /// When there was last another request.
+    last_request_at: Option<Instant>,
+    /// How long a commit takes on average, seconds.
     commit: Mean,
-    /// The shortest ever: what one takes of which little is asked.
+    /// The shortest commit so far: what a small one takes.
     shortest_commit: Option<Duration>,
-    /// Part of the tasks that workers get which were late.
+    /// Share of late tasks among those that workers get.
     late: Mean,
 }
 
@@ -79,17 +78,17 @@ impl Starts {
         self.waiting.is_empty()
     }
 
-    /// Of these executions each is one more that is open (1), one fewer (-1), or neither (0).
+    /// Records a commit by execution: one more is open (1), one fewer (-1), or neither (0).
     pub(super) fn opened(&mut self, executions: impl Iterator<Item = i64>) {
         for more in executions {
             self.credit -= more;
-            self.worked += more.min(0) * PARTS_OF_A_START;
+            self.progress += more.min(0) * PARTS_OF_A_START;
         }
         self.credit = self.credit.clamp(0, CREDIT_MAX);
-        self.worked = self.worked.max(-ENDS_REMEMBERED * PARTS_OF_A_START);
+        self.progress = self.progress.max(-ENDS_REMEMBERED * PARTS_OF_A_START);
     }
 
-    /// Workers got tasks that had been ready for so long, ms.
+    /// Records for how long the tasks that workers got had been ready, ms.
     pub(super) fn waited(&mut self, waits_ms: impl Iterator<Item = i64>) {
         let (mut tasks, mut late) = (0, 0);
         for wait_ms in waits_ms {
@@ -101,14 +100,14 @@ impl Starts {
         }
     }
 
-    /// A commit took so long.
+    /// Records how long a commit took.
     pub(super) fn committed(&mut self, duration: Duration) {
         self.commit.see(duration.as_secs_f32());
         let shortest = self.shortest_commit.map_or(duration, |shortest| shortest.min(duration));
         self.shortest_commit = Some(shortest);
     }
 
-    /// How long the next start has to wait for other work to come first; `None` when none waits.
+    /// How long the next start must wait for other requests to come first; `None` when no start waits.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         let wait = self.busy_for(now).filter(|_| self.credit == 0);
         (!self.is_empty()).then(|| wait.unwrap_or_default())
@@ -124,37 +123,37 @@ impl Starts {
         }
     }
 
-    /// The starts to decide together with that many other jobs.
+    /// Takes the starts to decide together with that many other jobs.
     pub(super) fn beside(&mut self, others: usize, is_full: bool, now: Instant) -> Vec<Job> {
         if others > 0 {
-            self.note_work(others, now);
+            self.note_requests(others, now);
         }
         let share = if self.busy_for(now).is_some() {
             usize::try_from(self.credit).unwrap_or(0)
-        } else if is_full && self.work_awaited_for(now).is_some() {
-            (others / WORKS_BESIDE_A_START).max(BATCH_STARTS_LEAST)
+        } else if is_full && self.requests_expected_for(now).is_some() {
+            (others / REQUESTS_BESIDE_A_START).max(BATCH_STARTS_LEAST)
         } else {
             BATCH_REQUESTS_MAX
         };
         self.waiting.drain(..share.min(self.waiting.len())).map(|(_, start)| start).collect()
     }
 
-    fn note_work(&mut self, others: usize, now: Instant) {
-        if self.work_awaited_for(now).is_none() {
-            self.works = Mean::default();
+    fn note_requests(&mut self, others: usize, now: Instant) {
+        if self.requests_expected_for(now).is_none() {
+            self.requests = Mean::default();
         }
-        self.works.see(count(others));
-        self.worked_at = Some(now);
+        self.requests.see(count(others));
+        self.last_request_at = Some(now);
         if self.credit == 0 {
-            let works_for_a_start = if self.late.is_above(LATE_PART) {
-                WORKS_FOR_A_START_WHEN_LATE
+            let requests_for_a_start = if self.late.is_above(LATE_PART) {
+                REQUESTS_FOR_A_START_WHEN_LATE
             } else {
-                WORKS_FOR_A_START
+                REQUESTS_FOR_A_START
             };
-            let others = i64::try_from(others).unwrap_or(works_for_a_start);
-            self.worked += others * (PARTS_OF_A_START / works_for_a_start);
-            self.credit = (self.worked / PARTS_OF_A_START).max(0);
-            self.worked -= self.credit * PARTS_OF_A_START;
+            let others = i64::try_from(others).unwrap_or(requests_for_a_start);
+            self.progress += others * (PARTS_OF_A_START / requests_for_a_start);
+            self.credit = (self.progress / PARTS_OF_A_START).max(0);
+            self.progress -= self.credit * PARTS_OF_A_START;
         }
     }
 
@@ -163,12 +162,12 @@ impl Starts {
         let is_long = self
             .shortest_commit
             .is_some_and(|shortest| self.commit.is_above(LONG_COMMIT * shortest.as_secs_f32()));
-        self.work_awaited_for(now).filter(|_| is_long && self.works.is_above(BUSY_ABOVE))
+        self.requests_expected_for(now).filter(|_| is_long && self.requests.is_above(BUSY_ABOVE))
     }
 
-    /// How long other work is still awaited, if it is.
-    fn work_awaited_for(&self, now: Instant) -> Option<Duration> {
-        let until = self.worked_at? + WORK_RETURNS_WITHIN;
+    /// How long other requests are still expected, if they are.
+    fn requests_expected_for(&self, now: Instant) -> Option<Duration> {
+        let until = self.last_request_at? + REQUESTS_RETURN_WITHIN;
         Some(until.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 }
@@ -207,7 +206,7 @@ mod tests {
         while starts.busy_for(now).is_none() {
             starts.beside(32, true, now);
         }
-        (starts.credit, starts.worked) = (0, 0);
+        (starts.credit, starts.progress) = (0, 0);
         starts
     }
 
@@ -238,14 +237,14 @@ mod tests {
             assert_eq!(starts.beside(32, false, now).len(), 2);
             starts.opened([1, 1].into_iter());
         }
-        // A batch can create more executions than it has works.
+        // A batch can create more executions than it has requests.
         starts.opened(std::iter::repeat_n(1, 1_000));
         starts.opened(std::iter::repeat_n(-1, 10));
         assert_eq!(starts.beside(32, false, now).len(), 10);
     }
 
     #[test]
-    fn where_none_ends_works_give_some() {
+    fn where_none_ends_requests_allow_some() {
         let now = Instant::now();
         let mut starts = busy_starts(now);
         let mut taken = |ends: usize| {
@@ -258,12 +257,12 @@ mod tests {
             }
             taken
         };
-        // One of 64 works, whether one ends meanwhile or none; no more than end where more do.
+        // One for 64 requests, whether one ends meanwhile or none; no more than end where more do.
         assert_eq!([0, 1, 2].map(&mut taken), [64, 64, 128]);
     }
 
     #[test]
-    fn a_late_one_goes_on_at_the_rate_of_ends() {
+    fn a_late_engine_starts_at_the_rate_of_ends() {
         let now = Instant::now();
         let mut starts = busy_starts(now);
         take(&mut starts, LATE_ABOVE_MS + 1);
@@ -293,12 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn starts_wait_for_work_that_is_on_its_way_and_then_go() {
+    fn starts_wait_for_requests_that_are_expected_and_then_go() {
         let now = Instant::now();
         let mut starts = busy_starts(now);
-        assert_eq!(starts.wait(now), Some(WORK_RETURNS_WITHIN));
+        assert_eq!(starts.wait(now), Some(REQUESTS_RETURN_WITHIN));
         assert!(starts.beside(0, false, now).is_empty());
-        let later = now + WORK_RETURNS_WITHIN;
+        let later = now + REQUESTS_RETURN_WITHIN;
         assert_eq!(starts.wait(later), Some(Duration::ZERO));
         assert!(!starts.beside(0, false, later).is_empty());
     }

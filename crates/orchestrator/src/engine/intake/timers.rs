@@ -35,8 +35,7 @@ impl Timers {
         }
     }
 
-    /// Takes out the executions that must be looked at now, each with its time, earliest first, at
-    /// most `limit`.
+    /// Takes out the executions that are due, each with its time, earliest first, at most `limit`.
     pub(crate) fn due(&mut self, now: Timestamp, limit: usize) -> Vec<(Timestamp, ExecutionId)> {
         let mut due = Vec::new();
         while due.len() < limit

@@ -40,7 +40,7 @@ impl Meter {
         self.metrics.pollers.set(values, |a, b| a + b);
     }
 
-    /// These drafts are committed and their tasks have left for the polls that got them.
+    /// Counts committed drafts; their tasks have left for their polls.
     pub(super) fn committed<'d>(
         &mut self,
         drafts: impl Iterator<Item = &'d Draft>,
