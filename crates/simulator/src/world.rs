@@ -22,6 +22,9 @@ use std::time::Duration;
 const TROUBLE_MS: u64 = 30_000;
 /// By when every execution must have ended after that, ms.
 const ENDS_WITHIN_MS: u64 = 300_000;
+/// How much later where one was removed: for ten minutes a parent cannot tell that its child was, and
+/// is not to come yet.
+const REMOVAL_MS: u64 = 600_000;
 /// How long a client waits for an answer, ms.
 const ANSWER_MS: u64 = 30_000;
 /// Between two looks at whether everything is over, ms.
@@ -78,6 +81,13 @@ pub(crate) async fn play(case: &Case, is_traced: bool) -> verdict::Report {
     verdict::judge(&world).await
 }
 
+impl World {
+    fn ends_within_ms(&self) -> u64 {
+        let removes = !self.shared.check().removed.is_empty();
+        ENDS_WITHIN_MS + if removes { REMOVAL_MS } else { 0 }
+    }
+}
+
 /// Waits for the end of everything; false when it does not come.
 async fn until_over(world: &World) -> bool {
     let mut is_calm = false;
@@ -96,7 +106,7 @@ async fn until_over(world: &World) -> bool {
             world.shared.calm_down();
             world.thaw();
         }
-        if elapsed > TROUBLE_MS + ENDS_WITHIN_MS {
+        if elapsed > TROUBLE_MS + world.ends_within_ms() {
             return false;
         }
         let look = tokio::time::sleep(Duration::from_millis(LOOK_MS));

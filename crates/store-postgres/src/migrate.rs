@@ -13,6 +13,7 @@ pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "functions", include_str!("../migrations/0002_functions.sql")),
     (3, "messages_fenced", include_str!("../migrations/0003_messages_fenced.sql")),
+    (4, "removal_fenced", include_str!("../migrations/0004_removal_fenced.sql")),
 ];
 
 /// A migration of a large table may take an hour; a lost connection must not hold it for ever.

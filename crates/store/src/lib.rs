@@ -155,12 +155,13 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError>;
 
-    /// Deletes executions with all that belongs to them, messages from and to them included; unknown
-    /// ids are passed over.
+    /// Deletes an execution with all that belongs to it and the messages to it. What it has told
+    /// others stays and reaches them. False, with nothing deleted, when it is not there or has another
+    /// version: whoever removes it has seen it at this one. Dies inside: all or nothing.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]; nothing is deleted then.
-    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError>;
+    /// [`StoreError::Unavailable`]; nothing is known then.
+    async fn remove(&self, id: ExecutionId, version: Version) -> Result<bool, StoreError>;
 
     /// Open executions that own no durable reason to move again. Always empty, or a bug is found:
     /// running (not paused), no wake-up time, and none of: a ready row, an undelivered message to or

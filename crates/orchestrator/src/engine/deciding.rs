@@ -180,8 +180,8 @@ pub(super) enum JobOutcome {
     Suspended,
     /// It is born; its first decision is to follow.
     Created,
-    /// Another execution must decide instead: a request that failed is body to whoever asked for it.
-    Passed { from: ExecutionId, to: ExecutionId, body: MessageBody },
+    /// Another execution must decide instead: that a request failed, or that its child is not there.
+    Passed { from: ExecutionId, to: ExecutionId, command: Command },
 }
 
 impl Engine {
@@ -217,6 +217,11 @@ impl Engine {
             }
             What::Resume(resumption) => self.resume(batch, target, resumption, index),
         }
+    }
+
+    /// A request that failed is told to whoever asked for it.
+    pub(super) fn passed(from: ExecutionId, to: ExecutionId, body: MessageBody) -> JobOutcome {
+        JobOutcome::Passed { from, to, command: Command::Receive { from, number: 1, body } }
     }
 
     pub(super) fn answered(id: ExecutionId, result: Result<(), OrchestratorError>) -> JobOutcome {
@@ -257,19 +262,7 @@ impl Engine {
         let Known { index, evaluations } = known;
         let context = self.context(batch);
         let Some(draft) = Self::draft(batch, target) else {
-            // Somebody has the key, but is not born yet: its request waits for a script. Or a parent tells
-            // its child something before the message has come that starts it.
-            let is_young = context.now.millis_since(target.made_at()) < START_UNDER_WAY_MS;
-            let is_from_parent = matches!(
-                command,
-                Command::Receive {
-                    body: MessageBody::ParentEnded { .. } | MessageBody::ParentRetried,
-                    ..
-                }
-            );
-            let is_to_come = matches!(command, Command::Read) || (is_from_parent && is_young);
-            let unborn = || OrchestratorError::Unavailable("its request is under way".into());
-            return JobOutcome::Answered(Err(if is_to_come { unborn() } else { unknown(target) }));
+            return nobody_there(target, &command, context.now);
         };
         let origin = Origin::Command(command.clone());
         let seq = task_of(&command);
@@ -477,6 +470,26 @@ impl Engine {
     }
 }
 
+/// What becomes of a command to an execution that is not there. Somebody may have the key, but is not
+/// born yet: its request waits for a script. Or a parent tells its child something before the message
+/// has come that starts it; who is told to go on later than that has been removed.
+fn nobody_there(target: ExecutionId, command: &Command, now: Timestamp) -> JobOutcome {
+    let is_from_parent = matches!(
+        command,
+        Command::Receive { body: MessageBody::ParentEnded { .. } | MessageBody::ParentRetried, .. }
+    );
+    let is_young = now.millis_since(target.made_at()) < START_UNDER_WAY_MS;
+    if matches!(command, Command::Read) || (is_from_parent && is_young) {
+        let unborn = OrchestratorError::Unavailable("its request is under way".into());
+        return JobOutcome::Answered(Err(unborn));
+    }
+    if let Command::Receive { from: parent, body: MessageBody::ParentRetried, .. } = command {
+        let command = Command::ChildGone { child: target };
+        return JobOutcome::Passed { from: target, to: *parent, command };
+    }
+    JobOutcome::Answered(Err(unknown(target)))
+}
+
 /// How long after it was asked for a child may still be to come, ms. One that is not there later has
 /// been removed.
 const START_UNDER_WAY_MS: i64 = 600_000;
@@ -538,6 +551,7 @@ fn task_of(command: &Command) -> Option<u32> {
         | Command::Rerun(_)
         | Command::SkipTask { .. }
         | Command::ResetCallbacks
+        | Command::ChildGone { .. }
         | Command::Receive { .. } => None,
     }
 }

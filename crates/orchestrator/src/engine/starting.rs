@@ -78,11 +78,11 @@ impl Engine {
         match (waiting, request.failed) {
             (Some(task), _) => {
                 let body = MessageBody::ChildRefused { task, reason };
-                JobOutcome::Passed { from: child, to: task.execution(), body }
+                Engine::passed(child, task.execution(), body)
             }
             (None, Some(to)) => {
                 let body = MessageBody::FailureRefused { name, reason };
-                JobOutcome::Passed { from: child, to, body }
+                Engine::passed(child, to, body)
             }
             (None, None) => JobOutcome::Answered(Err(OrchestratorError::NotFound(reason))),
         }
@@ -199,14 +199,14 @@ impl Engine {
 fn key_is_held(child: ExecutionId, holder: ExecutionId, request: &StartRequest) -> JobOutcome {
     if let Some(task) = request.starter {
         let body = MessageBody::Started { task, child: holder };
-        return JobOutcome::Passed { from: holder, to: task.execution(), body };
+        return Engine::passed(holder, task.execution(), body);
     }
     let Some(Parent { task, .. }) = request.parent else {
         return JobOutcome::Answered(Err(unknown(child)));
     };
     let reason = format!("the idempotency key is used by workflow {holder}");
     let body = MessageBody::ChildRefused { task, reason };
-    JobOutcome::Passed { from: child, to: task.execution(), body }
+    Engine::passed(child, task.execution(), body)
 }
 
 /// MessageBody that goes out with a request.

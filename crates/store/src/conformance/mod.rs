@@ -69,7 +69,7 @@ pub const CASES: &[Case] = cases! {
     messages: messages_wait_until_delivered, messages_come_oldest_first,
         a_message_delivered_where_it_was_sent_leaves_nothing, a_message_is_delivered_once,
         unknown_deliveries_are_named, a_message_named_twice_is_delivered_once,
-        a_message_of_the_batch_itself_is_there, a_removed_message_is_not_delivered,
+        a_message_of_the_batch_itself_is_there, what_a_removed_one_has_told_others_is_delivered,
         of_many_lanes_one_delivers;
     limits: texts_at_their_limits_are_kept, texts_beyond_their_limits_are_kept_or_refused_whole;
     definitions: definitions_are_created_and_replaced, definitions_are_deleted_with_a_tombstone,
@@ -82,7 +82,8 @@ pub const CASES: &[Case] = cases! {
     explaining: places_follow_the_order_of_the_queue, counting_stops_at_its_limit,
         only_the_polls_asked_for_are_read, executions_come_with_places_and_polls,
         nothing_asked_is_nothing_answered;
-    removal: removal_leaves_nothing, removal_spares_the_others, unknown_ids_are_passed_over;
+    removal: removal_leaves_nothing, removal_spares_the_others,
+        nothing_is_removed_at_another_version;
     hostile: any_text_is_kept_or_refused, a_megabyte_passes, extreme_numbers_are_kept,
         empty_texts_and_bytes_are_kept;
 };

@@ -151,14 +151,16 @@ impl State {
         }
     }
 
-    pub(super) fn remove(&mut self, ids: &[ExecutionId]) {
-        let ids: HashSet<_> = ids.iter().collect();
-        self.executions.retain(|id, _| !ids.contains(id));
-        self.ready.retain(|(_, _, _, task), _| !ids.contains(&task.execution()));
-        self.messages
-            .retain(|(_, id), message| !ids.contains(&id.from) && !ids.contains(&message.to));
-        self.idempotency.retain(|_, id| !ids.contains(id));
-        self.logs.retain(|task, _| !ids.contains(&task.execution()));
+    pub(super) fn remove(&mut self, id: ExecutionId, version: Version) -> bool {
+        if self.executions.get(&id).is_none_or(|held| held.row.version != version) {
+            return false;
+        }
+        self.executions.remove(&id);
+        self.ready.retain(|(_, _, _, task), _| task.execution() != id);
+        self.messages.retain(|_, message| message.to != id);
+        self.idempotency.retain(|_, holder| *holder != id);
+        self.logs.retain(|task, _| task.execution() != id);
+        true
     }
 }
 
