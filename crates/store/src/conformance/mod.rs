@@ -65,7 +65,8 @@ pub const CASES: &[Case] = cases! {
         reserved_tasks_are_hidden, a_reservation_ends_by_itself, removed_tasks_are_not_named, a_task_made_ready_again_is_free,
         callers_at_once_get_different_tasks, queues_are_counted_with_reserved_tasks;
     waits: wake_ups_come_due_in_order, wake_ups_move_and_vanish, each_lively_wait_is_alive,
-        each_broken_wait_is_dead, dead_waits_are_limited;
+        each_broken_wait_is_dead, who_waits_for_a_child_needs_an_open_one,
+        a_child_needs_an_open_parent, dead_waits_are_limited;
     messages: messages_wait_until_delivered, messages_come_oldest_first,
         a_message_delivered_where_it_was_sent_leaves_nothing, a_message_is_delivered_once,
         unknown_deliveries_are_named, a_message_named_twice_is_delivered_once,
