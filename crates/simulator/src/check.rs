@@ -341,9 +341,10 @@ impl Checker {
         self.executions.values().filter(|seen| !seen.execution.status.is_terminal())
     }
 
-    /// Whether nothing is left to do.
+    /// Whether nothing is left to do. What is told to a removed execution nobody waits for.
     pub fn is_quiet(&self) -> bool {
-        self.messages.is_empty() && self.open().next().is_none()
+        let is_told = |message: &StoredMessage| !self.removed.contains(&message.to);
+        self.open().next().is_none() && !self.messages.values().any(is_told)
     }
 }
 

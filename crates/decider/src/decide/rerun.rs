@@ -75,6 +75,8 @@ impl Decider {
             self.wait_again(task, task.output.clone());
         } else if matches!(node.kind, Kind::DoWhile { .. }) {
             self.wait_again(task, Output::Loop(task.loop_progress()));
+        } else if matches!(node.kind, Kind::Dynamic { .. }) {
+            self.schedule_again(task);
         } else {
             self.begin_anew(task, node, None, task.retry_count);
         }
@@ -117,14 +119,12 @@ impl Decider {
     /// Does the target again, under its own id.
     fn redo(&mut self, target: &Task, node: &Node, input: Option<Payload>) {
         match node.kind {
-            Kind::Fork { .. } | Kind::DynamicFork { .. } | Kind::DoWhile { .. } => {
-                self.record(Change::TasksRemoved { seqs: vec![target.seq] });
-                let (place, loop_task) = (target.place, target.loop_task);
-                self.put(AgendaItem::Schedule { place, loop_task });
-            }
+            Kind::Fork { .. }
+            | Kind::DynamicFork { .. }
+            | Kind::DoWhile { .. }
+            | Kind::Dynamic { .. } => self.schedule_again(target),
             Kind::Join | Kind::ExclusiveJoin => self.wait_again(target, Output::default()),
             Kind::Worker
-            | Kind::Dynamic { .. }
             | Kind::Switch(_)
             | Kind::SubWorkflow
             | Kind::StartWorkflow
@@ -137,6 +137,14 @@ impl Decider {
             | Kind::Terminate
             | Kind::Noop => self.begin_anew(target, node, input, target.retry_count),
         }
+    }
+
+    /// Forgets a task and has its step scheduled as if it had never been: where the task says too little
+    /// to do it again, as that of a DYNAMIC step which was skipped, or failed before it had a type.
+    pub(super) fn schedule_again(&mut self, task: &Task) {
+        self.record(Change::TasksRemoved { seqs: vec![task.seq] });
+        let (place, loop_task) = (task.place, task.loop_task);
+        self.put(AgendaItem::Schedule { place, loop_task });
     }
 
     /// Makes a task anew in place and begins it.

@@ -104,8 +104,8 @@ impl Decider {
             Kind::SubWorkflow if resume_children && task.child.is_some() => {
                 self.resume_child(task);
             }
+            Kind::Dynamic { .. } => self.schedule_again(task),
             Kind::Worker
-            | Kind::Dynamic { .. }
             | Kind::Switch(_)
             | Kind::SubWorkflow
             | Kind::StartWorkflow
