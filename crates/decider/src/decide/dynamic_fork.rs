@@ -27,6 +27,11 @@ fn whole(branch: &Branch, input: Payload) -> WorkflowTask {
     step
 }
 
+/// What a branch runs.
+pub(super) fn name_and_type(branch: &Branch) -> (&str, &str) {
+    (branch.step.name.as_deref().unwrap_or_default(), &branch.step.task_type)
+}
+
 /// Keeps one of all steps that are alike but for name and input, so that a fork of a hundred
 /// thousand branches does not hold as many definitions.
 #[derive(Default)]
@@ -62,6 +67,7 @@ impl Decider {
                 return Ok(());
             }
         };
+        self.check_branches(&branches, loop_task)?;
         let begun = |branch: &&Branch| {
             let full = self.full_reference(&branch.reference, loop_task);
             self.execution.by_reference(&full).is_some()

@@ -18,6 +18,7 @@ mod fork;
 mod inline;
 mod join;
 mod messages;
+mod names;
 mod operations;
 mod rerun;
 mod revive;

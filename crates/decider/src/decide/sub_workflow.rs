@@ -1,6 +1,6 @@
 //! SUB_WORKFLOW and START_WORKFLOW: other executions, asked for by message.
 //! **Source**: conductor-semantics §1.10, §1.11.
-use super::{Decider, Flow};
+use super::{Decider, Flow, names};
 use crate::change::{Change, TaskReport};
 use crate::command::{ChildStart, MessageBody};
 use crate::json::{self, Object};
@@ -197,10 +197,10 @@ impl Decider {
     /// Counts a start among those since something last came from outside.
     ///
     /// # Errors
-    /// Why it is one too many.
+    /// Why it is one too many, or which of its names is too long.
     pub(super) fn with_lineage(&self, start: ChildStart) -> Result<ChildStart, String> {
         let lineage = self.lineage_of(&start, self.execution.starts + 1);
-        let fault = lineage.fault(&start.name);
+        let fault = names::start_fault(&start).or_else(|| lineage.fault(&start.name));
         fault.map_or(Ok(ChildStart { lineage, ..start }), Err)
     }
 

@@ -1,9 +1,10 @@
 //! Tasks that a worker takes from a queue: SIMPLE, HTTP, unknown types, and DYNAMIC.
-use super::{Decider, Flow};
+use super::{Decider, Flow, names};
 use crate::change::Change;
 use crate::json;
 use crate::plan::{Kind, Node, freeze_task};
 use crate::state::{Delivery, NodeKey, Task};
+use baton_common::limits::NAME_BYTES_MAX;
 use baton_common::{TaskStatus, WorkflowTask};
 use std::sync::Arc;
 
@@ -85,6 +86,7 @@ impl Decider {
             self.fail_for_good(&reason);
             return Ok(());
         };
+        names::check(name_param, &name, NAME_BYTES_MAX)?;
         let runs = self.define_dynamic(node, &name);
         task.runs = Some(runs);
         let plan = self.plan_of(runs);
