@@ -65,6 +65,11 @@ pub enum Command {
     },
     /// Make delayed tasks ready.
     ResetCallbacks,
+    /// A child that was told something is not there: it has been removed.
+    ChildGone {
+        /// Which.
+        child: ExecutionId,
+    },
     /// Another execution has sent a message.
     Receive {
         /// The sender.

@@ -161,6 +161,8 @@ pub enum Joins {
 pub enum Again {
     /// From its beginning: as a new attempt, or made anew in place.
     FromItsBeginning,
+    /// Its step is scheduled as if it had never been: the task says too little to be done again.
+    AsIfNew,
     /// It waits again for what it waited for.
     Waiting,
     /// It begins its branches again.

@@ -282,6 +282,38 @@ async fn a_removed_execution_is_gone_with_its_tasks() {
     assert_eq!(store.queue_sizes().await.unwrap(), []);
 }
 
+fn child_step(reference: &str, workflow: &str) -> Value {
+    json!({"name": reference, "taskReferenceName": reference, "type": "SUB_WORKFLOW",
+        "subWorkflowParam": {"name": workflow, "version": 1}})
+}
+
+/// Goal: who is removed in the middle of its work leaves nobody behind. Method: of three generations
+/// the middle one goes; its child ends and so does its parent, which names it.
+#[tokio::test]
+async fn a_removed_execution_takes_leave_of_its_parent_and_its_children() {
+    let store = store();
+    let engine = engine_on(store.clone()).await;
+    define(&engine, "inner", &[simple("a")]).await;
+    define(&engine, "middle", &[child_step("inner", "inner")]).await;
+    define(&engine, "outer", &[child_step("middle", "middle")]).await;
+    let outer = start(&engine, "outer").await;
+    let child_of = async |id: &str| {
+        let tasks = support::read(&engine, id).await.tasks;
+        tasks[0].sub_workflow_id.clone().unwrap().to_string()
+    };
+    let middle = child_of(&outer).await;
+    let inner = child_of(&middle).await;
+    engine.remove(&middle, false).await.unwrap();
+    let workflow = until(&engine, &outer, "TERMINATED").await;
+    assert_eq!(steps(&workflow), [("middle".into(), "CANCELED")]);
+    let reason = workflow.tasks[0].reason_for_incompletion.clone().unwrap();
+    assert!(reason.contains(&format!("Workflow {middle} has been removed")), "{reason}");
+    until(&engine, &inner, "TERMINATED").await;
+    let read = engine.workflow(&middle, true).await;
+    assert!(matches!(read, Err(OrchestratorError::NotFound(_))), "{read:?}");
+    assert_eq!(store.dead_waits(10).await.unwrap(), []);
+}
+
 /// Restarted on the latest version: by another engine too, which folds it from the journal. The
 /// script makes the restart a suspended decision.
 #[tokio::test]

@@ -28,7 +28,7 @@ pub struct Allowed {
 /// left out unless they are asked for by name.
 pub const OPEN_FAULTS: &[Fault] = &[Fault::Corrupt];
 /// See [`OPEN_FAULTS`].
-pub const OPEN_ACTIONS: &[Action] = &[Action::Remove];
+pub const OPEN_ACTIONS: &[Action] = &[];
 
 impl Default for Allowed {
     fn default() -> Self {

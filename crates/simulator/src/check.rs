@@ -205,8 +205,7 @@ impl Checker {
         let Some(seen) = self.executions.get(&id) else { return Ok(()) };
         for task in seen.execution.open_tasks() {
             let Some(child) = task.child else { continue };
-            let starts = seen.execution.node_of(task).facts.starts;
-            if starts == Starts::Child && !self.removed.contains(&child) {
+            if seen.execution.node_of(task).facts.starts == Starts::Child {
                 self.parent_waits(id.task(task.seq), child)?;
             }
         }
@@ -223,10 +222,14 @@ impl Checker {
 
     fn parent_waits(&self, task: TaskId, child: ExecutionId) -> Result<(), Breach> {
         let parent = task.execution();
-        let Some(seen) = self.executions.get(&child) else {
-            return Err(("I8 one child", format!("{task} waits for {child}, which is not there")));
-        };
         let told = || self.is_under_way(child, parent) || self.is_under_way(parent, child);
+        let Some(seen) = self.executions.get(&child) else {
+            return if self.removed.contains(&child) && told() {
+                Ok(())
+            } else {
+                Err(("I8 one child", format!("{task} waits for {child}, which is not there")))
+            };
+        };
         if seen.execution.status.is_terminal() && !told() {
             return Err(("I9 no dead wait", format!("{task} waits for {child}, which has ended")));
         }
@@ -235,10 +238,11 @@ impl Checker {
 
     fn child_is_waited_for(&self, task: TaskId, child: ExecutionId) -> Result<(), Breach> {
         let parent = task.execution();
-        let (Some(above), Some(seen)) = (self.executions.get(&parent), self.executions.get(&child))
-        else {
-            return Ok(());
-        };
+        let Some(seen) = self.executions.get(&child) else { return Ok(()) };
+        if self.removed.contains(&parent) {
+            return self.child_of_removed(parent, seen);
+        }
+        let Some(above) = self.executions.get(&parent) else { return Ok(()) };
         let Some(waiting) = above.execution.task(task.seq()) else { return Ok(()) };
         let is_open = !waiting.status.is_terminal() && waiting.child == Some(child);
         let told = || self.is_under_way(parent, child) || self.is_under_way(child, parent);
@@ -259,14 +263,36 @@ impl Checker {
         self.messages.values().any(|message| message.id.from == from && message.to == to)
     }
 
-    /// Executions were removed.
-    pub fn removed(&mut self, ids: &[ExecutionId]) {
-        for id in ids {
-            self.executions.remove(id);
-            self.removed.insert(*id);
-            self.messages.retain(|name, message| name.from != *id && message.to != *id);
-            self.keys.retain(|_, holder| holder != id);
+    /// An execution was removed.
+    ///
+    /// # Errors
+    /// Its parent waits for it, or a child of it goes on, and nothing is on its way to them.
+    pub fn removed(&mut self, id: ExecutionId) -> Result<(), Breach> {
+        self.removed.insert(id);
+        self.messages.retain(|_, message| message.to != id);
+        self.keys.retain(|_, holder| *holder != id);
+        let gone = self.executions.remove(&id);
+        if let Some(parent) = gone.and_then(|gone| gone.execution.facts.parent) {
+            self.family(parent.task.execution())?;
         }
+        let children = self.executions.values().filter(|seen| {
+            let parent = seen.execution.facts.parent;
+            parent.is_some_and(|parent| parent.task.execution() == id)
+        });
+        for child in children {
+            self.child_of_removed(id, child)?;
+        }
+        Ok(())
+    }
+
+    /// A child that somebody reopened needs no parent.
+    fn child_of_removed(&self, parent: ExecutionId, child: &Seen) -> Result<(), Breach> {
+        let (id, is_open) = (child.execution.id(), !child.execution.status.is_terminal());
+        if is_open && child.reopenings == 0 && !self.is_under_way(parent, id) {
+            let text = format!("{id} goes on, and its parent {parent} was removed");
+            return Err(("I14 nothing new", text));
+        }
+        Ok(())
     }
 
     /// A client was told that its start succeeded.
@@ -326,9 +352,10 @@ impl Checker {
         self.executions.values().filter(|seen| !seen.execution.status.is_terminal())
     }
 
-    /// Whether nothing is left to do.
+    /// Whether nothing is left to do. What is told to a removed execution nobody waits for.
     pub fn is_quiet(&self) -> bool {
-        self.messages.is_empty() && self.open().next().is_none()
+        let is_told = |message: &StoredMessage| !self.removed.contains(&message.to);
+        self.open().next().is_none() && !self.messages.values().any(is_told)
     }
 }
 

@@ -22,6 +22,9 @@ use std::time::Duration;
 const TROUBLE_MS: u64 = 30_000;
 /// By when every execution must have ended after that, ms.
 const ENDS_WITHIN_MS: u64 = 300_000;
+/// How much later where one was removed: for ten minutes a parent cannot tell a child that was removed
+/// from one that has yet to start.
+const REMOVAL_MS: u64 = 600_000;
 /// Between two looks at whether everything is over, ms.
 const LOOK_MS: u64 = 500;
 
@@ -53,6 +56,11 @@ pub(crate) async fn play(case: &Case, is_traced: bool) -> verdict::Report {
     verdict::judge(&world).await
 }
 
+fn ends_within_ms(world: &World) -> u64 {
+    let removes = !world.shared.check().removed.is_empty();
+    ENDS_WITHIN_MS + if removes { REMOVAL_MS } else { 0 }
+}
+
 /// Waits for the end of everything; false when it does not come.
 async fn until_over(world: &World) -> bool {
     let mut is_calm = false;
@@ -71,7 +79,7 @@ async fn until_over(world: &World) -> bool {
             world.shared.calm_down();
             world.thaw();
         }
-        if elapsed > TROUBLE_MS + ENDS_WITHIN_MS {
+        if elapsed > TROUBLE_MS + ends_within_ms(world) {
             return false;
         }
         let look = tokio::time::sleep(Duration::from_millis(LOOK_MS));

@@ -20,6 +20,8 @@ use tokio::time::Instant;
 const EPOCH_MS: i64 = 1_800_000_000_000;
 /// Most calls to the store and scripts of a run: one that needs more turns in a circle.
 const CALLS_MAX: u64 = 4_000;
+/// The same for a run of which an execution was removed: for ten minutes its parent may ask for it.
+const CALLS_AFTER_REMOVAL_MAX: u64 = 16_000;
 /// Notifications that a process may lag behind.
 const NOTIFICATIONS: usize = 64;
 
@@ -129,12 +131,17 @@ impl Shared {
     /// Counts a call; false when there were too many, which ends the run.
     pub(crate) fn may_call(&self) -> bool {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);
-        if calls == CALLS_MAX {
+        if calls < CALLS_MAX {
+            return true;
+        }
+        let has_removed = !self.check().removed.is_empty();
+        let most = if has_removed { CALLS_AFTER_REMOVAL_MAX } else { CALLS_MAX };
+        if calls == most {
             let open: Vec<String> = self.check().open().map(Seen::in_words).collect();
             let open = open.join("; ");
-            self.fail("ends", format!("it turns in a circle: {CALLS_MAX} calls, open: {open}"));
+            self.fail("ends", format!("it turns in a circle: {most} calls, open: {open}"));
         }
-        calls < CALLS_MAX
+        calls < most
     }
 
     /// How many calls there were.

@@ -7,7 +7,8 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
-    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
+    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts,
+    WaitQuery,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -224,12 +225,19 @@ impl Store for SimStore {
         self.0.shared.memory.load_waits(query).await
     }
 
-    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
+    async fn remove(&self, id: ExecutionId, version: Version) -> Result<bool, StoreError> {
         self.reach("removes").await;
-        self.0.shared.memory.remove(ids).await?;
-        self.0.shared.check().removed(ids);
+        let is_removed = self.0.shared.memory.remove(id, version).await?;
+        if is_removed {
+            let shared = &self.0.shared;
+            let broken = shared.check().removed(id);
+            if let Err((rule, text)) = broken {
+                shared.fail(rule, text);
+            }
+            shared.progress.notify_waiters();
+        }
         self.come_back().await;
-        Ok(())
+        Ok(is_removed)
     }
 
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {

@@ -311,22 +311,25 @@ begin
 end
 $$;
 
--- Deletes executions with all that belongs to them, in the order in which baton_commit locks.
--- Not delegated: what is deleted may lie in many shards, and so may messages to it.
-create function baton_remove(p_shard smallint[], p_id uuid[]) returns void
+-- Deletes an execution with all that belongs to it and the messages to it; false where it is not there
+-- or has another version. What it has told others stays: its parent learns of its end from a message.
+create function baton_remove(p_home smallint, p_id uuid, p_version bigint) returns boolean
 language plpgsql
 as $$
 begin
-    delete from execution where shard = any (p_shard) and id = any (p_id);
-    delete from journal where shard = any (p_shard) and execution_id = any (p_id);
-    delete from snapshot where shard = any (p_shard) and execution_id = any (p_id);
-    delete from idempotency where execution_id = any (p_id);
+    delete from execution where shard = p_home and id = p_id and version = p_version;
+    if not found then
+        return false;
+    end if;
+    delete from journal where shard = p_home and execution_id = p_id;
+    delete from snapshot where shard = p_home and execution_id = p_id;
+    delete from task_log where shard = p_home and execution_id = p_id;
+    delete from idempotency where execution_id = p_id;
     -- No index leads here by execution, nor to a message by its receiver: these rows are few, and
     -- such an index would cost each task or message two writes.
-    delete from ready where execution_id = any (p_id);
-    delete from message where shard = any (p_shard) and from_id = any (p_id);
-    delete from message where to_id = any (p_id);
-    delete from task_log where shard = any (p_shard) and execution_id = any (p_id);
+    delete from ready where shard = p_home and execution_id = p_id;
+    delete from message where to_id = p_id;
+    return true;
 end
 $$;
 

@@ -17,7 +17,7 @@ use baton_store::{
     CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, HISTORY_DROPPED_MAX,
     JournalHistory, LoadRequest, LoadedExecution, MessageId, PlanHash, PollRecord, QueueDemand,
     QueueSize, ReadyKey, Revision, SearchPage, SearchQuery, Snapshot, SnapshotWrite, Store,
-    StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
+    StoreError, StoredMessage, TaskLog, Version, WaitFacts, WaitQuery,
 };
 use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
@@ -294,13 +294,10 @@ impl Store for PostgresStore {
         self.read_waits(query).await
     }
 
-    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
-        let mut ids = ids.to_vec();
-        ids.sort_unstable_by_key(|id| (id.shard(), *id));
-        ids.dedup();
-        let shards: Vec<i16> = ids.iter().map(|id| shard(*id)).collect();
-        let uuids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-        self.engine.query(include_str!("sql/remove.sql"), &[&shards, &uuids]).await.map(drop)
+    async fn remove(&self, id: ExecutionId, version: Version) -> Result<bool, StoreError> {
+        let sql = include_str!("sql/remove.sql");
+        let rows = self.engine.query(sql, &[&shard(id), &id.uuid(), &version]).await?;
+        rows.first().map_or(Ok(false), |row| get(row, "is_removed"))
     }
 
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {

@@ -172,7 +172,7 @@ fn stopped() -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Durability, migrations, write};
+    use crate::{Durability, migrations};
 
     /// A typo in a file that no test happens to run never ships.
     #[test]
@@ -187,12 +187,6 @@ mod tests {
         for file in files {
             let sql = std::fs::read_to_string(&file).unwrap();
             assert!(sql.starts_with("-- "), "{} says why it is as it is", file.display());
-            if file.ends_with("remove_table.sql") {
-                continue;
-            }
-            if !writer.table_exists(Some("temp"), "removed").unwrap() {
-                write::prepare_removals(&writer).unwrap();
-            }
             if let Err(error) = writer.prepare(&sql) {
                 unreachable!("{}: {error}", file.display());
             }

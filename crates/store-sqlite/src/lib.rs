@@ -31,7 +31,8 @@ use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
-    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
+    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts,
+    WaitQuery,
 };
 use baton_telemetry::StoreMetrics;
 use connections::{Bounds, Readers};
@@ -81,7 +82,6 @@ impl SqliteStore {
     fn open_with(path: &Path, options: &Options, bounds: Bounds) -> Result<Self, StoreError> {
         let guard = Guard::take(path)?;
         let writer = migrated(path, options)?.0;
-        write::prepare_removals(&writer).map_err(store_error)?;
         let metrics = StoreMetrics::default();
         let [readers, searchers] = ["reader", "search"].map(|pool| metrics.pool_wait(pool));
         let readers = Readers::for_engine(path, readers).map_err(store_error)?;
@@ -130,9 +130,10 @@ impl SqliteStore {
         self.open.searchers.read(move |connection| work(connection).map_err(store_error)).await
     }
 
-    async fn write<W>(&self, work: W) -> Result<(), StoreError>
+    async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
     where
-        W: FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         self.open.metrics.round_trips.inc();
         self.open.writer.write(move |connection| work(connection).map_err(store_error)).await
@@ -187,9 +188,7 @@ impl Store for SqliteStore {
 
     async fn put_snapshot(&self, write: &SnapshotWrite) -> Result<bool, StoreError> {
         let write = write.clone();
-        self.open.metrics.round_trips.inc();
-        let put = move |connection: &Connection| write::snapshot(connection, &write);
-        self.open.writer.write(move |connection| put(connection).map_err(store_error)).await
+        self.write(move |connection| write::snapshot(connection, &write)).await
     }
 
     async fn reserve_ready(
@@ -264,11 +263,13 @@ impl Store for SqliteStore {
         self.read_for_people(move |connection| read::waits(connection, &query)).await
     }
 
-    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
-        let removed = ids.to_vec();
-        self.write(move |connection| write::remove(connection, &removed)).await?;
-        self.open.reservations.forget_executions(ids);
-        Ok(())
+    async fn remove(&self, id: ExecutionId, version: Version) -> Result<bool, StoreError> {
+        let is_removed =
+            self.write(move |connection| write::remove(connection, id, version)).await?;
+        if is_removed {
+            self.open.reservations.forget_execution(id);
+        }
+        Ok(is_removed)
     }
 
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {

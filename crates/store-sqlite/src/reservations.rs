@@ -54,9 +54,9 @@ impl Reservations {
         }
     }
 
-    /// Forgets the tasks of removed executions.
-    pub(crate) fn forget_executions(&self, ids: &[ExecutionId]) {
-        self.reserved().until.retain(|key, _| !ids.contains(&key.task.execution()));
+    /// Forgets the tasks of a removed execution.
+    pub(crate) fn forget_execution(&self, id: ExecutionId) {
+        self.reserved().until.retain(|key, _| key.task.execution() != id);
     }
 }
 

@@ -4,9 +4,9 @@ use crate::rows::{execution_bytes, task_bytes};
 use baton_common::ExecutionId;
 use baton_store::{
     DefinitionWrite, HISTORY_DROPPED_MAX, JournalHistory, PollRecord, Revision, Snapshot,
-    SnapshotWrite, StoreError, TaskLog,
+    SnapshotWrite, StoreError, TaskLog, Version,
 };
-use rusqlite::{Connection, Params, Result, params};
+use rusqlite::{Connection, OptionalExtension, Params, Result, params};
 
 /// Runs a statement and counts the rows it changed.
 fn execute(connection: &Connection, sql: &str, values: impl Params) -> Result<usize> {
@@ -100,28 +100,35 @@ pub(crate) fn snapshot(connection: &Connection, write: &SnapshotWrite) -> Result
     Ok(is_put)
 }
 
-/// In the order in which each statement still finds what it needs.
-const REMOVALS: [&str; 10] = [
+/// What is found by an execution's serial.
+const REMOVALS_BY_SERIAL: [&str; 4] = [
     include_str!("sql/remove_journal.sql"),
     include_str!("sql/remove_snapshot.sql"),
     include_str!("sql/remove_input.sql"),
     include_str!("sql/remove_overview.sql"),
-    include_str!("sql/remove_execution.sql"),
+];
+
+/// What is found by its id.
+const REMOVALS_BY_ID: [&str; 4] = [
     include_str!("sql/remove_idempotency.sql"),
     include_str!("sql/remove_ready.sql"),
     include_str!("sql/remove_message.sql"),
     include_str!("sql/remove_task_log.sql"),
-    include_str!("sql/remove_clear.sql"),
 ];
 
-/// Makes the list that [`remove`] works through; once for each connection.
-pub(crate) fn prepare_removals(connection: &Connection) -> Result<()> {
-    connection.execute_batch(include_str!("sql/remove_table.sql"))
-}
-
-pub(crate) fn remove(connection: &Connection, ids: &[ExecutionId]) -> Result<()> {
-    for id in ids {
-        execute(connection, include_str!("sql/remove_list.sql"), [execution_bytes(*id)])?;
+/// Whether the execution was there at this version.
+pub(crate) fn remove(connection: &Connection, id: ExecutionId, version: Version) -> Result<bool> {
+    let id = execution_bytes(id);
+    let serial = connection
+        .prepare_cached(include_str!("sql/remove_execution.sql"))?
+        .query_row(params![id, version], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(serial) = serial else { return Ok(false) };
+    for sql in REMOVALS_BY_SERIAL {
+        execute(connection, sql, [serial])?;
     }
-    REMOVALS.iter().try_for_each(|sql| execute(connection, sql, []).map(drop))
+    for sql in REMOVALS_BY_ID {
+        execute(connection, sql, [id])?;
+    }
+    Ok(true)
 }

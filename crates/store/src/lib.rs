@@ -155,17 +155,23 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     async fn load_waits(&self, query: &WaitQuery) -> Result<WaitFacts, StoreError>;
 
-    /// Deletes executions with all that belongs to them, messages from and to them included; unknown
-    /// ids are passed over.
+    /// Deletes an execution with all that belongs to it and the messages to it. What it has told
+    /// others stays and reaches them. False, with nothing deleted, when it is not there or has another
+    /// version: whoever removes it has seen it at this one. Dies inside: all or nothing.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]; nothing is deleted then.
-    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError>;
+    /// [`StoreError::Unavailable`]; nothing is known then.
+    async fn remove(&self, id: ExecutionId, version: Version) -> Result<bool, StoreError>;
 
-    /// Open executions that own no durable reason to move again. Always empty, or a bug is found:
-    /// running (not paused), no wake-up time, and none of: a ready row, an undelivered message to or
-    /// from it, [`Waits::CHILD`], [`Waits::EXTERNAL`] ([`Waits::LEASE`] and [`Waits::TIMER`] demand
-    /// a wake-up time, [`Waits::READY`] a ready row).
+    /// Running executions that wait in vain. Always empty, or a bug is found. No message is under way
+    /// from or to such a one, and one of these is so:
+    /// - Nothing will move it: no wake-up time, no ready row, neither [`Waits::CHILD`] nor
+    ///   [`Waits::EXTERNAL`] ([`Waits::LEASE`] and [`Waits::TIMER`] demand a wake-up time,
+    ///   [`Waits::READY`] a ready row).
+    /// - It waits for a child ([`Waits::CHILD`]), and none of its children is open.
+    /// - Its parent has ended or is not there, and it is not [`Waits::REOPENED`].
+    ///
+    /// Children are looked for in their parent's shard, and parents in their child's.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

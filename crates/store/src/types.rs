@@ -37,6 +37,8 @@ impl Waits {
     pub const EXTERNAL: i16 = 8;
     /// A time must come; it is a wake-up time.
     pub const TIMER: i16 = 16;
+    /// It is a child that went on after an end: its parent need not wait for it.
+    pub const REOPENED: i16 = 32;
 
     /// Whether one of the bits is set.
     pub const fn has(self, bits: i16) -> bool {

@@ -8,7 +8,8 @@ use crate::timeline::Timeline;
 use crate::times::Times;
 use crate::watch::{Seen, Watch, is_postgres};
 use anyhow::{Context, ensure};
-use baton_store::{SearchQuery, Store};
+use baton_common::ExecutionId;
+use baton_store::{LoadRequest, SearchQuery, Store};
 use baton_store_postgres::{PostgresConfig, PostgresStore};
 use baton_store_sqlite::{Durability, Options, SqliteStore};
 use rows::Rows;
@@ -17,8 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Most executions of a run: they are removed at its end, so their ids are kept.
 const EXECUTIONS_MAX: usize = 2_000_000;
-/// Executions removed by one statement.
-const REMOVED_AT_ONCE: usize = 1_000;
+/// Executions whose versions are read by one statement, to remove them.
+const LOADED_AT_ONCE: usize = 1_000;
 /// How long the database may take to count the commits of a connection that has ended.
 const COUNTED_WITHIN: Duration = Duration::from_secs(10);
 /// Pause between two looks.
@@ -32,10 +33,19 @@ pub(crate) async fn run(options: YardstickOptions, load: &LoadOptions) -> anyhow
     let watch = Watch::new(load).await?.of_ended_connections();
     let mut rows = Rows::new(store.now().await?, options.queued, store.scope())?;
     let measured = measure(&*store, &watch, &mut rows, options).await;
-    for ids in rows.made.chunks(REMOVED_AT_ONCE) {
-        store.remove(ids).await?;
+    for ids in rows.made.chunks(LOADED_AT_ONCE) {
+        remove(&*store, ids).await?;
     }
     measured
+}
+
+async fn remove(store: &dyn Store, ids: &[ExecutionId]) -> anyhow::Result<()> {
+    let requests: Vec<LoadRequest> =
+        ids.iter().map(|id| LoadRequest { id: *id, journal_after: None }).collect();
+    for loaded in store.load(&requests).await?.into_iter().flatten() {
+        store.remove(loaded.row.id, loaded.row.version).await?;
+    }
+    Ok(())
 }
 
 async fn open(url: &str) -> anyhow::Result<Box<dyn Store>> {

@@ -1,5 +1,6 @@
 //! How many starts stand between an execution and the last thing that came from outside.
 use super::decider::Decider;
+use super::names;
 use crate::command::{ChildStart, MessageBody};
 use crate::state::Lineage;
 use baton_common::TaskStatus;
@@ -8,10 +9,10 @@ impl Decider {
     /// Counts a start among those since something last came from outside.
     ///
     /// # Errors
-    /// Why it is one too many.
+    /// Why it is one too many, or which of its names is too long.
     pub(super) fn with_lineage(&self, start: ChildStart) -> Result<ChildStart, String> {
         let lineage = self.lineage_of(&start, self.execution.starts + 1);
-        let fault = lineage.fault(&start.name);
+        let fault = names::start_fault(&start).or_else(|| lineage.fault(&start.name));
         fault.map_or(Ok(ChildStart { lineage, ..start }), Err)
     }
 

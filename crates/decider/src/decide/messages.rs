@@ -109,7 +109,17 @@ impl Decider {
         Ok(())
     }
 
-    /// A task whose child was never born names none.
+    /// The task that waits for a removed child waits no longer; another attempt starts a new one.
+    pub(super) fn child_is_gone(&mut self, child: ExecutionId) -> Result<(), Rejection> {
+        let waiting = self.execution.open_tasks().find(|task| task.child == Some(child)).cloned();
+        let task = waiting.ok_or(Rejection::Late)?;
+        let reason = describe_failure(&task, child, "it has been removed");
+        self.forget_child(&task);
+        self.end(task.seq, TaskStatus::Failed, Some(Payload::empty_object()), Some(&reason));
+        Ok(())
+    }
+
+    /// A task whose child was never born, or was removed, names none.
     fn forget_child(&mut self, task: &Task) {
         self.record(Change::TaskReopened(Box::new(TaskReopening {
             seq: task.seq,

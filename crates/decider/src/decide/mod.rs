@@ -16,6 +16,7 @@ mod finish;
 mod iterations;
 mod lineages;
 mod messages;
+mod names;
 mod operations;
 mod rerun;
 mod revive;
@@ -256,6 +257,7 @@ impl Decider {
             Command::Rerun(rerun) => self.rerun(rerun),
             Command::SkipTask { reference } => self.skip_task(reference),
             Command::ResetCallbacks => self.reset_callbacks(),
+            Command::ChildGone { child } => self.child_is_gone(child),
             Command::Receive { from, number, body } => self.receive(from, number, body),
         }
     }

@@ -75,6 +75,7 @@ impl Decider {
         match node.facts.again {
             Again::Waiting => self.wait_again(task, task.output.clone()),
             Again::InItsIteration => self.wait_again(task, Output::Loop(task.loop_progress())),
+            Again::AsIfNew => self.schedule_again(task),
             Again::FromItsBeginning | Again::WithItsBranches => {
                 self.begin_anew(task, node, None, task.retry_count);
             }
@@ -118,14 +119,20 @@ impl Decider {
     /// Does the target again, under its own id.
     fn redo(&mut self, target: &Task, node: &Node, input: Option<Payload>) {
         match node.facts.again {
-            Again::WithItsBranches | Again::InItsIteration => {
-                self.record(Change::TasksRemoved { seqs: vec![target.seq] });
-                let (place, loop_task) = (target.place, target.loop_task);
-                self.put(AgendaItem::Schedule { place, loop_task });
+            Again::AsIfNew | Again::WithItsBranches | Again::InItsIteration => {
+                self.schedule_again(target);
             }
             Again::Waiting => self.wait_again(target, Output::default()),
             Again::FromItsBeginning => self.begin_anew(target, node, input, target.retry_count),
         }
+    }
+
+    /// Forgets a task and has its step scheduled as if it had never been: where the task says too little
+    /// to do it again, as that of a DYNAMIC step which was skipped, or failed before it had a type.
+    pub(super) fn schedule_again(&mut self, task: &Task) {
+        self.record(Change::TasksRemoved { seqs: vec![task.seq] });
+        let (place, loop_task) = (task.place, task.loop_task);
+        self.put(AgendaItem::Schedule { place, loop_task });
     }
 
     /// Makes a task anew in place and begins it.

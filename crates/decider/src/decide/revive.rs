@@ -95,6 +95,7 @@ impl Decider {
             Again::Waiting | Again::InItsIteration | Again::WithItsBranches => {
                 self.reopen_in_place(task, node);
             }
+            Again::AsIfNew => self.schedule_again(task),
             Again::FromItsBeginning if resume_children && task.child.is_some() => {
                 self.resume_child(task);
             }
@@ -168,6 +169,11 @@ impl Decider {
             match node.facts.again {
                 Again::Waiting | Again::InItsIteration => self.reopen_in_place(task, node),
                 Again::FromItsBeginning if task.child.is_some() => self.resume_child(task),
+                Again::AsIfNew => {
+                    if task.status == TaskStatus::Canceled {
+                        self.schedule_again(task);
+                    }
+                }
                 Again::FromItsBeginning | Again::WithItsBranches => {
                     if task.status == TaskStatus::Canceled {
                         self.begin_anew(task, node, None, task.retry_count + 1);

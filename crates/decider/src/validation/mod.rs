@@ -49,6 +49,12 @@ pub fn validate_workflow(
     faults
 }
 
+/// The first fault of a definition that came with a step: a text or a number above its limit.
+pub(crate) fn inline_fault(definition: &WorkflowDef) -> Option<Fault> {
+    let over_limit = structure::limit_faults(definition).into_iter().next();
+    over_limit.or_else(|| texts::faults(definition, &steps::steps(definition)).into_iter().next())
+}
+
 fn definition_faults(definition: &WorkflowDef) -> Vec<Fault> {
     let mut faults = Vec::new();
     if definition.name.as_deref().is_none_or(str::is_empty) {

@@ -198,6 +198,7 @@ fn receive(text: &str, execution: &Execution, is_again: bool) -> Command {
                 body: MessageBody::ChildRefused { task, reason },
             };
         }
+        "gone" => return Command::ChildGone { child: from },
         "reopened" => {
             return Command::Receive { from, number, body: MessageBody::ChildReopened { task } };
         }
@@ -230,6 +231,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Rerun(_) => "Rerun",
         Command::SkipTask { .. } => "SkipTask",
         Command::ResetCallbacks => "ResetCallbacks",
+        Command::ChildGone { .. } => "ChildGone",
         Command::Receive { body, .. } => body_name(body),
     }
 }
@@ -249,7 +251,7 @@ fn body_name(body: &MessageBody) -> &'static str {
 }
 
 /// All names that [`name`] can give.
-pub(crate) const COMMANDS: [&str; 24] = [
+pub(crate) const COMMANDS: [&str; 25] = [
     "Begin",
     "UpdateTask",
     "RenewLease",
@@ -265,6 +267,7 @@ pub(crate) const COMMANDS: [&str; 24] = [
     "Rerun",
     "SkipTask",
     "ResetCallbacks",
+    "ChildGone",
     "Receive Start",
     "Receive StartFor",
     "Receive Started",

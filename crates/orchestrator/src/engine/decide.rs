@@ -207,8 +207,7 @@ impl Decide {
                 jobs.push(Job::begin(jobs[index].target));
                 Some(Ok(Reply { id: jobs[index].target, task: None }))
             }
-            JobOutcome::Passed { from, to, body } => {
-                let command = Command::Receive { from, number: 1, body };
+            JobOutcome::Passed { from, to, command } => {
                 jobs.push(Job::new(to, What::Command(command), None));
                 Some(Err(no_workflow(from)))
             }

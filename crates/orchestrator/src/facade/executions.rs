@@ -16,6 +16,9 @@ use baton_decider::state::Lineage;
 use baton_store::ExecutionRow;
 use std::sync::Arc;
 
+/// How often a removal looks again at an execution that others let go on meanwhile.
+const REMOVAL_TRIES_MAX: usize = 16;
+
 impl Orchestrator {
     /// Starts an execution and answers its id after the commit. With an idempotency key, at most one
     /// execution of the workflow has that key.
@@ -228,19 +231,39 @@ impl Orchestrator {
         self.command(id, Command::Terminate { reason }).await
     }
 
-    /// Deletes an execution; `archive` demands that it has ended.
+    /// Deletes an execution; `archive` demands that it has ended. An open one is terminated first, so
+    /// that its parent and its children learn of its end; one that cannot be decoded goes as it is.
     ///
     /// # Errors
     /// NotFound, Invalid (not ended), Unavailable.
     pub async fn remove(&self, id: &str, archive: bool) -> Answer<()> {
         let id = execution_id(id)?;
-        let status = self.row(id).await?.status;
-        if archive && !status.is_terminal() {
-            let message = format!("Cannot archive workflow: {id} with status: {status}");
-            return Err(OrchestratorError::Invalid(message));
+        for _ in 0..REMOVAL_TRIES_MAX {
+            let row = self.row(id).await?;
+            if archive && !row.status.is_terminal() {
+                let message = format!("Cannot archive workflow: {id} with status: {}", row.status);
+                return Err(OrchestratorError::Invalid(message));
+            }
+            let is_over = row.status.is_terminal() || self.end_for_removal(id).await?;
+            if is_over && self.inner.store.remove(id, row.version).await? {
+                return self.inner.engine.send(EngineRequest::Forget(id)).await;
+            }
         }
-        self.inner.store.remove(&[id]).await?;
-        self.inner.engine.send(EngineRequest::Forget(id)).await
+        let message = format!("workflow {id} goes on again and again; nothing is removed");
+        Err(OrchestratorError::Unavailable(message))
+    }
+
+    /// Terminates an execution that is to be removed; true where it cannot be decided, so that nothing
+    /// more can be done for those around it.
+    async fn end_for_removal(&self, id: ExecutionId) -> Answer<bool> {
+        let reason = Some(format!("Workflow {id} has been removed"));
+        let terminate = What::Command(Command::Terminate { reason });
+        match self.inner.engine.ask(id, terminate).await {
+            // Looked at again: it has another version now, or has ended by itself.
+            Ok(_) | Err(OrchestratorError::Conflict(_)) => Ok(false),
+            Err(OrchestratorError::Corrupt(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Restarts an ended execution under its id.

@@ -5,7 +5,8 @@ use baton_store::memory::MemoryStore;
 use baton_store::{
     Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
-    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
+    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts,
+    WaitQuery,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -177,8 +178,8 @@ impl Store for Faulty {
         self.inner.load_waits(query).await
     }
 
-    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
-        self.inner.remove(ids).await
+    async fn remove(&self, id: ExecutionId, version: Version) -> Result<bool, StoreError> {
+        self.inner.remove(id, version).await
     }
 
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {

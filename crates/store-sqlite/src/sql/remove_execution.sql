@@ -1,3 +1,4 @@
--- After the tables that are found through its serial.
+-- The fence: only as it was read. What belongs to it is found by its serial.
 delete from execution
-where id in (select id from temp.removed)
+where id = ?1 and version = ?2
+returning serial

@@ -1,3 +1,3 @@
--- Gives the keys of the removed executions free.
+-- Gives the key of the removed execution free.
 delete from idempotency
-where execution in (select id from temp.removed)
+where execution = ?1

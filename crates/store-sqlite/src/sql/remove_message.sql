@@ -1,5 +1,4 @@
--- From and to them. One pass: the outbox holds only what is under way.
+-- Only to it: what it has told others still reaches them. One pass: the outbox holds only what is
+-- under way.
 delete from message
-where
-    sender in (select id from temp.removed)
-    or receiver in (select id from temp.removed)
+where receiver = ?1

@@ -1,4 +1,4 @@
--- One pass over the queue for all ids: an index by task would cost every commit for the sake of
--- ended executions, which have no ready task. A task's first 13 bytes name its execution.
+-- One pass over the queue: an index by task would cost every commit for the sake of ended executions,
+-- which have no ready task. A task's first 13 bytes name its execution.
 delete from ready
-where cast(substr(task, 1, 13) || x'000000' as blob) in (select id from temp.removed)
+where cast(substr(task, 1, 13) || x'000000' as blob) = ?1

@@ -1,3 +1,3 @@
--- Before the execution's own row, whose serial it needs.
+-- By the serial of the execution that is removed.
 delete from execution_snapshot
-where execution in (select serial from execution where id in (select id from temp.removed))
+where execution = ?1

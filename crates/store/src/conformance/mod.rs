@@ -65,11 +65,12 @@ pub const CASES: &[Case] = cases! {
         reserved_tasks_are_hidden, a_reservation_ends_by_itself, removed_tasks_are_not_named, a_task_made_ready_again_is_free,
         callers_at_once_get_different_tasks, queues_are_counted_with_reserved_tasks;
     waits: wake_ups_come_due_in_order, wake_ups_move_and_vanish, each_lively_wait_is_alive,
-        each_broken_wait_is_dead, dead_waits_are_limited;
+        each_broken_wait_is_dead, who_waits_for_a_child_needs_an_open_one,
+        a_child_needs_an_open_parent, dead_waits_are_limited;
     messages: messages_wait_until_delivered, messages_come_oldest_first,
         a_message_delivered_where_it_was_sent_leaves_nothing, a_message_is_delivered_once,
         unknown_deliveries_are_named, a_message_named_twice_is_delivered_once,
-        a_message_of_the_batch_itself_is_there, a_removed_message_is_not_delivered,
+        a_message_of_the_batch_itself_is_there, what_a_removed_one_has_told_others_is_delivered,
         of_many_lanes_one_delivers;
     limits: texts_at_their_limits_are_kept, texts_beyond_their_limits_are_kept_or_refused_whole;
     definitions: definitions_are_created_and_replaced, definitions_are_deleted_with_a_tombstone,
@@ -82,7 +83,8 @@ pub const CASES: &[Case] = cases! {
     explaining: places_follow_the_order_of_the_queue, counting_stops_at_its_limit,
         only_the_polls_asked_for_are_read, executions_come_with_places_and_polls,
         nothing_asked_is_nothing_answered;
-    removal: removal_leaves_nothing, removal_spares_the_others, unknown_ids_are_passed_over;
+    removal: removal_leaves_nothing, removal_spares_the_others,
+        nothing_is_removed_at_another_version;
     hostile: any_text_is_kept_or_refused, a_megabyte_passes, extreme_numbers_are_kept,
         empty_texts_and_bytes_are_kept;
 };

@@ -114,7 +114,7 @@ pub(super) async fn history_is_kept_or_dropped(store: &dyn Store) {
 pub(super) async fn a_snapshot_goes_with_its_execution(store: &dyn Store) {
     let mut bench = grown(store, 3).await;
     store.put_snapshot(&snapshot(1, 2)).await.unwrap();
-    store.remove(&[id(1)]).await.unwrap();
+    assert!(store.remove(id(1), 3).await.unwrap());
     assert_eq!(store.put_snapshot(&snapshot(1, 3)).await, Ok(false));
     bench.commit(vec![insert(1)]).await;
     assert_eq!(read(&load(store, Some(0)).await), (None, vec![1]));

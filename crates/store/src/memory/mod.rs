@@ -6,7 +6,8 @@ mod state;
 use crate::{
     Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, LoadRequest,
     LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
-    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
+    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts,
+    WaitQuery,
 };
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -147,9 +148,8 @@ impl Store for MemoryStore {
         Ok(self.state().load_waits(query))
     }
 
-    async fn remove(&self, ids: &[ExecutionId]) -> Result<(), StoreError> {
-        self.state().remove(ids);
-        Ok(())
+    async fn remove(&self, id: ExecutionId, version: Version) -> Result<bool, StoreError> {
+        Ok(self.state().remove(id, version))
     }
 
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {

@@ -151,14 +151,16 @@ impl State {
         }
     }
 
-    pub(super) fn remove(&mut self, ids: &[ExecutionId]) {
-        let ids: HashSet<_> = ids.iter().collect();
-        self.executions.retain(|id, _| !ids.contains(id));
-        self.ready.retain(|(_, _, _, task), _| !ids.contains(&task.execution()));
-        self.messages
-            .retain(|(_, id), message| !ids.contains(&id.from) && !ids.contains(&message.to));
-        self.idempotency.retain(|_, id| !ids.contains(id));
-        self.logs.retain(|task, _| !ids.contains(&task.execution()));
+    pub(super) fn remove(&mut self, id: ExecutionId, version: Version) -> bool {
+        if self.executions.get(&id).is_none_or(|held| held.row.version != version) {
+            return false;
+        }
+        self.executions.remove(&id);
+        self.ready.retain(|(_, _, _, task), _| task.execution() != id);
+        self.messages.retain(|_, message| message.to != id);
+        self.idempotency.retain(|_, holder| *holder != id);
+        self.logs.retain(|task, _| task.execution() != id);
+        true
     }
 }
 
@@ -271,17 +273,38 @@ impl State {
     }
 
     pub(super) fn dead_waits(&self, limit: u32) -> Vec<ExecutionId> {
-        let mut moved: HashSet<_> =
-            self.ready.keys().map(|(_, _, _, task)| task.execution()).collect();
-        moved.extend(self.messages.values().flat_map(|message| [message.id.from, message.to]));
+        let told: HashSet<_> =
+            self.messages.values().flat_map(|message| [message.id.from, message.to]).collect();
+        let ready: HashSet<_> = self.ready.keys().map(|(_, _, _, task)| task.execution()).collect();
+        let open = || self.rows().filter(|row| row.ended_at.is_none());
+        let families: HashSet<_> = open().filter_map(family_of).collect();
         let dead = self.rows().filter(|row| {
-            row.status == WorkflowStatus::Running
-                && row.wake_at.is_none()
+            let is_still = row.wake_at.is_none()
                 && !row.waits.has(Waits::CHILD | Waits::EXTERNAL)
-                && !moved.contains(&row.id)
+                && !ready.contains(&row.id);
+            let is_childless = row.waits.has(Waits::CHILD) && !families.contains(&row.id);
+            row.status == WorkflowStatus::Running
+                && !told.contains(&row.id)
+                && (is_still || is_childless || self.is_orphan(row))
         });
         dead.take(limit as usize).map(|row| row.id).collect()
     }
+
+    /// Whether it should have ended with its parent.
+    fn is_orphan(&self, row: &ExecutionRow) -> bool {
+        let is_open = |parent: ExecutionId| {
+            self.executions.get(&parent).is_some_and(|parent| parent.row.ended_at.is_none())
+        };
+        row.index.parent.is_some()
+            && !row.waits.has(Waits::REOPENED)
+            && !family_of(row).is_some_and(is_open)
+    }
+}
+
+/// The parent of an execution, if it is in its shard, where parents are.
+fn family_of(row: &ExecutionRow) -> Option<ExecutionId> {
+    let parent = row.index.parent?.execution();
+    (parent.shard() == row.id.shard()).then_some(parent)
 }
 
 /// What workers leave behind.

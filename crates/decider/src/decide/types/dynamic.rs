@@ -1,13 +1,15 @@
 //! DYNAMIC: runs what its input names.
 use super::super::decider::{Decider, Flow, TaskType};
+use super::super::names;
 use super::simple::SIMPLE;
 use super::worker::WORKER;
 use crate::change::Change;
 use crate::json;
 use crate::plan::{Kind, Node};
 use crate::state::NodeKey;
-use crate::task_type::{Facts, FreshInput, Inside, Mark, Shown};
+use crate::task_type::{Again, Facts, FreshInput, Inside, Mark, Shown};
 use crate::validation::demands::required;
+use baton_common::limits::NAME_BYTES_MAX;
 use baton_common::{Payload, WorkflowTask};
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ pub(super) static DYNAMIC: TaskType = TaskType {
     facts: Facts {
         shown: Shown::Name,
         inside: Inside::NamedType,
+        again: Again::AsIfNew,
         fresh_input: FreshInput::Resolved,
         marks: &[Mark::TakesInputTemplate],
         faults: |step, _| {
@@ -41,6 +44,7 @@ impl Decider {
             self.fail_for_good(&reason);
             return Ok(());
         };
+        names::check(name_param, &name, NAME_BYTES_MAX)?;
         let runs = self.define_dynamic(node, &name);
         task.runs = Some(runs);
         let plan = self.plan_of(runs);

@@ -84,6 +84,7 @@ impl Decider {
                 return Ok(());
             }
         };
+        self.check_branches(&branches, loop_task)?;
         let begun = |branch: &&Branch| {
             let full = self.full_reference(&branch.reference, loop_task);
             self.execution.by_reference(&full).is_some()

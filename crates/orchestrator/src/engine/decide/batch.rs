@@ -7,7 +7,7 @@ use crate::engine::job::{Reply, Waiting};
 use crate::engine::state::States;
 use crate::error::OrchestratorError;
 use baton_common::ExecutionId;
-use baton_decider::command::MessageBody;
+use baton_decider::command::{Command, MessageBody};
 use baton_decider::decide::agenda::SliceLimits;
 use baton_decider::decide::{Context, Evaluations};
 use baton_store::{ReadyKey, Version};
@@ -113,8 +113,9 @@ pub(super) enum JobOutcome {
     Suspended,
     /// The execution is created; its first decision is to follow.
     Created,
-    /// Another execution must decide instead: it asked for a start that is refused, and is told so.
-    Passed { from: ExecutionId, to: ExecutionId, body: MessageBody },
+    /// Another execution must decide instead: that a start which it asked for is refused, or that its
+    /// child is not there.
+    Passed { from: ExecutionId, to: ExecutionId, command: Command },
 }
 
 /// Decides single jobs: reads the clock and the definitions, and changes nothing but the drafts.
@@ -134,4 +135,9 @@ impl JobDecider {
 /// The answer of a job that is only acknowledged.
 pub(super) fn answered(id: ExecutionId, result: Result<(), OrchestratorError>) -> JobOutcome {
     JobOutcome::Answered(result.map(|()| Reply { id, task: None }))
+}
+
+/// A refused start is told to the execution that asked for it.
+pub(super) fn passed(from: ExecutionId, to: ExecutionId, body: MessageBody) -> JobOutcome {
+    JobOutcome::Passed { from, to, command: Command::Receive { from, number: 1, body } }
 }

@@ -3,8 +3,8 @@ use super::batch::{DraftBatch, JobDecider, JobOutcome, Known};
 use crate::engine::draft::{absorb, prepare, unprepare};
 use crate::engine::job::{Origin, Reply, Waiting};
 use crate::error::{OrchestratorError, no_workflow};
-use baton_common::ExecutionId;
 use baton_common::planted::{Planted, is};
+use baton_common::{ExecutionId, Timestamp};
 use baton_decider::command::{Command, MessageBody, Rejection};
 use baton_decider::decide::{Outcome, decide_knowing};
 use baton_decider::state::Execution;
@@ -27,23 +27,7 @@ impl JobDecider {
         let Known { index, evaluations } = known;
         let context = self.context(batch);
         let Some(draft) = batch.draft(target) else {
-            // The owner of the idempotency key does not exist yet, because its start waits for a script.
-            // Or a parent tells its child something before the message has come that starts it.
-            let is_young = context.now.millis_since(target.made_at()) < START_UNDER_WAY_MS;
-            let is_from_parent = matches!(
-                command,
-                Command::Receive {
-                    body: MessageBody::ParentEnded { .. } | MessageBody::ParentRetried,
-                    ..
-                }
-            );
-            let is_expected = matches!(command, Command::Read) || (is_from_parent && is_young);
-            let not_yet = || OrchestratorError::Unavailable("its start is under way".into());
-            return JobOutcome::Answered(Err(if is_expected {
-                not_yet()
-            } else {
-                no_workflow(target)
-            }));
+            return not_there(target, &command, context.now);
         };
         let origin = Origin::Command(command.clone());
         let seq = task_of(&command);
@@ -103,6 +87,26 @@ impl JobDecider {
     }
 }
 
+/// What becomes of a command to an execution that does not exist. Perhaps it does not exist yet: it owns an
+/// idempotency key and its start waits for a script, or a parent tells its child something before the
+/// message has come that starts it. A child that is told to continue later than that has been removed.
+fn not_there(target: ExecutionId, command: &Command, now: Timestamp) -> JobOutcome {
+    let is_from_parent = matches!(
+        command,
+        Command::Receive { body: MessageBody::ParentEnded { .. } | MessageBody::ParentRetried, .. }
+    );
+    let is_young = now.millis_since(target.made_at()) < START_UNDER_WAY_MS;
+    if matches!(command, Command::Read) || (is_from_parent && is_young) {
+        let not_yet = OrchestratorError::Unavailable("its start is under way".into());
+        return JobOutcome::Answered(Err(not_yet));
+    }
+    if let Command::Receive { from: parent, body: MessageBody::ParentRetried, .. } = command {
+        let command = Command::ChildGone { child: target };
+        return JobOutcome::Passed { from: target, to: *parent, command };
+    }
+    JobOutcome::Answered(Err(no_workflow(target)))
+}
+
 /// Gives a ready task to one of the waiting polls.
 pub(super) fn lease_ready(batch: &mut DraftBatch, key: &ReadyKey) -> Result<(), OrchestratorError> {
     let (id, seq) = (key.task.execution(), key.task.seq());
@@ -134,6 +138,7 @@ pub(super) fn task_of(command: &Command) -> Option<u32> {
         | Command::Rerun(_)
         | Command::SkipTask { .. }
         | Command::ResetCallbacks
+        | Command::ChildGone { .. }
         | Command::Receive { .. } => None,
     }
 }

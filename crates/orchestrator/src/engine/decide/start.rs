@@ -1,5 +1,5 @@
 //! Decides starts: with which definition and input an execution begins, and who is told when it cannot.
-use super::batch::{DraftBatch, JobDecider, JobOutcome, Known, answered};
+use super::batch::{DraftBatch, JobDecider, JobOutcome, Known, answered, passed};
 use crate::definitions::PinnedDefinition;
 use crate::engine::draft::{Draft, absorb};
 use crate::engine::job::{Definition, Origin, Reply, StartRequest, Waiting};
@@ -135,11 +135,11 @@ fn refuse_start(child: ExecutionId, request: &StartRequest) -> JobOutcome {
     match (waiting, request.failed) {
         (Some(task), _) => {
             let body = MessageBody::ChildRefused { task, reason };
-            JobOutcome::Passed { from: child, to: task.execution(), body }
+            passed(child, task.execution(), body)
         }
         (None, Some(to)) => {
             let body = MessageBody::FailureRefused { name, reason };
-            JobOutcome::Passed { from: child, to, body }
+            passed(child, to, body)
         }
         (None, None) => JobOutcome::Answered(Err(OrchestratorError::NotFound(reason))),
     }
@@ -171,14 +171,14 @@ fn input_of(batch: &DraftBatch, request: &StartRequest, pinned: &PinnedDefinitio
 fn key_is_taken(child: ExecutionId, owner: ExecutionId, request: &StartRequest) -> JobOutcome {
     if let Some(task) = request.starter {
         let body = MessageBody::Started { task, child: owner };
-        return JobOutcome::Passed { from: owner, to: task.execution(), body };
+        return passed(owner, task.execution(), body);
     }
     let Some(Parent { task, .. }) = request.parent else {
         return JobOutcome::Answered(Err(no_workflow(child)));
     };
     let reason = format!("the idempotency key is used by workflow {owner}");
     let body = MessageBody::ChildRefused { task, reason };
-    JobOutcome::Passed { from: child, to: task.execution(), body }
+    passed(child, task.execution(), body)
 }
 
 fn facts_of(

@@ -103,7 +103,7 @@ impl Pair<'_> {
                 same!(self, sorted_polls, load_waits(&WaitQuery::of_polls(task_type.as_deref())))
             }
             Operation::PutSnapshot(write) => same!(self, |is_put| is_put, put_snapshot(write)),
-            Operation::Remove(ids) => same!(self, |()| (), remove(ids)),
+            Operation::Remove(id, version) => same!(self, |is_gone| is_gone, remove(*id, *version)),
         }
     }
 

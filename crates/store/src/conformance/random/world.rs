@@ -35,7 +35,7 @@ pub(super) enum Operation {
     RecordPolls(Vec<PollRecord>),
     Polls(Option<String>),
     PutSnapshot(SnapshotWrite),
-    Remove(Vec<ExecutionId>),
+    Remove(ExecutionId, Version),
 }
 
 /// What has been committed so far, as far as sensible operations need it.
@@ -79,7 +79,7 @@ impl World {
             21 => Operation::TaskLogs(self.task(), u32::try_from(self.dice.small(9)).unwrap()),
             22 => self.poll(),
             23 => Operation::ReadDefinitions(self.definitions - self.dice.small(4)),
-            24 => Operation::Remove(self.removed()),
+            24 => self.removal(),
             _ => Operation::PutSnapshot(self.snapshot()),
         }
     }
@@ -88,9 +88,12 @@ impl World {
     pub(super) fn note(&mut self, operation: &Operation, passed: bool) {
         match operation {
             Operation::Commit(batch) if passed => self.note_batch(batch),
-            Operation::Remove(ids) => {
-                self.alive.retain(|n, _| !ids.contains(&id(*n)));
-                self.sent.retain(|id, to| !ids.contains(&id.from) && !ids.contains(to));
+            Operation::Remove(gone, version) => {
+                let is_it = |n: &u64, held: &Version| id(*n) == *gone && held == version;
+                if self.alive.iter().any(|(n, held)| is_it(n, held)) {
+                    self.alive.retain(|n, held| !is_it(n, held));
+                    self.sent.retain(|_, to| to != gone);
+                }
             }
             Operation::WriteDefinitions(_) if passed => self.definitions += 1,
             Operation::Commit(_)
@@ -334,9 +337,11 @@ impl World {
         SnapshotWrite { id: id(n), snapshot: Snapshot { version, body }, history }
     }
 
-    fn removed(&mut self) -> Vec<ExecutionId> {
-        let count = if self.dice.once_in(2) { self.dice.below(3) } else { 0 };
-        (0..count).map(|_| id(self.someone())).collect()
+    /// At the version that it has, or rarely at another.
+    fn removal(&mut self) -> Operation {
+        let n = self.someone();
+        let newest = self.alive.get(&n).copied().unwrap_or(1);
+        Operation::Remove(id(n), newest + self.dice.pick(&[0, 0, 0, -1, 1]))
     }
 
     fn query(&mut self) -> SearchQuery {

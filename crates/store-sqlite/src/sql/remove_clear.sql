@@ -1,2 +1,0 @@
--- Leaves the list empty for the next removal.
-delete from temp.removed

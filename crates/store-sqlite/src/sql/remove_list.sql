@@ -1,4 +1,0 @@
--- The same id twice is one.
-insert into temp.removed (id)
-values (?1)
-on conflict (id) do nothing
