@@ -301,13 +301,13 @@ impl Decider {
     fn fail_step(&mut self, step: AgendaItem, reason: &str) {
         match step {
             AgendaItem::Schedule { place, loop_task } => {
-                self.schedule_failed(place, loop_task, reason)
+                self.schedule_failed(place, loop_task, reason);
             }
             AgendaItem::Run(seq) => {
                 self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason));
             }
             AgendaItem::AfterEnd(_) | AgendaItem::Branches(_) | AgendaItem::Quiesce => {
-                self.fail_for_good(reason)
+                self.fail_for_good(reason);
             }
         }
     }
