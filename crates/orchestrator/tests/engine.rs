@@ -299,7 +299,7 @@ async fn a_removed_execution_takes_leave_of_its_parent_and_its_children() {
     let outer = start(&engine, "outer").await;
     let child_of = async |id: &str| {
         let tasks = support::read(&engine, id).await.tasks;
-        tasks[0].sub_workflow_id.clone().unwrap().to_string()
+        tasks[0].sub_workflow_id.unwrap().to_string()
     };
     let middle = child_of(&outer).await;
     let inner = child_of(&middle).await;
