@@ -6,7 +6,9 @@
 )]
 mod support;
 
+use baton_common::ExecutionId;
 use baton_orchestrator::{HealthReport, Orchestrator};
+use baton_store::{MessageId, StoredMessage};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use support::faulty::Faulty;
@@ -104,4 +106,17 @@ async fn a_failing_background_step_does_not_skip_the_others() {
     let engine = support::engine_on(store).await;
     let healthy = report(&engine, |_| switch.undelivered_calls.load(SeqCst) > 1).await;
     assert!(healthy.background_runs && engine.metrics().loop_restarts.get() == 0, "{healthy:?}");
+}
+
+/// Goal: messages that this version cannot read are counted. Method: the store keeps one with a body
+/// that is no message.
+#[tokio::test]
+async fn unreadable_messages_are_counted() {
+    let store = Faulty::new(store());
+    let switch = store.clone();
+    let engine = support::engine_on(store).await;
+    let id = ExecutionId::new(support::now(), 1 << 12);
+    let message = MessageId { from: id, version: 1, number: 0 };
+    switch.leave(StoredMessage { id: message, to: id, body: "unreadable".into() });
+    report(&engine, |_| engine.metrics().messages_unreadable.get() == 1).await;
 }

@@ -8,8 +8,8 @@ use baton_store::{
     SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts,
     WaitQuery,
 };
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, watch};
 
 /// The model, with a fault to come.
@@ -21,6 +21,7 @@ pub(crate) struct Faulty {
     wake_ups_panic: Arc<AtomicBool>,
     wake_ups_fail: Arc<AtomicBool>,
     snapshots_panic: Arc<AtomicBool>,
+    leftover: Arc<Mutex<Option<StoredMessage>>>,
     /// How often undelivered messages were asked for.
     pub(crate) undelivered_calls: Arc<AtomicI64>,
     watched: Option<Arc<watch::Receiver<()>>>,
@@ -36,6 +37,7 @@ impl Faulty {
             wake_ups_panic: Arc::default(),
             wake_ups_fail: Arc::default(),
             snapshots_panic: Arc::default(),
+            leftover: Arc::default(),
             undelivered_calls: Arc::default(),
             watched: None,
             gate: Arc::new(watch::Sender::new(true)),
@@ -73,6 +75,11 @@ impl Faulty {
     /// Writes of snapshots panic from now on, or not.
     pub(crate) fn set_snapshots_panic(&self, panics: bool) {
         self.snapshots_panic.store(panics, Ordering::SeqCst);
+    }
+
+    /// This message is undelivered from now on.
+    pub(crate) fn leave(&self, message: StoredMessage) {
+        *self.leftover.lock().unwrap() = Some(message);
     }
 
     /// Commits wait while the gate is closed.
@@ -164,7 +171,9 @@ impl Store for Faulty {
     ) -> Result<Vec<StoredMessage>, StoreError> {
         self.undelivered_calls.fetch_add(1, Ordering::SeqCst);
         self.hit()?;
-        self.inner.undelivered(sent_before, limit).await
+        let mut messages = self.inner.undelivered(sent_before, limit).await?;
+        messages.extend(self.leftover.lock().unwrap().clone());
+        Ok(messages)
     }
 
     async fn write_definitions(&self, writes: &[DefinitionWrite]) -> Result<Revision, StoreError> {
