@@ -1,4 +1,4 @@
-//! Whether this process can do its work: the engine turns, the database takes writes, the background
+//! Whether this process can work: the engine turns, the database takes writes, the background
 //! loop runs, and nobody has asked the process to stop.
 //!
 //! An idle engine is healthy, so it is asked for an empty turn; the database for a tiny write.
