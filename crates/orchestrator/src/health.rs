@@ -1,13 +1,18 @@
-//! Whether this process can do its work: the engine turns, the database takes writes, the background
+//! Whether this process can work: the engine turns, the database takes writes, the background
 //! loop runs, and nobody has asked the process to stop.
 //!
 //! An idle engine is healthy, so it is asked for an empty turn; the database for a tiny write.
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// How long a failed commit makes the database count as unwritable, unless a later one succeeds.
 const FAILED_COMMIT_MAX: Duration = Duration::from_secs(5);
+/// A loop that fails again sooner than this after it was started does not stay up.
+const LOOP_STAYS_UP: Duration = Duration::from_secs(10);
+/// Failures in a row, each soon after the start, that make the process unhealthy.
+const LOOP_FAILURES_MAX: u32 = 3;
+
 /// When the loops of this process last ended a round, in ms since it began; 0 for never.
 pub(crate) struct Pulse {
     began: Instant,
@@ -15,8 +20,28 @@ pub(crate) struct Pulse {
     pub(crate) commit: AtomicU64,
     pub(crate) failed_commit: AtomicU64,
     pub(crate) round: AtomicU64,
+    /// By [`Loop`].
+    loops: [LoopFailures; 3],
     pub(crate) was_healthy: AtomicBool,
     pub(crate) last: Mutex<Option<(Instant, HealthReport)>>,
+}
+
+/// A loop beside the engine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Loop {
+    /// Looks for timers, messages and queues that other processes left.
+    Ticks,
+    /// Receives the notifications of other processes.
+    Notifications,
+    /// Writes snapshots.
+    Snapshots,
+}
+
+/// The recent failures of one loop.
+#[derive(Default)]
+struct LoopFailures {
+    in_a_row: AtomicU32,
+    last: AtomicU64,
 }
 
 impl Default for Pulse {
@@ -27,6 +52,7 @@ impl Default for Pulse {
             commit: AtomicU64::new(0),
             failed_commit: AtomicU64::new(0),
             round: AtomicU64::new(0),
+            loops: Default::default(),
             was_healthy: AtomicBool::new(true),
             last: Mutex::default(),
         }
@@ -48,6 +74,25 @@ impl Pulse {
     /// The background loop has ended a round.
     pub(crate) fn round_ended(&self) {
         self.round.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// A loop beside the engine has failed after so long.
+    pub(crate) fn loop_failed(&self, name: Loop, ran_for: Duration) {
+        let failures = &self.loops[name as usize];
+        if ran_for >= LOOP_STAYS_UP {
+            failures.in_a_row.store(0, Ordering::Relaxed);
+        }
+        failures.in_a_row.fetch_add(1, Ordering::Relaxed);
+        failures.last.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Whether every loop stays up once it is started.
+    pub(crate) fn loops_stay_up(&self) -> bool {
+        let keeps_failing = |failures: &LoopFailures| {
+            failures.in_a_row.load(Ordering::Relaxed) >= LOOP_FAILURES_MAX
+                && self.ms_since(&failures.last).is_some_and(|ms| is_within(ms, LOOP_STAYS_UP))
+        };
+        !self.loops.iter().any(keeps_failing)
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -86,9 +131,9 @@ pub struct HealthReport {
     pub waiting: usize,
     /// Whether the database took a write just now.
     pub store_is_writable: bool,
-    /// Whether the loop beside the engine runs, which finds timers and what other processes left.
+    /// Whether the loops beside the engine run, which find timers and what other processes left.
     pub background_runs: bool,
-    /// Milliseconds since that loop's last round; `None` before the first.
+    /// Milliseconds since the last round of the loop that finds these; `None` before the first.
     pub last_round_ms_ago: Option<u64>,
     /// Whether the process was asked to stop.
     pub is_stopping: bool,
@@ -110,7 +155,10 @@ impl HealthReport {
         let reasons = [
             (!self.engine_turns, "the engine has not ended a batch in time"),
             (!self.store_is_writable, "the database takes no writes; the log has the cause"),
-            (!self.background_runs, "the background loop has not ended a round in time"),
+            (
+                !self.background_runs,
+                "a background loop does not stay up or is too slow; the log has the cause",
+            ),
             (self.is_stopping, "the process is shutting down"),
         ];
         reasons.into_iter().filter_map(|(holds, reason)| holds.then_some(reason)).collect()

@@ -19,6 +19,7 @@ mod polls;
 mod sampling;
 mod script_metrics;
 mod snapshots;
+mod supervision;
 mod trace;
 mod view;
 mod watchers;

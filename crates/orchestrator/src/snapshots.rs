@@ -3,11 +3,13 @@
 //! The engine offers states that it has just committed. They are shared, so keeping one costs nothing;
 //! they are encoded and written here, each as of its version. A snapshot that is lost or late does no
 //! harm: loads read more of the journal.
+use crate::health::Loop;
+use crate::supervision::{LoopEnd, Supervisor};
 use baton_decider::state::Execution;
 use baton_format::encode_snapshot;
 use baton_store::{JournalHistory, Snapshot, SnapshotWrite, Store, Version};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 /// Changes after the last snapshot that are worth another one. A load applies about this many on top of
 /// a snapshot: 40 ms in a build without optimization.
@@ -55,9 +57,17 @@ pub(crate) struct Snapshots(mpsc::Sender<Due>);
 
 impl Snapshots {
     /// Starts the writer; it ends with the last handle.
-    pub(crate) fn spawn(store: Arc<dyn Store>, history: JournalHistory) -> Self {
+    pub(crate) fn spawn(
+        store: Arc<dyn Store>,
+        history: JournalHistory,
+        supervisor: Supervisor,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(write_all(receiver, store, history));
+        let receiver = Arc::new(Mutex::new(receiver));
+        tokio::spawn(async move {
+            let start = || write_all(receiver.clone(), store.clone(), history);
+            supervisor.keep_running(Loop::Snapshots, start).await;
+        });
         Self(sender)
     }
 
@@ -78,10 +88,11 @@ impl Snapshots {
 }
 
 async fn write_all(
-    mut receiver: mpsc::Receiver<Due>,
+    receiver: Arc<Mutex<mpsc::Receiver<Due>>>,
     store: Arc<dyn Store>,
     history: JournalHistory,
-) {
+) -> LoopEnd {
+    let mut receiver = receiver.lock().await;
     while let Some(Due { execution, version }) = receiver.recv().await {
         let id = execution.id();
         // One at a time: a large state may take a second.
@@ -96,4 +107,5 @@ async fn write_all(
             tracing::warn!(workflow.id = %id, %error, "a snapshot could not be written");
         }
     }
+    LoopEnd::Stopped
 }

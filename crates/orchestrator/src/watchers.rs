@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
-/// The executions that somebody watches.
+/// The executions that callers watch.
 #[derive(Default)]
 pub(crate) struct Watchers {
     count: AtomicUsize,

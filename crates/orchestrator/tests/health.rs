@@ -6,7 +6,10 @@
 )]
 mod support;
 
+use baton_common::ExecutionId;
 use baton_orchestrator::{HealthReport, Orchestrator};
+use baton_store::{MessageId, StoredMessage};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use support::faulty::Faulty;
 use support::{define, engine, request, simple, store};
@@ -73,4 +76,47 @@ async fn an_engine_that_does_not_end_its_batch_is_unhealthy() {
     gate.set_gate(true);
     start.await.unwrap().unwrap();
     assert!(report(&engine, HealthReport::is_ready).await.last_commit_ms_ago.is_some());
+}
+
+/// Goal: a background loop that panics is started again and counted; while it keeps panicking the
+/// process is unhealthy. Method: the store panics when it is asked for wake-ups.
+#[tokio::test]
+async fn a_background_loop_that_panics_is_started_again() {
+    let store = Faulty::new(store());
+    let switch = store.clone();
+    let engine = support::engine_on(store).await;
+    assert!(report(&engine, HealthReport::is_healthy).await.background_runs);
+    switch.set_wake_ups_panic(true);
+    let ill = report(&engine, |report| !report.is_healthy()).await;
+    assert!(ill.engine_turns && ill.store_is_writable && !ill.background_runs, "{ill:?}");
+    assert!(engine.metrics().loop_restarts.get() >= 3);
+    switch.set_wake_ups_panic(false);
+    report(&engine, HealthReport::is_healthy).await;
+    let rounds = switch.undelivered_calls.load(SeqCst);
+    report(&engine, |_| switch.undelivered_calls.load(SeqCst) > rounds + 1).await;
+}
+
+/// Goal: a step of the background loop that fails does not skip the next one. Method: the store never
+/// answers for wake-ups.
+#[tokio::test]
+async fn a_failing_background_step_does_not_skip_the_others() {
+    let store = Faulty::new(store());
+    let switch = store.clone();
+    switch.fail_wake_ups();
+    let engine = support::engine_on(store).await;
+    let healthy = report(&engine, |_| switch.undelivered_calls.load(SeqCst) > 1).await;
+    assert!(healthy.background_runs && engine.metrics().loop_restarts.get() == 0, "{healthy:?}");
+}
+
+/// Goal: messages that this version cannot read are counted. Method: the store keeps one with a body
+/// that is no message.
+#[tokio::test]
+async fn unreadable_messages_are_counted() {
+    let store = Faulty::new(store());
+    let switch = store.clone();
+    let engine = support::engine_on(store).await;
+    let id = ExecutionId::new(support::now(), 1 << 12);
+    let message = MessageId { from: id, version: 1, number: 0 };
+    switch.leave(StoredMessage { id: message, to: id, body: "unreadable".into() });
+    report(&engine, |_| engine.metrics().messages_unreadable.get() == 1).await;
 }

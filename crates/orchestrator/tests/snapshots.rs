@@ -11,6 +11,7 @@ use baton_orchestrator::Orchestrator;
 use baton_store::memory::MemoryStore;
 use baton_store::{LoadRequest, LoadedExecution, Store};
 use serde_json::{Value, json};
+use support::faulty::Faulty;
 use support::{complete, define, engine_on, read, simple, start, store, take};
 
 /// Changes of one iteration: a task is scheduled, leased and ended, the loop notes it, goes to the next
@@ -94,6 +95,26 @@ async fn another_engine_goes_on_from_a_snapshot() {
     iterate(&second, 3).await;
     let after = read(&second, &id).await;
     assert_eq!(after.tasks[0].iteration, before.tasks[0].iteration + 3);
+}
+
+/// Goal: a panic while a snapshot is written does not end the writing of snapshots. Method: the store
+/// panics at the first snapshot, and takes the next.
+#[tokio::test]
+async fn the_writer_of_snapshots_survives_a_panic() {
+    let memory = store();
+    let faulty = Faulty::new(memory.clone());
+    let engine = engine_on(faulty.clone()).await;
+    define(&engine, "w", &[endless()]).await;
+    let id = start(&engine, "w").await;
+    let per_snapshot = CHANGES_MIN / (CHANGES_OF_AN_ITERATION - 1);
+    faulty.set_snapshots_panic(true);
+    iterate(&engine, per_snapshot).await;
+    while engine.metrics().loop_restarts.get() == 0 {
+        tokio::task::yield_now().await;
+    }
+    faulty.set_snapshots_panic(false);
+    iterate(&engine, per_snapshot).await;
+    snapshot_after(&memory, &id, 0).await;
 }
 
 /// Goal: a record that cannot be read is named: execution, version and what is wrong.

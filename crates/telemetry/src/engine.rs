@@ -99,6 +99,10 @@ pub struct EngineMetrics {
     pub executions_set_aside: Gauge,
     /// Starts by message that wait for a batch with room.
     pub starts_waiting: Gauge,
+    /// Undelivered messages that this version cannot read, when they were last looked for.
+    pub messages_unreadable: Gauge,
+    /// Loops beside the engine that failed and were started again.
+    pub loop_restarts: Counter,
 }
 
 impl Default for EngineMetrics {
@@ -131,6 +135,8 @@ impl Default for EngineMetrics {
             executions_continuing: Gauge::default(),
             executions_set_aside: Gauge::default(),
             starts_waiting: Gauge::default(),
+            messages_unreadable: Gauge::default(),
+            loop_restarts: Counter::default(),
         }
     }
 }
@@ -267,6 +273,16 @@ impl EngineMetrics {
             "baton_child_starts_waiting",
             "Starts that executions ask for and that wait for a batch with room",
             &self.starts_waiting,
+        );
+        catalog.add(
+            "baton_messages_unreadable",
+            "Undelivered messages between executions that this version cannot read",
+            &self.messages_unreadable,
+        );
+        catalog.add(
+            "baton_loop_restarts_total",
+            "Background loops that failed and were started again",
+            &self.loop_restarts,
         );
         catalog.add_labeled(
             "baton_script_duration_seconds",

@@ -188,9 +188,9 @@ impl Decide {
                 deciding.asked = index;
                 continue;
             }
-            if !deciding.batch.has_looked_up(deciding.jobs[index].target) {
+            if !deciding.batch.is_loaded(deciding.jobs[index].target) {
                 let targets = deciding.jobs[index..].iter().map(|job| job.target);
-                return Some(targets.filter(|id| !deciding.batch.has_looked_up(*id)).collect());
+                return Some(targets.filter(|id| !deciding.batch.is_loaded(*id)).collect());
             }
             self.decide_next(deciding, index);
         }

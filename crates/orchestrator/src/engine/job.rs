@@ -150,6 +150,11 @@ impl Job {
         }
     }
 
+    /// Whether the caller that asked for it has gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
     pub(super) fn child(target: ExecutionId, from: ExecutionId, body: MessageBody) -> Self {
         Self::new(target, What::Child { from, body }, None)
     }

@@ -99,7 +99,7 @@ impl Load {
         }
     }
 
-    /// Brings the definitions up to date, after a commit was refused for old ones.
+    /// Brings the definitions up to date after a commit that was refused because they were not.
     pub(super) async fn refresh_definitions(&self) {
         if let Err(error) = self.definitions.refresh().await {
             tracing::warn!(%error, "definitions could not be refreshed");

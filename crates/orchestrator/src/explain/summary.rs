@@ -23,7 +23,7 @@ pub(super) fn workflow(execution: &Execution, explained: &Explained, waits: &[Wa
     let words = |summary: String, remedy: &str| Words { summary, remedy: Some(remedy.into()) };
     match &explained.standing {
         Standing::Unbegun { since } => words(
-            format!("It was born at {}, and its first step is still to be scheduled.", at(*since)),
+            format!("It started at {}; its first step is not scheduled yet.", at(*since)),
             "It begins by itself.",
         ),
         Standing::Held { since } => {
@@ -76,14 +76,16 @@ fn plural(reason: WaitReason, first: &Wait) -> String {
         WaitReason::Signal => "wait for a signal",
         WaitReason::External => "wait for outside calls that end their actions",
         WaitReason::Leased => "are with workers",
-        WaitReason::Backoff => "have failed and back off before their next attempts",
-        WaitReason::Callback => "are left alone for a time, as their workers have asked",
-        WaitReason::StartDelay => "are held back by the start delays of their steps",
+        WaitReason::Backoff => "have failed and wait for their next attempts",
+        WaitReason::Callback => "are delayed, as their workers asked",
+        WaitReason::StartDelay => "are delayed by the start delays of their steps",
         WaitReason::Timer => "wait for a time",
         WaitReason::Child => "wait for their child executions",
-        WaitReason::Start => "wait for the request of the executions that they have asked for",
+        WaitReason::Start => "wait for the executions that they start",
         WaitReason::Engine => "are being worked on by the engine",
-        WaitReason::Resume => "have ended during the pause: what follows waits for the resumption",
+        WaitReason::Resume => {
+            "have ended during the pause; their next steps wait until the execution is resumed"
+        }
         WaitReason::Loop => "wait for the tasks of their iterations",
         WaitReason::Join => "wait for the steps that they join",
         WaitReason::Ended => "have ended",
@@ -111,10 +113,10 @@ pub(super) fn task(
     (now, child): (Timestamp, Option<&WorkflowExplanation>),
 ) -> Words {
     let predicate = predicate(&wait.wait, now, child);
-    let is_held = execution.status == WorkflowStatus::Paused && needs_engine(&wait.wait, now);
+    let is_paused = execution.status == WorkflowStatus::Paused && needs_engine(&wait.wait, now);
     Words {
         summary: format!("Task `{}` {predicate}.", task.reference),
-        remedy: if is_held {
+        remedy: if is_paused {
             Some(resume(execution))
         } else {
             remedy(execution, task, wait, child)
@@ -143,10 +145,10 @@ fn predicate(wait: &Wait, now: Timestamp, child: Option<&WorkflowExplanation>) -
         }
         Wait::Callback { until, worker } => {
             let worker = named(worker.as_ref());
-            format!("is left alone until {}, as {worker} has asked", at(*until))
+            format!("is delayed until {}, as {worker} asked", at(*until))
         }
         Wait::StartDelay { until } => {
-            format!("is held back until {} by its step's start delay", at(*until))
+            format!("is delayed until {} by its step's start delay", at(*until))
         }
         Wait::Timer { until } => format!("waits for a time, {}", at(*until)),
         Wait::Outside { whom: Outsider::Person, since } => {
@@ -164,7 +166,7 @@ fn predicate(wait: &Wait, now: Timestamp, child: Option<&WorkflowExplanation>) -
         }
         Wait::Start { since } => {
             let since = at(*since);
-            format!("has waited since {since} for the request of the execution it has asked for")
+            format!("has waited since {since} for the execution that it starts")
         }
         Wait::Engine { since } => {
             format!("has been worked on by the engine since {}", at(*since))
@@ -184,7 +186,7 @@ fn predicate(wait: &Wait, now: Timestamp, child: Option<&WorkflowExplanation>) -
         }
         Wait::Nothing { status, at: moment, holds_up: true, .. } => {
             let ended = format!("ended as {status} at {}", at(*moment));
-            format!("{ended}, during the pause: what follows it waits for the resumption")
+            format!("{ended}, during the pause; the next step waits until the execution is resumed")
         }
         Wait::Nothing { status, at: moment, why, holds_up: false } => {
             format!("ended as {status} at {}{}", at(*moment), because(why.as_deref()))
@@ -296,7 +298,7 @@ fn start_worker(ready: &Ready) -> String {
     }
 }
 
-/// Whether only the engine moves it, which it does not while the execution is held.
+/// Whether only the engine moves it, which it does not while the execution is paused.
 fn needs_engine(wait: &Wait, now: Timestamp) -> bool {
     match wait {
         Wait::Backoff { .. }
@@ -380,9 +382,9 @@ fn clause(summary: &str) -> &str {
 
 /// A clause as it stands within a summary.
 fn lowered(clause: &str) -> String {
-    let mut messages = clause.chars();
-    let first = messages.next().map(|message| message.to_lowercase().to_string());
-    first.unwrap_or_default() + messages.as_str()
+    let mut letters = clause.chars();
+    let first = letters.next().map(|letter| letter.to_lowercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 #[cfg(test)]

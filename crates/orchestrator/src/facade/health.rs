@@ -63,7 +63,8 @@ impl Orchestrator {
             last_commit_ms_ago: pulse.ms_since(&pulse.commit),
             waiting: self.inner.engine.waiting(),
             store_is_writable: matches!(written, Ok(Ok(()))) && !pulse.commits_fail(),
-            background_runs: is_within(last_round_ms_ago.unwrap_or_else(|| pulse.now()), ROUND_MAX),
+            background_runs: pulse.loops_stay_up()
+                && is_within(last_round_ms_ago.unwrap_or_else(|| pulse.now()), ROUND_MAX),
             last_round_ms_ago,
             is_stopping: self.is_stopping(),
         }

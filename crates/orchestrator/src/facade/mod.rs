@@ -24,6 +24,7 @@ use crate::polls::Polls;
 use crate::sampling::LastSample;
 use crate::script_metrics::measured;
 use crate::snapshots::Snapshots;
+use crate::supervision::Supervisor;
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::ExecutionId;
@@ -174,6 +175,8 @@ impl Orchestrator {
         let watchers = Arc::new(Watchers::default());
         let admission = Arc::new(Admission::default());
         let pulse = Arc::new(Pulse::default());
+        let restarts = metrics.loop_restarts.clone();
+        let supervisor = Supervisor { pulse: pulse.clone(), restarts };
         let engine = engine::spawn(EngineParts {
             store: store.clone(),
             clock: clock.clone(),
@@ -186,7 +189,7 @@ impl Orchestrator {
             tracer: tracer.clone(),
             admission: admission.clone(),
             pulse: pulse.clone(),
-            snapshots: Snapshots::spawn(store.clone(), JournalHistory::Keep),
+            snapshots: Snapshots::spawn(store.clone(), JournalHistory::Keep, supervisor.clone()),
         })
         .await?;
         let upkeep = Arc::new(Upkeep {
@@ -194,7 +197,8 @@ impl Orchestrator {
             clock: clock.clone(),
             polls: polls.clone(),
             engine: engine.clone(),
-            pulse: pulse.clone(),
+            metrics: metrics.clone(),
+            supervisor,
         });
         background::spawn(&upkeep);
         let inner = Arc::new(Inner {

@@ -8,8 +8,8 @@ use baton_store::{
     SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts,
     WaitQuery,
 };
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{broadcast, watch};
 
 /// The model, with a fault to come.
@@ -18,6 +18,12 @@ pub(crate) struct Faulty {
     pub(crate) inner: MemoryStore,
     left: Arc<AtomicI64>,
     away: Arc<AtomicBool>,
+    wake_ups_panic: Arc<AtomicBool>,
+    wake_ups_fail: Arc<AtomicBool>,
+    snapshots_panic: Arc<AtomicBool>,
+    leftover: Arc<Mutex<Option<StoredMessage>>>,
+    /// How often undelivered messages were asked for.
+    pub(crate) undelivered_calls: Arc<AtomicI64>,
     watched: Option<Arc<watch::Receiver<()>>>,
     gate: Arc<watch::Sender<bool>>,
 }
@@ -28,6 +34,11 @@ impl Faulty {
             inner,
             left: Arc::default(),
             away: Arc::default(),
+            wake_ups_panic: Arc::default(),
+            wake_ups_fail: Arc::default(),
+            snapshots_panic: Arc::default(),
+            leftover: Arc::default(),
+            undelivered_calls: Arc::default(),
             watched: None,
             gate: Arc::new(watch::Sender::new(true)),
         }
@@ -49,6 +60,26 @@ impl Faulty {
     /// Every call fails from now on, or none.
     pub(crate) fn set_away(&self, is_away: bool) {
         self.away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// Calls for wake-ups panic from now on, or not.
+    pub(crate) fn set_wake_ups_panic(&self, panics: bool) {
+        self.wake_ups_panic.store(panics, Ordering::SeqCst);
+    }
+
+    /// Calls for wake-ups fail from now on.
+    pub(crate) fn fail_wake_ups(&self) {
+        self.wake_ups_fail.store(true, Ordering::SeqCst);
+    }
+
+    /// Writes of snapshots panic from now on, or not.
+    pub(crate) fn set_snapshots_panic(&self, panics: bool) {
+        self.snapshots_panic.store(panics, Ordering::SeqCst);
+    }
+
+    /// This message is undelivered from now on.
+    pub(crate) fn leave(&self, message: StoredMessage) {
+        *self.leftover.lock().unwrap() = Some(message);
     }
 
     /// Commits wait while the gate is closed.
@@ -106,6 +137,7 @@ impl Store for Faulty {
 
     /// Not a call that the sweep counts: it is made beside the engine.
     async fn put_snapshot(&self, write: &SnapshotWrite) -> Result<bool, StoreError> {
+        assert!(!self.snapshots_panic.load(Ordering::SeqCst), "a panic of the test");
         self.is_there()?;
         self.inner.put_snapshot(write).await
     }
@@ -124,6 +156,10 @@ impl Store for Faulty {
         until: Timestamp,
         limit: u32,
     ) -> Result<Vec<(ExecutionId, Timestamp)>, StoreError> {
+        assert!(!self.wake_ups_panic.load(Ordering::SeqCst), "a panic of the test");
+        if self.wake_ups_fail.load(Ordering::SeqCst) {
+            return Err(fault());
+        }
         self.hit()?;
         self.inner.due_wake_ups(until, limit).await
     }
@@ -133,8 +169,11 @@ impl Store for Faulty {
         sent_before: Timestamp,
         limit: u32,
     ) -> Result<Vec<StoredMessage>, StoreError> {
+        self.undelivered_calls.fetch_add(1, Ordering::SeqCst);
         self.hit()?;
-        self.inner.undelivered(sent_before, limit).await
+        let mut messages = self.inner.undelivered(sent_before, limit).await?;
+        messages.extend(self.leftover.lock().unwrap().clone());
+        Ok(messages)
     }
 
     async fn write_definitions(&self, writes: &[DefinitionWrite]) -> Result<Revision, StoreError> {

@@ -54,7 +54,7 @@ impl DraftBatch {
     }
 
     /// Whether the execution has been loaded, or starts with this batch.
-    pub(super) fn has_looked_up(&self, id: ExecutionId) -> bool {
+    pub(super) fn is_loaded(&self, id: ExecutionId) -> bool {
         self.states.by_id.contains_key(&id) || self.drafts.contains_key(&id)
     }
 

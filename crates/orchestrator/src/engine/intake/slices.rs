@@ -3,7 +3,7 @@ use crate::engine::job::Job;
 use baton_common::ExecutionId;
 use std::collections::{HashSet, VecDeque};
 
-/// Slices in a batch that has other work to do: few, so that what others wait for is not late.
+/// Slices in a batch that has other jobs: few, so that what others wait for is not late.
 const SLICES_BESIDE_MAX: usize = 2;
 /// Slices in a batch that has nothing else to do: the commit's fixed cost is shared by several.
 const SLICES_ALONE_MAX: usize = 8;

@@ -123,7 +123,8 @@ impl Starts {
         }
     }
 
-    /// Takes the starts to decide together with that many other jobs.
+    /// Takes the starts to decide together with that many other jobs. A start whose caller has gone is
+    /// dropped.
     pub(super) fn beside(&mut self, others: usize, is_full: bool, now: Instant) -> Vec<Job> {
         if others > 0 {
             self.note_requests(others, now);
@@ -135,7 +136,15 @@ impl Starts {
         } else {
             BATCH_REQUESTS_MAX
         };
-        self.waiting.drain(..share.min(self.waiting.len())).map(|(_, start)| start).collect()
+        let mut taken = Vec::with_capacity(share.min(self.waiting.len()));
+        while taken.len() < share
+            && let Some((_, start)) = self.waiting.pop_front()
+        {
+            if !start.is_abandoned() {
+                taken.push(start);
+            }
+        }
+        taken
     }
 
     fn note_requests(&mut self, others: usize, now: Instant) {
@@ -315,6 +324,21 @@ mod tests {
         starts.refuse_overdue(now + WAIT_MAX);
         assert_eq!(starts.waiting.len(), 1);
         assert!(matches!(answer.try_recv(), Ok(Err(OrchestratorError::Overloaded(_)))));
+    }
+
+    #[test]
+    fn a_start_whose_caller_has_gone_is_not_made() {
+        let now = Instant::now();
+        let mut starts = Starts::default();
+        let (patient, _answer) = tokio::sync::oneshot::channel();
+        let (gone, answer) = tokio::sync::oneshot::channel();
+        let id = |n: u64| ExecutionId::new(Timestamp::from_millis(1), n << 12);
+        starts.push(Job::new(id(1), What::Command(Command::Begin), Some(gone)), now);
+        starts.push(Job::new(id(2), What::Command(Command::Begin), Some(patient)), now);
+        drop(answer);
+        let targets = starts.beside(0, false, now).into_iter().map(|start| start.target);
+        assert_eq!(targets.collect::<Vec<_>>(), [id(2)]);
+        assert!(starts.is_empty());
     }
 
     #[test]

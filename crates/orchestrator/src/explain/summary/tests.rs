@@ -87,11 +87,11 @@ fn what_waits_for_a_time_or_for_somebody_says_until_or_since_when() {
         ),
         (
             Wait::Callback { until, worker: Some("w1".into()) },
-            "t is left alone until 2026-11-21T12:00:30Z, as worker `w1` has asked",
+            "t is delayed until 2026-11-21T12:00:30Z, as worker `w1` asked",
         ),
         (
             Wait::StartDelay { until },
-            "t is held back until 2026-11-21T12:00:30Z by its step's start delay",
+            "t is delayed until 2026-11-21T12:00:30Z by its step's start delay",
         ),
         (Wait::Timer { until }, "t waits for a time, 2026-11-21T12:00:30Z"),
         (
@@ -108,7 +108,7 @@ fn what_waits_for_a_time_or_for_somebody_says_until_or_since_when() {
         ),
         (
             Wait::Start { since },
-            "t has waited since 2026-11-21T11:59:00Z for the request of the execution it has asked for",
+            "t has waited since 2026-11-21T11:59:00Z for the execution that it starts",
         ),
         (Wait::Engine { since }, "t has been worked on by the engine since 2026-11-21T11:59:00Z"),
     ] {
@@ -143,7 +143,7 @@ fn what_has_ended_says_how_and_a_pause_holds_up_what_follows() {
     assert_eq!(said(&ended(false)), format!("{at}: no tea"));
     assert_eq!(
         said(&ended(true)),
-        format!("{at}, during the pause: what follows it waits for the resumption")
+        format!("{at}, during the pause; the next step waits until the execution is resumed")
     );
     let child = ExecutionId::new(noon(0), 1);
     assert_eq!(
