@@ -28,7 +28,7 @@ fn fifty_thousand_schedules_keep_every_promise() {
         let times = tally.fired.get(&fault).copied().unwrap_or(0);
         // Two messages seldom wait in the store at once. Where a delivery fails, later messages overtake
         // it far more often, and that is counted as a commit that failed.
-        let least = if fault == Fault::MessagesReordered { 10 } else { 100 };
+        let least = if fault == Fault::MessagesReordered { 5 } else { 100 };
         assert!(times >= least, "{fault:?} happened only {times} times");
     }
     let ends: BTreeSet<&str> = tally.ends.keys().copied().collect();
