@@ -142,7 +142,7 @@ impl Listener {
         let (client, mut connection) = self.connector.open().await?;
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
         let (received, token) = (self.received.clone(), self.token.clone());
-        let receiver = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             while let Some(Ok(message)) = messages.next().await {
                 if let AsyncMessage::Notification(notify) = message
                     && let Some(queues) = queues_of(notify.payload(), &token)
@@ -154,7 +154,7 @@ impl Listener {
         });
         client.batch_execute(include_str!("sql/listen.sql")).await?;
         client.execute(include_str!("sql/be_known.sql"), &[&self.number]).await?;
-        Ok((client, receiver))
+        Ok((client, task))
     }
 }
 

@@ -1,9 +1,12 @@
-//! How many starts stand between an execution and the last thing that came from outside.
+//! What an execution asks to be started: how many starts stand between it and the last thing that came
+//! from outside, and whether its names are short enough.
 use super::decider::Decider;
-use super::names;
+use super::names::fault;
 use crate::command::{ChildStart, MessageBody};
 use crate::state::Lineage;
-use baton_common::TaskStatus;
+use crate::validation::inline_fault;
+use baton_common::limits::{CORRELATION_ID_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, NAME_BYTES_MAX};
+use baton_common::{TaskStatus, WorkflowDef};
 
 impl Decider {
     /// Counts a start among those since something last came from outside.
@@ -12,7 +15,7 @@ impl Decider {
     /// Why it is one too many, or which of its names is too long.
     pub(super) fn with_lineage(&self, start: ChildStart) -> Result<ChildStart, String> {
         let lineage = self.lineage_of(&start, self.execution.starts + 1);
-        let fault = names::start_fault(&start).or_else(|| lineage.fault(&start.name));
+        let fault = start_fault(&start).or_else(|| lineage.fault(&start.name));
         fault.map_or(Ok(ChildStart { lineage, ..start }), Err)
     }
 
@@ -41,4 +44,26 @@ impl Decider {
         }
         self.messages = messages;
     }
+}
+
+/// The first fault of what another execution is to start with.
+fn start_fault(start: &ChildStart) -> Option<String> {
+    let of_domain = |(task_type, domains): (&String, &String)| {
+        let mut domains = domains.split(',').map(str::trim);
+        fault("taskToDomain", task_type, NAME_BYTES_MAX)
+            .or_else(|| domains.find_map(|domain| fault("taskToDomain", domain, NAME_BYTES_MAX)))
+    };
+    let (correlation_id, key) = (start.correlation_id.as_ref(), start.idempotency_key.as_ref());
+    let of_definition = || {
+        // What cannot be read is refused where it is to start.
+        let definition: WorkflowDef =
+            serde_json::from_str(start.definition.as_ref()?.get()).ok()?;
+        let fault = inline_fault(&definition)?;
+        Some(format!("workflowDefinition{}: {}", fault.pointer, fault.message))
+    };
+    fault("name", &start.name, NAME_BYTES_MAX)
+        .or_else(|| fault("correlationId", correlation_id?, CORRELATION_ID_BYTES_MAX))
+        .or_else(|| fault("idempotencyKey", key?, IDEMPOTENCY_KEY_BYTES_MAX))
+        .or_else(|| start.task_to_domain.iter().find_map(of_domain))
+        .or_else(of_definition)
 }

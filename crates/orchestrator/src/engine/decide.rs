@@ -25,7 +25,7 @@ use aside::Aside;
 use batch::{DraftBatch, JobDecider, JobOutcome, Known, answered};
 use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
-use baton_decider::command::{Command, Message, MessageBody};
+use baton_decider::command::{Message, MessageBody};
 use baton_decider::decide::agenda::SliceLimits;
 use baton_store::{Conflict, MessageId, ReadyKey, Revision};
 use baton_telemetry::EngineMetrics;
