@@ -17,7 +17,7 @@ STARTS, START_SECONDS = 60, 1.5
 FAULT_EARLIEST_S, FAULT_LATEST_S = 0.3, 1.4
 DOWN_SECONDS = 0.3
 END_SECONDS = 60
-# Stricter than the store's own query: who waits for nothing but a child needs one that is open, or news on its way.
+# Stricter than the store's own query: who waits for nothing but a child needs one that is open, or a message on its way.
 CHILDLESS = """
 select e.id from execution e
 where e.ended_at is null and e.waits = 4
@@ -158,8 +158,8 @@ def describe_open(site):
         rows[number] += "".join(f"\n    {task['referenceTaskName']} {task['status']} {task.get('workerId', '')}" for task in tasks)
         children = site.sql(f"select id || ' status ' || status from execution where parent = '{row.split()[0]}'")
         rows[number] += f"\n    children: {children or 'none'}"
-    letters = site.sql("select from_id || ' to ' || to_id || ' sent ' || sent_at from message limit 4")
-    counts = f"{site.open_executions()} open, now {time.time() * 1000:.0f}, messages: {letters or 'none'}"
+    messages = site.sql("select from_id || ' to ' || to_id || ' sent ' || sent_at from message limit 4")
+    counts = f"{site.open_executions()} open, now {time.time() * 1000:.0f}, messages: {messages or 'none'}"
     return "\n".join([counts, *rows])
 
 
@@ -167,7 +167,7 @@ def check_no_dead_wait(site):
     dead = site.dead_waits()
     assert not dead, f"open executions that nothing will move: {dead}"
     childless = site.sql(CHILDLESS).split()
-    assert not childless, f"open executions that wait for a child, which has ended unheard or was never born: {childless}"
+    assert not childless, f"open executions that wait for a child, whose end was never received or which never started: {childless}"
     twins = site.sql(TWINS)
     assert not twins, f"tasks with two children: {twins}"
 

@@ -257,7 +257,7 @@ def engine_is_starved(site):
     thread = threading.Thread(target=starve, daemon=True)
     thread.start()
     try:
-        # Whoever is stopped answers no scrape, and hears of no result within the response timeout.
+        # Whoever is stopped answers no scrape, and its workers report no result within the response timeout.
         expect_alerts(site, {("BatonTimersLate", "")}, beside=("BatonProcessDown", "BatonLeasesRunOut", "BatonTaskTypeFails"))
     finally:
         stop.set()

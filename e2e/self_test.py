@@ -1,10 +1,11 @@
 """The tests' own tools: a checker that finds nothing has to be shown to find something."""
 import collections
 import copy
-import importlib.util
+import importlib
 import json
 import os
 import pathlib
+import sys
 import tempfile
 
 import conformance
@@ -63,6 +64,48 @@ RIGHT_PAGE = """
 """
 
 
+# A crate in which each file needs only what stands above it: deep.rs, part/mod.rs, part/leaf.rs, lib.rs.
+STRAIGHT = {
+    "lib.rs": """mod deep;
+mod part;
+pub use part::*;
+pub trait Grow {}
+fn top() { let _: deep::Deep = part::grown(); }
+""",
+    "deep.rs": """//! See [`Leaf`](crate::Leaf).
+use anyhow::anyhow;
+pub struct Deep { quote: char }
+pub fn text<'a>(_: &'a str) { let _ = ('{', "crate::top()", r#"use crate::top;"#, anyhow::anyhow); }
+#[cfg(test)]
+mod tests {
+    fn a(_: crate::Leaf) { crate::top() }
+}
+""",
+    "part/mod.rs": """mod leaf;
+use crate::deep::{self, Deep};
+pub use leaf::Leaf;
+pub struct Trunk;
+pub fn grown() -> Deep { deep::text() }
+""",
+    "part/leaf.rs": """use super::{Deep, Trunk};
+pub struct Leaf(Trunk, Deep);
+pub mod inner { pub struct Seed(super::Trunk); }
+""",
+}
+# (file, the line that closes a circle, what the fault says)
+CIRCLE_LINES = [
+    ("deep.rs", "use crate::Leaf;\nfn a(_: Leaf) {}\n", "part/leaf.rs (Leaf) -> deep.rs (Deep)"),
+    ("deep.rs", "fn a() { crate::part::Leaf::b() }\n", "part/leaf.rs (Leaf) -> deep.rs (Deep)"),
+    ("deep.rs", "use crate::part;\nfn a(_: part::Trunk) {}\n", "part/mod.rs (Trunk) -> deep.rs (Deep, text)"),
+    ("deep.rs", "use super::{part::{Leaf as Old}, Grow};\nfn a(_: Old) {}\n", "deep.rs, lib.rs, part/leaf.rs, part/mod.rs"),
+    ("deep.rs", "use crate::part::*;\nfn a(_: Trunk) {}\n", "part/mod.rs (Trunk) -> deep.rs (Deep, text)"),
+    ("deep.rs", "#[serde(\n    default,\n    with = \"super::top\"\n)]\n", "lib.rs (top) -> deep.rs (Deep)"),
+    ("deep.rs", "use crate::Grow;\n", "lib.rs (Grow) -> deep.rs (Deep)"),
+    ("part/mod.rs", "fn a(_: Leaf) {}\n", "part/mod.rs (Trunk) -> part/leaf.rs (Leaf)"),
+    ("part/mod.rs", "fn a(_: leaf::inner::Seed) {}\n", "part/mod.rs (Trunk) -> part/leaf.rs (Seed)"),
+]
+
+
 def run(_, results):
     """Cases that need no server."""
     with results.case("self: a quirk's changes turn the recorded answer into ours"):
@@ -73,6 +116,8 @@ def run(_, results):
         assert found.keys() == {"switch/default", "outputs/none"} and "is absent" in found["switch/default"], found
     with results.case("self: tidy finds what is planted"):
         check_tidy()
+    with results.case("self: tidy finds circles of imports, and none where there is none"):
+        check_circles()
     with results.case("self: the documentation's suite finds what is planted"):
         check_docs()
     with results.case("self: the judge of random programs finds what is planted"):
@@ -99,10 +144,35 @@ def check_quirks():
             quirks.FOLDER = before
 
 
+def tool(name):
+    """A program of `tools`, as a module."""
+    folder = str(places.ROOT / "tools")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(name)
+
+
+def check_circles():
+    """A crate without a circle has one once any of the lines of `CIRCLE_LINES` is added to it."""
+    circles = tool("circles")
+    assert not found_circles(circles, STRAIGHT), "an import that is none makes a circle"
+    for file, line, told in CIRCLE_LINES:
+        found = found_circles(circles, STRAIGHT | {file: STRAIGHT[file] + line})
+        assert len(found) == 1 and told in found[0], f"{line} in {file}: {found}"
+
+
+def found_circles(circles, files):
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            path = pathlib.Path(folder) / "planted" / "src" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert not list(circles.circle_faults(pathlib.Path(folder), {"planted"})), "not yet is not yet"
+        return list(circles.circle_faults(pathlib.Path(folder)))
+
+
 def check_tidy():
-    spec = importlib.util.spec_from_file_location("tidy", places.ROOT / "tools" / "tidy.py")
-    tidy = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tidy)
+    tidy = tool("tidy")
     for name, text in PLANTED.items():
         suffix = "." + name.rsplit(".", 1)[1]
         found = list(tidy.faults_of_file(name, suffix, text))

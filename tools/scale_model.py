@@ -19,21 +19,21 @@ COORDINATOR_COMMIT_MS, COORDINATOR_STEP_MS = 0.35, 0.008
 WAL_STEP_BYTES = 600
 # Assumed: deciding and packing on the engine's thread, one flush of the log, one way through the network.
 ENGINE_STEP_MS, FLUSH_MS, WAY_MS = 0.015, 0.5, 0.15
-# Of the code: shards.rs, homes.rs, lane.rs, engine/mod.rs.
-SHARDS, HOMES, CONNECTIONS, WORKS_MAX = 64, 8, 8, 512
+# Of the code: shards.rs, start_shards.rs, lane.rs, engine/mod.rs.
+SHARDS, START_SHARDS, CONNECTIONS, WORKS_MAX = 64, 8, 8, 512
 # Three steps and their start are four transitions of three tasks, when every task is handed over.
 STEPS_PER_TASK = 4 / 3
 WARM_MS, MEASURED_MS = 300, 700
 # More events than any deployment here needs; a simulation that falls behind stops.
 EVENTS_MAX = 5_000_000
 
-Deployment = collections.namedtuple("Deployment", "tasks nodes cores engines homes")
+Deployment = collections.namedtuple("Deployment", "tasks nodes cores engines start_shards")
 DEPLOYMENTS = [
-    Deployment(50_000, 2, 8, 4, HOMES),
-    Deployment(100_000, 4, 8, 8, HOMES),
-    Deployment(250_000, 8, 16, 20, HOMES),
+    Deployment(50_000, 2, 8, 4, START_SHARDS),
+    Deployment(100_000, 4, 8, 8, START_SHARDS),
+    Deployment(250_000, 8, 16, 20, START_SHARDS),
     Deployment(1_000_000, 16, 32, 80, SHARDS),
-    Deployment(1_000_000, 16, 32, 80, HOMES),
+    Deployment(1_000_000, 16, 32, 80, START_SHARDS),
 ]
 
 
@@ -56,7 +56,7 @@ class Engine:
 
     def __init__(self, number, rate_per_ms):
         self.number, self.rate = number, rate_per_ms
-        self.first, self.since, self.backlog, self.unsent, self.open = number * HOMES, 0.0, 0, [], 0
+        self.first, self.since, self.backlog, self.unsent, self.open = number * START_SHARDS, 0.0, 0, [], 0
 
 
 class Simulation:
@@ -92,8 +92,8 @@ class Simulation:
         # The oldest of them has waited since the last turn began, and longer for each whole turn of backlog.
         waited = (now - engine.since) * self.random.random() + (engine.backlog - works) / engine.rate
         engine.since, engine.backlog = now, engine.backlog - works
-        first = engine.first + int(now // 1000) * HOMES
-        shards = [(first + self.random.randrange(self.deployment.homes)) % SHARDS for _ in range(works)]
+        first = engine.first + int(now // 1000) * START_SHARDS
+        shards = [(first + self.random.randrange(self.deployment.start_shards)) % SHARDS for _ in range(works)]
         engine.unsent = list(collections.Counter(shards).items())
         engine.open, engine.begun = len(engine.unsent), now - waited
         for _ in range(min(CONNECTIONS, engine.open)):
@@ -138,16 +138,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("tasks", "nodes", "cores", "engines"):
         parser.add_argument(f"--{name}", type=int)
-    parser.add_argument("--homes", type=int, default=HOMES, help="shards in which an engine starts executions")
+    parser.add_argument("--start-shards", type=int, default=START_SHARDS, help="shards in which an engine starts executions")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    one = Deployment(options.tasks, options.nodes, options.cores, options.engines, options.homes)
-    print("asked/s  nodes x cores  engines  homes | tasks/s  batch  busiest  p50 ms  p99 ms  WAL MB/s per node")
+    one = Deployment(options.tasks, options.nodes, options.cores, options.engines, options.start_shards)
+    print("asked/s  nodes x cores  engines starts | tasks/s  batch  busiest  p50 ms  p99 ms  WAL MB/s per node")
     for deployment in [one] if options.tasks else DEPLOYMENTS:
         rows = [Simulation(deployment, seed).run().row() for seed in range(1, options.seeds + 1)]
         tasks, batch, busiest, p50, p99, wal = (sum(column) / len(rows) for column in zip(*rows))
         print(f"{deployment.tasks:7}  {deployment.nodes:5} x {deployment.cores:<5}  {deployment.engines:7}  "
-              f"{deployment.homes:5} | {tasks:7.0f}  {batch:5.1f}  {busiest:6.0%}  {p50:6.1f}  {p99:6.1f}  {wal:8.0f}")
+              f"{deployment.start_shards:5} | {tasks:7.0f}  {batch:5.1f}  {busiest:6.0%}  {p50:6.1f}  {p99:6.1f}  {wal:8.0f}")
 
 
 if __name__ == "__main__":

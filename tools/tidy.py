@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Holds the rules that no compiler and no linter holds; prints one line for each break, nothing otherwise.
 
-    tools/tidy.py            the rules about text and the direction of dependencies between the crates
+    tools/tidy.py            the rules about text, the direction of dependencies between the crates, and no circles within one
 """
 import json
 import pathlib
 import re
 import subprocess
 import sys
+
+import circles
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SKIPPED_FOLDERS = {".git", "target", "node_modules", ".work", "__pycache__"}
@@ -68,6 +70,9 @@ IMPURE_WORDS = re.compile(
 READS_ENVIRONMENT = re.compile(r"\benv::(var|vars|var_os)\b")
 MAY_READ_ENVIRONMENT = ("crates/server/", "crates/test-support/")
 
+# Crates whose files still import each other in circles.
+NOT_YET = {"orchestrator"}
+
 FILE_LINES_MAX = 600
 HANDLER_LINES_MAX = 40
 README_LINES_MAX = 200
@@ -85,7 +90,7 @@ OF_THIS_MACHINE = re.compile(
 
 
 def main():
-    faults = [*text_faults(), *dependency_faults()]
+    faults = [*text_faults(), *dependency_faults(), *circles.circle_faults(ROOT / "crates", NOT_YET)]
     for fault in sorted(set(faults)):
         print(fault)
     sys.exit(1 if faults else 0)

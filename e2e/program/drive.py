@@ -277,8 +277,8 @@ class Driver:
         words = [f"{LATE} {self.limit_s} s"]
         for one in executions[:4]:
             status, said = calls.call("GET", f"/workflow/{one['workflowId']}/explain")
-            sentence = said.get("sentence") if status == 200 else said
-            words.append(f"  {one['workflowType']} {one['workflowId']} is {one['status']}: {sentence}")
+            summary = said.get("summary") if status == 200 else said
+            words.append(f"  {one['workflowType']} {one['workflowId']} is {one['status']}: {summary}")
         for one in executions:
             calls.call("DELETE", f"/workflow/{one['workflowId']}?reason=late")
         self.finish(run, ["\n".join(words)])

@@ -14,7 +14,7 @@ use std::pin::pin;
 /// Executions of one request that are worked on at the same time.
 const CONCURRENCY: usize = 8;
 
-type Outcome = Result<(), OrchestratorError>;
+type ItemResult = Result<(), OrchestratorError>;
 
 pub(crate) fn router<S>() -> Router<S>
 where
@@ -92,8 +92,8 @@ enum Operation {
 }
 
 impl Operation {
-    async fn apply(&self, orchestrator: &Orchestrator, id: String) -> (String, Vec<Outcome>) {
-        let outcomes = match self {
+    async fn apply(&self, orchestrator: &Orchestrator, id: String) -> (String, Vec<ItemResult>) {
+        let results = match self {
             Self::Pause => vec![orchestrator.pause(&id).await],
             Self::Resume => vec![orchestrator.resume(&id).await],
             Self::Retry => vec![orchestrator.retry(&id, false).await],
@@ -107,7 +107,7 @@ impl Operation {
                 vec![terminated, orchestrator.remove(&id, *archive).await]
             }
         };
-        (id, outcomes)
+        (id, results)
     }
 }
 
@@ -119,8 +119,8 @@ async fn each(
     operation: Operation,
 ) -> Answer {
     let ids = bounded(name, ids)?;
-    let outcomes = stream::iter(ids).map(|id| operation.apply(&orchestrator, id));
-    respond::json(&gathered(outcomes.buffered(CONCURRENCY)).await)
+    let results = stream::iter(ids).map(|id| operation.apply(&orchestrator, id));
+    respond::json(&gathered(results.buffered(CONCURRENCY)).await)
 }
 
 /// Between one id and [`BULK_IDS_MAX`].
@@ -133,20 +133,20 @@ fn bounded(operation: &str, ids: Vec<String>) -> Result<Vec<String>, ApiError> {
     Err(ApiError::broken_rule(&format!("{operation}.arg0"), rule, None))
 }
 
-/// The outcomes in the order asked.
-async fn gathered(outcomes: impl Stream<Item = (String, Vec<Outcome>)>) -> BulkResponse {
-    let mut outcomes = pin!(outcomes);
+/// The results in the order asked.
+async fn gathered(answers: impl Stream<Item = (String, Vec<ItemResult>)>) -> BulkResponse {
+    let mut answers = pin!(answers);
     let mut response = BulkResponse::default();
-    while let Some((id, outcomes)) = outcomes.next().await {
-        for outcome in outcomes {
-            record(&mut response, &id, outcome);
+    while let Some((id, results)) = answers.next().await {
+        for result in results {
+            record(&mut response, &id, result);
         }
     }
     response
 }
 
-fn record(response: &mut BulkResponse, id: &str, outcome: Outcome) {
-    match outcome {
+fn record(response: &mut BulkResponse, id: &str, result: ItemResult) {
+    match result {
         Ok(()) => response.bulk_successful_results.push(id.to_owned()),
         Err(error) => {
             let message = ApiError::from(error).message;
@@ -159,16 +159,16 @@ fn record(response: &mut BulkResponse, id: &str, outcome: Outcome) {
 mod tests {
     use super::*;
 
-    /// Two outcomes of one id are listed twice, and every failure keeps its message.
+    /// Two results of one id are listed twice, and every failure keeps its message.
     #[tokio::test]
-    async fn outcomes_are_listed_in_the_order_asked() {
+    async fn results_are_listed_in_the_order_asked() {
         let gone = || OrchestratorError::NotFound("No such workflow found by id: b".to_owned());
-        let outcomes = [
+        let results = [
             ("a".to_owned(), vec![Ok(()), Ok(())]),
             ("b".to_owned(), vec![Ok(()), Err(gone())]),
             ("c".to_owned(), vec![Ok(())]),
         ];
-        let response = gathered(stream::iter(outcomes)).await;
+        let response = gathered(stream::iter(results)).await;
         assert_eq!(response.bulk_successful_results, ["a", "a", "b", "c"]);
         assert_eq!(response.bulk_error_results["b"], Some(gone().to_string()));
     }

@@ -1,9 +1,10 @@
 //! What surrounds every request: its id, its body read within limits, the error body, and the wall
 //! that a panic does not pass.
-use crate::GatewayOptions;
 use crate::bodies::{self, Budget, Share};
 use crate::error::{ApiError, Refusal};
+use crate::options::GatewayOptions;
 use crate::respond::JSON;
+use crate::texts;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -96,7 +97,7 @@ pub(crate) async fn wrap(
     let mut share = envelope.0.bodies.share();
     let mut response = match readable(request, &mut share).await {
         Ok(request) => handled(request, next).await,
-        Err(refusal) => ApiError::from(refusal).into_response(),
+        Err(error) => error.into_response(),
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         log(&error, &id, &method, &uri);
@@ -121,8 +122,13 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
     format!("a handler panicked: {}", text.unwrap_or("no message"))
 }
 
-/// The request with its body in memory, so that a body nobody wants does not cost the connection.
-async fn readable(request: Request, share: &mut Share) -> Result<Request, Refusal> {
+/// The request with its body in memory, so that a body nobody wants does not cost the connection, and
+/// with no text above its limit.
+async fn readable(request: Request, share: &mut Share) -> Result<Request, ApiError> {
+    texts::bounded(with_its_body(request, share).await?).await
+}
+
+async fn with_its_body(request: Request, share: &mut Share) -> Result<Request, Refusal> {
     let target = request.uri().path_and_query().map(http::uri::PathAndQuery::as_str);
     if target.is_some_and(|target| target.contains("%00")) {
         return Err(Refusal::NulCharacter);

@@ -14,6 +14,7 @@ mod extract;
 mod health;
 mod measured;
 mod metrics;
+mod options;
 mod queues;
 mod respond;
 mod search;
@@ -30,31 +31,14 @@ mod workflow_definitions;
 pub use delivery::DeliveryBody;
 pub use error::{ApiError, Refusal};
 pub use metrics::metrics_router;
+pub use options::{BODIES_BYTES_MAX_DEFAULT, GatewayOptions};
 pub use serve::{ConnectionLimits, serve, serve_within};
 
 use axum::Router;
 use axum::extract::FromRef;
 use baton_orchestrator::Orchestrator;
-use baton_telemetry::{HttpMetrics, Telemetry};
+use baton_telemetry::HttpMetrics;
 use http::{Method, Uri};
-
-/// What [`GatewayOptions::bodies_bytes_max`] is unless it is set, bytes: eight of the largest bodies.
-pub const BODIES_BYTES_MAX_DEFAULT: usize = 8 * baton_common::limits::BODY_BYTES_MAX;
-
-/// What the gateway of one process is told about itself.
-#[derive(Clone, Debug)]
-pub struct GatewayOptions {
-    /// The host's name, shown as `instance` in error bodies.
-    pub instance: String,
-    /// What `GET /api/version` answers.
-    pub version: String,
-    /// Seed of the request ids that this process makes; random, so that two processes differ.
-    pub request_id_seed: u64,
-    /// Most bytes of request bodies in memory at a time; above it requests are refused with 503.
-    pub bodies_bytes_max: usize,
-    /// What `GET /metrics` shows; the gateway adds what it records itself.
-    pub telemetry: Telemetry,
-}
 
 /// Every path of the API, `/health` and `/metrics`; any other is a 404 with the error body. The state is the
 /// engine, or something that holds it.
@@ -84,7 +68,6 @@ where
         .layer((
             measured::MeasuredLayer::new(http),
             axum::middleware::from_fn_with_state(envelope, envelope::wrap),
-            axum::middleware::from_fn(texts::bounded),
         ))
 }
 

@@ -5,10 +5,7 @@
 //! definition's own texts are checked with its other rules, when it is validated.
 use crate::error::ApiError;
 use crate::extract::Params;
-use axum::extract::rejection::RawPathParamsRejection;
-use axum::extract::{RawPathParams, Request};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{FromRequestParts, RawPathParams, Request};
 use baton_common::api::{RerunWorkflowRequest, StartWorkflowRequest, TaskResult};
 use baton_common::limits::{
     CORRELATION_ID_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, NAME_BYTES_MAX, QUEUE_BYTES_MAX,
@@ -25,8 +22,10 @@ pub(crate) struct Texts(Vec<Fault>);
 impl Texts {
     /// Notes what is wrong with the text at this JSON pointer.
     pub(crate) fn check(&mut self, pointer: &str, text: &str, limit: usize) {
-        let field = pointer.trim_start_matches('/').replace('/', ".");
-        self.add(pointer, &field, text, limit);
+        if let Some(fault) = TextFault::of(text, limit) {
+            let field = pointer.trim_start_matches('/').replace('/', ".");
+            self.add(pointer, field, &fault);
+        }
     }
 
     fn check_some(&mut self, pointer: &str, text: Option<&String>, limit: usize) {
@@ -36,16 +35,17 @@ impl Texts {
     }
 
     fn check_parameter(&mut self, name: &str, text: &str, limit: usize) {
-        self.add("", name, text, limit);
+        if let Some(fault) = TextFault::of(text, limit) {
+            self.add("", name.to_owned(), &fault);
+        }
     }
 
-    fn add(&mut self, pointer: &str, field: &str, text: &str, limit: usize) {
-        let Some(fault) = TextFault::of(text, limit) else { return };
-        let shown = if field.is_empty() { "the body" } else { field };
+    fn add(&mut self, pointer: &str, field: String, fault: &TextFault) {
+        let shown = if field.is_empty() { "the body" } else { &field };
         self.0.push(Fault {
             pointer: pointer.to_owned(),
-            path: field.to_owned(),
             message: format!("{shown} {fault}"),
+            path: field,
             invalid_value: None,
         });
     }
@@ -181,23 +181,27 @@ const PARAMETERS: [(&str, Form); 17] = [
 
 /// Refuses a request whose path or query holds a text above its limit. A path that cannot be read
 /// is refused by the handler.
-pub(crate) async fn bounded(
-    segments: Result<RawPathParams, RawPathParamsRejection>,
-    params: Params,
-    request: Request,
-    next: Next,
-) -> Response {
+///
+/// # Errors
+/// Every fault at once.
+pub(crate) async fn bounded(request: Request) -> Result<Request, ApiError> {
+    // Decoding makes no ASCII text longer, so in a short target every text is within its limit.
+    let target = request.uri().path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    if target.len() <= NAME_BYTES_MAX && target.is_ascii() {
+        return Ok(request);
+    }
+    let (mut parts, body) = request.into_parts();
     let mut texts = Texts::default();
+    let segments = RawPathParams::from_request_parts(&mut parts, &()).await;
     for (name, text) in segments.iter().flatten() {
         check_parameter(&mut texts, name, text);
     }
+    let Ok(params) = Params::from_request_parts(&mut parts, &()).await;
     for (name, text) in params.iter() {
         check_parameter(&mut texts, name, text);
     }
-    match texts.answer() {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
-    }
+    texts.answer()?;
+    Ok(Request::from_parts(parts, body))
 }
 
 fn check_parameter(texts: &mut Texts, name: &str, text: &str) {

@@ -133,7 +133,7 @@ async fn workflows_by_correlation_ids(
     respond::json(&found)
 }
 
-/// Looks at an execution now.
+/// Decides about an execution now.
 async fn decide_workflow(
     State(orchestrator): State<Orchestrator>,
     Segments(id): Segments<String>,

@@ -1,10 +1,11 @@
 //! A run from registration to report.
-use crate::flood::{Flood, Tide};
+use crate::flood::{self, Tide};
+use crate::hostile;
 use crate::http::{Connection, Target, is_overload};
-use crate::options::{LoadOptions, Scenario};
-use crate::plan::Plan;
+use crate::options::{HostileOptions, LoadOptions, Scenario};
+use crate::plan::{Hostile, Plan};
 use crate::report::{Report, Window};
-use crate::tracker::Start;
+use crate::tracker::{Measured, Start};
 use crate::verify;
 use crate::watch::Watch;
 use crate::work::{self, PAUSE_AFTER_FAILURE, Run};
@@ -49,7 +50,11 @@ pub(crate) async fn run(
         None if holds => anyhow::bail!("a snapshot is held in a database: give --database-url"),
         None => None,
     };
-    let plan = Plan::new(scenario, &load.prefix, run_id()?);
+    let run_id = run_id()?;
+    let plan = Plan::new(scenario, &load.prefix, run_id);
+    if let Scenario::Hostile(options) = scenario {
+        return Ok(vec![attacked(plan, &target, load, (options, run_id)).await?]);
+    }
     if let Scenario::Overload { seconds, callers } = *scenario {
         let part = Duration::from_secs(seconds);
         return Ok(vec![flooded(plan, &target, load, (part, callers)).await?]);
@@ -67,8 +72,35 @@ async fn flooded(
     let (workflow, definition) = Plan::flood(&load.prefix);
     register_workflows(&[definition], &mut Connection::new(target)).await?;
     let tide = Tide { callers, comes_after: part, lasts: part };
-    let flood = Flood::prepare(target, &workflow, tide)?;
-    one_beside(plan, target, load, Some(flood)).await
+    let flood = flood::prepare(target, &workflow, tide)?;
+    one_beside(plan, target, load, async |report: Report, measured: &Measured| {
+        Ok(report.flooded(&measured.timeline, &flood.ended()?))
+    })
+    .await
+}
+
+/// Steps, in whose second third hostile definitions are started.
+async fn attacked(
+    plan: Plan,
+    target: &Target,
+    load: LoadOptions,
+    (options, since): (&HostileOptions, i64),
+) -> anyhow::Result<Report> {
+    let every = Duration::from_millis(options.every_ms);
+    let attacks: Vec<Hostile> =
+        options.attacks().iter().map(|attack| Hostile::new(*attack, &load.prefix)).collect();
+    let mut connection = Connection::new(target);
+    for attack in &attacks {
+        register_workflows(&attack.definitions, &mut connection).await?;
+    }
+    let part = Duration::from_secs(options.seconds);
+    let starting = hostile::prepare(target, attacks, (part, every))?;
+    one_beside(plan, target, load, async |report: Report, measured: &Measured| {
+        let mut attacked = starting.ended()?;
+        attacked.read_ends(&mut connection, since).await?;
+        Ok(report.attacked(measured, attacked))
+    })
+    .await
 }
 
 /// The same steps before and beside executions that only wait.
@@ -100,14 +132,15 @@ fn run_id() -> anyhow::Result<i64> {
 }
 
 async fn one(plan: Plan, target: &Target, load: LoadOptions) -> anyhow::Result<Report> {
-    one_beside(plan, target, load, None).await
+    one_beside(plan, target, load, async |report: Report, _: &Measured| Ok(report)).await
 }
 
+/// Runs one; `complete` adds what something else beside it did.
 async fn one_beside(
     plan: Plan,
     target: &Target,
     load: LoadOptions,
-    flood: Option<Flood>,
+    complete: impl AsyncFnOnce(Report, &Measured) -> anyhow::Result<Report>,
 ) -> anyhow::Result<Report> {
     register(&plan, &mut Connection::new(target)).await?;
     let watch = Rc::new(Watch::new(&load).await?);
@@ -118,10 +151,8 @@ async fn one_beside(
     drop(busy);
     let measured = run.tracker.borrow_mut().close();
     let cost = watch.cost(&window.before, &window.after, measured.tasks);
-    let mut report = Report::new(&run.plan, &window, &measured).with(cost);
-    if let Some(flood) = flood {
-        report = report.flooded(&measured.timeline, &flood.ended()?);
-    }
+    let report = Report::new(&run.plan, &window, &measured).with(cost);
+    let mut report = complete(report, &measured).await?;
     let mut executions = measured.open;
     executions.extend(measured.sample.into_kept());
     report.verified(verify::verify(&run, target, executions).await?);

@@ -1,13 +1,12 @@
 //! Callers that start executions without a pause, refused or not: more than a server can take.
+use crate::aside::Aside;
 use crate::http::{Connection, Refusal, Target, refusal};
-use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use hyper::Method;
 use std::cell::Cell;
 use std::rc::Rc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 
 /// When a flood comes, and how wide it is.
 #[derive(Clone, Copy, Debug)]
@@ -18,10 +17,6 @@ pub(crate) struct Tide {
     pub(crate) comes_after: Duration,
     pub(crate) lasts: Duration,
 }
-
-/// A flood under way, on a thread of its own: it must not slow down the workers whose work it
-/// disturbs by more than the processor it takes.
-pub(crate) struct Flood(JoinHandle<anyhow::Result<Flooded>>);
 
 /// What became of its calls.
 #[derive(Clone, Copy, Debug)]
@@ -41,35 +36,28 @@ pub(crate) struct Starts {
     pub(crate) failed: u64,
 }
 
-impl Flood {
-    /// Prepares to start `workflow`.
-    pub(crate) fn prepare(target: &Target, workflow: &str, tide: Tide) -> anyhow::Result<Self> {
-        let (target, path) = (target.clone(), format!("/workflow/{workflow}"));
-        let thread = std::thread::Builder::new().name("flood".into());
-        Ok(Self(thread.spawn(move || flood(&target, &path, tide))?))
-    }
-
-    /// Waits for its end.
-    pub(crate) fn ended(self) -> anyhow::Result<Flooded> {
-        self.0.join().map_err(|_| anyhow!("the flood's thread panicked"))?.context("the flood")
-    }
+/// Prepares callers who start `workflow`.
+pub(crate) fn prepare(
+    target: &Target,
+    workflow: &str,
+    tide: Tide,
+) -> anyhow::Result<Aside<Flooded>> {
+    let (target, path) = (target.clone(), format!("/workflow/{workflow}"));
+    Aside::prepare("flood", async move || flood(&target, &path, tide).await)
 }
 
-fn flood(target: &Target, path: &str, tide: Tide) -> anyhow::Result<Flooded> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, async {
-        tokio::time::sleep(tide.comes_after).await;
-        let began = Instant::now();
-        let ended = began + tide.lasts;
-        let starts = Rc::new(Cell::new(Starts::default()));
-        let mut callers = JoinSet::new();
-        for _ in 0..tide.callers {
-            let (connection, path) = (Connection::new(target), path.to_owned());
-            callers.spawn_local(call(connection, path, ended, starts.clone()));
-        }
-        while callers.join_next().await.is_some() {}
-        Ok(Flooded { began, ended, starts: starts.get() })
-    })
+async fn flood(target: &Target, path: &str, tide: Tide) -> anyhow::Result<Flooded> {
+    tokio::time::sleep(tide.comes_after).await;
+    let began = Instant::now();
+    let ended = began + tide.lasts;
+    let starts = Rc::new(Cell::new(Starts::default()));
+    let mut callers = JoinSet::new();
+    for _ in 0..tide.callers {
+        let (connection, path) = (Connection::new(target), path.to_owned());
+        callers.spawn_local(call(connection, path, ended, starts.clone()));
+    }
+    while callers.join_next().await.is_some() {}
+    Ok(Flooded { began, ended, starts: starts.get() })
 }
 
 async fn call(mut connection: Connection, path: String, until: Instant, starts: Rc<Cell<Starts>>) {

@@ -56,6 +56,11 @@ impl Refusal {
             [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&self.status);
         is_for_now && self.says_when
     }
+
+    /// Whether the request itself is what the server will not take.
+    pub(crate) fn is_of_request(&self) -> bool {
+        self.status.is_client_error()
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -92,6 +97,11 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(target: &Target) -> Self {
         Self { target: target.clone(), sender: None }
+    }
+
+    /// Another one to the same server.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(&self.target)
     }
 
     /// The body of a GET that must succeed.

@@ -3,12 +3,15 @@
 //!
 //! The command line embeds [`BenchOptions`], calls [`run`] for each of its scenarios and prints the
 //! [`Report`]s, which are tables as text, serializable, and drawn by [`plot`].
+mod aside;
 mod cpu;
 mod drive;
 mod flood;
+mod hostile;
 mod http;
 mod metrics;
 mod options;
+mod parts;
 mod plan;
 mod plot;
 mod report;
@@ -22,9 +25,12 @@ mod watch;
 mod work;
 mod yardstick;
 
-pub use options::{BenchOptions, LoadOptions, Rate, RowOptions, Scenario, YardstickOptions};
+pub use options::{
+    Attack, BenchOptions, HostileOptions, LoadOptions, Rate, RowOptions, Scenario, YardstickOptions,
+};
+pub use parts::{AttackEnds, Hostile, Overload, Part, Parts};
 pub use plot::plot;
-pub use report::{Overload, Part, Report};
+pub use report::Report;
 pub use timeline::Point;
 pub use times::Spread;
 pub use watch::{Cost, CpuPerThousand, DatabasePerTask, EnginePerTask};

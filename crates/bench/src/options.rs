@@ -1,5 +1,5 @@
 //! What can be set on the command line, each with its limit.
-use clap::{Args, Subcommand, value_parser};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -180,6 +180,10 @@ pub enum Scenario {
         #[arg(long, default_value_t = 768, value_parser = value_parser!(u32).range(1..=10_000))]
         callers: u32,
     },
+    /// Steps at a fixed rate before, beside and after executions of hostile definitions: how long steps
+    /// take beside them, and how these end. They end by themselves where an engine has bounds; what is
+    /// open a minute after the run is terminated
+    Hostile(HostileOptions),
     /// What the store alone takes: commits as those of `steps`, without engine and HTTP, into an
     /// empty database (--database-url), which it leaves empty
     Yardstick(YardstickOptions),
@@ -197,6 +201,50 @@ pub struct RowOptions {
     /// Bytes of padding in the input of each execution and task
     #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=PAYLOAD_BYTES_MAX))]
     pub payload_bytes: u32,
+}
+
+/// Which hostile definitions are started, and beside what.
+#[derive(Args, Clone, Debug)]
+pub struct HostileOptions {
+    /// How long each of the three parts lasts, seconds
+    #[arg(long, default_value_t = 20, value_parser = value_parser!(u64).range(2..=3600))]
+    pub seconds: u64,
+    /// Well-behaved executions of three steps started in a second
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(1..=1000))]
+    pub rate: u32,
+    /// How often each attack starts an execution, ms
+    #[arg(long, default_value_t = 2000, value_parser = value_parser!(u64).range(10..=3_600_000))]
+    pub every_ms: u64,
+    /// What attacks; may be given again [default: all]
+    #[arg(long, value_enum)]
+    pub attack: Vec<Attack>,
+}
+
+/// A definition that would hold an engine without bounds, or an input that would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Attack {
+    /// Its only step starts another of itself.
+    StartsItself,
+    /// Fails at once, and is its own failure workflow.
+    FailsIntoItself,
+    /// Forks into two children of itself.
+    ForksIntoItself,
+    /// A loop of 10,000 rounds, each of which reads a member of a large input.
+    LongLoop,
+    /// Thirty steps, each of which holds twice what the step before it held.
+    Doubling,
+    /// A dynamic fork into 5,000 branches.
+    WideFork,
+    /// A dynamic fork into 3,000 children.
+    ManyChildren,
+    /// A fork of scripts, of which some do not end.
+    EndlessScripts,
+    /// A correlation id of 3 kB.
+    LongCorrelationId,
+    /// An input of 17 MiB.
+    LargeInput,
+    /// A step that makes 16 MiB of an input of 4.
+    LargeStep,
 }
 
 /// What the yardstick commits.
@@ -268,6 +316,25 @@ impl Scenario {
     }
 }
 
+impl HostileOptions {
+    /// Well-behaved executions in all.
+    pub(crate) fn workflows(&self) -> u32 {
+        u32::try_from(3 * self.seconds).unwrap_or(u32::MAX).saturating_mul(self.rate)
+    }
+
+    /// What attacks.
+    pub(crate) fn attacks(&self) -> &[Attack] {
+        if self.attack.is_empty() { Attack::value_variants() } else { &self.attack }
+    }
+}
+
+impl Attack {
+    /// As it is written on the command line.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
 impl LoadOptions {
     /// The options with what the scenario settles: how many may be open at once, and one of each
     /// where one at a time is asked for.
@@ -283,6 +350,7 @@ impl LoadOptions {
                 Self { in_flight: row.workflows, ..self }
             }
             Scenario::Timers { workflows, .. } => Self { in_flight: *workflows, ..self },
+            Scenario::Hostile(options) => Self { in_flight: options.workflows(), ..self },
             Scenario::Steps(_)
             | Scenario::Loop { .. }
             | Scenario::Mixed { .. }

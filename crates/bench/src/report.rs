@@ -1,5 +1,7 @@
 //! What a run found.
 use crate::flood::Flooded;
+use crate::hostile::Attacked;
+use crate::parts::{Hostile, Overload, Part};
 use crate::plan::Plan;
 use crate::timeline::{Point, Timeline};
 use crate::times::{Spread, rounded};
@@ -68,6 +70,8 @@ pub struct Report {
     pub quarters: Option<[Part; 2]>,
     /// What became of the work under way while too much was started.
     pub overload: Option<Overload>,
+    /// What became of the work under way beside hostile definitions, and of these.
+    pub hostile: Option<Hostile>,
     /// Starts that an overloaded server refused, and that were sent again.
     pub refused_starts: u64,
     /// Tasks that were handed out more than once.
@@ -82,77 +86,6 @@ pub struct Report {
     pub latency_of: &'static str,
     /// The run over time.
     pub timeline: Vec<Point>,
-}
-
-/// A run in three parts, in the second of which more is started than a server can take.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Overload {
-    /// Before it.
-    pub before: Part,
-    /// Beside it.
-    pub beside: Part,
-    /// After it.
-    pub after: Part,
-    /// Results beside it, of 100 before it.
-    pub kept_percent: f64,
-    /// Starts asked for in a second.
-    pub asked_per_s: f64,
-    /// Starts that the server took.
-    pub taken: u64,
-    /// Starts that it refused with 429 or 503 and a `Retry-After`.
-    pub refused: u64,
-    /// Starts that failed otherwise.
-    pub failed: u64,
-    /// From its end until nine tenths of the results before it came again, seconds; absent when they
-    /// did not.
-    pub back_after_s: Option<f64>,
-}
-
-impl Overload {
-    /// `None` when the run was too short to tell.
-    pub(crate) fn new(timeline: &Timeline, flooded: &Flooded) -> Option<Self> {
-        let Flooded { began, ended, starts } = *flooded;
-        let lasted = ended - began;
-        let before = timeline.between(began.checked_sub(lasted / 2)?, began)?;
-        let beside = timeline.between(began, ended)?;
-        let after = timeline.between(ended, ended + lasted * 3 / 4)?;
-        #[expect(clippy::cast_precision_loss, reason = "no run has 2^52 starts")]
-        let asked = (starts.taken + starts.refused + starts.failed) as f64;
-        let back = timeline.is_back(ended, 0.9 * before.tasks_per_s);
-        Some(Self {
-            before: before.into(),
-            beside: beside.into(),
-            after: after.into(),
-            kept_percent: rounded(100.0 * beside.tasks_per_s / before.tasks_per_s),
-            asked_per_s: rounded(asked / lasted.as_secs_f64()),
-            taken: starts.taken,
-            refused: starts.refused,
-            failed: starts.failed,
-            back_after_s: back.map(|back| rounded((back - ended).as_secs_f64())),
-        })
-    }
-}
-
-/// A part of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Part {
-    /// Results per second.
-    pub tasks_per_s: f64,
-    /// Half of the latencies are at most this, ms.
-    pub p50: Option<f64>,
-    /// 99 of 100 are at most this, ms.
-    pub p99: Option<f64>,
-    /// The longest, ms.
-    pub max: Option<f64>,
-}
-
-impl From<Point> for Part {
-    fn from(point: Point) -> Self {
-        let Point { tasks_per_s, p50, p99, max, .. } = point;
-        Self { tasks_per_s, p50, p99, max }
-    }
 }
 
 /// The time that was measured.
@@ -241,6 +174,12 @@ impl Report {
         Self { overload: Overload::new(timeline, flooded), quarters: None, ..self }
     }
 
+    /// Adds what hostile definitions did.
+    pub(crate) fn attacked(self, measured: &Measured, attacked: Attacked) -> Self {
+        let Attacked { began, ended, attacks, .. } = attacked;
+        Self { hostile: Hostile::new(measured, (began, ended), attacks), ..self }
+    }
+
     /// Adds how the executions stand.
     pub(crate) fn verified(&mut self, ends: Ends) {
         self.verified = ends.verified;
@@ -251,7 +190,8 @@ impl Report {
     }
 
     /// Whether every execution asked for was worked, all that were read back completed with the right
-    /// output, no task came twice, and no timer early.
+    /// output, no task came twice, and no timer early;
+    /// and every hostile execution was refused, or ended and says why.
     pub fn is_sound(&self) -> bool {
         self.started == self.workflows
             && self.worked == self.workflows
@@ -261,6 +201,7 @@ impl Report {
             && self.polled_twice == 0
             && self.early == 0
             && self.overload.is_none_or(|overload| overload.failed == 0)
+            && self.hostile.as_ref().is_none_or(Hostile::has_all_ended)
             && !self.timed_out
     }
 }

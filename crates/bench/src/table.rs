@@ -1,5 +1,6 @@
 //! The report as a table for people: a row for each figure that there is.
-use crate::report::{Overload, Part, Report};
+use crate::parts::{AttackEnds, Hostile, Overload, Part, Parts};
+use crate::report::Report;
 use crate::times::Spread;
 use crate::watch::{CpuPerThousand, DatabasePerTask, EnginePerTask};
 use std::fmt;
@@ -69,6 +70,9 @@ impl Report {
         if let Some(overload) = &self.overload {
             add_overload(rows, overload);
         }
+        if let Some(hostile) = &self.hostile {
+            add_hostile(rows, hostile);
+        }
     }
 
     fn add_cost(&self, rows: &mut Rows) {
@@ -119,25 +123,66 @@ impl Report {
     }
 }
 
+fn add_parts(rows: &mut Rows, what: &str, parts: &Parts) {
+    rows.add(&format!("before {what}"), part_of_run(&parts.before));
+    rows.add(&format!("beside {what}"), part_of_run(&parts.beside));
+    rows.add(&format!("after {what}"), part_of_run(&parts.after));
+    rows.add(&format!("throughput kept beside {what}"), format!("{:.1} %", parts.kept_percent));
+}
+
 fn add_overload(rows: &mut Rows, overload: &Overload) {
-    rows.add("before the overload", part_of_run(&overload.before));
-    rows.add("beside it", part_of_run(&overload.beside));
-    rows.add("after it", part_of_run(&overload.after));
-    rows.add("throughput kept beside it", format!("{:.1} %", overload.kept_percent));
-    let Overload { asked_per_s, taken, refused, failed, .. } = overload;
+    add_parts(rows, "the overload", &overload.parts);
+    let Overload { parts, asked_per_s, taken, refused, failed } = overload;
     rows.add("overload: starts asked for", format!("{asked_per_s:.0} a second"));
     rows.add(
         "overload: starts",
         format!("{taken} taken, {refused} refused with Retry-After, {failed} failed"),
     );
-    let back = overload.back_after_s.map(|seconds| format!("{seconds:.1} s after its end"));
+    let back = parts.back_after_s.map(|seconds| format!("{seconds:.1} s after its end"));
     rows.add("back at nine tenths", back.unwrap_or_else(|| "not within the run".to_owned()));
 }
 
+fn add_hostile(rows: &mut Rows, hostile: &Hostile) {
+    add_parts(rows, "the attacks", &hostile.parts);
+    let first_task = &hostile.first_task;
+    rows.add("first tasks before the attacks", part_of_run(&first_task.before));
+    rows.add("first tasks beside the attacks", part_of_run(&first_task.beside));
+    let times = |times: Option<f64>| {
+        times.map_or_else(|| "not known".to_owned(), |times| format!("{times:.1} times"))
+    };
+    let verdict = if hostile.keeps_time { "below" } else { "not below" };
+    rows.add(
+        "p99 beside the attacks",
+        format!(
+            "{} its calm value, {verdict} ten; of first tasks {}",
+            times(hostile.step_p99_times),
+            times(hostile.first_task_p99_times)
+        ),
+    );
+    for attack in &hostile.attacks {
+        rows.add(&format!("attack {}", attack.name), ends_of(attack));
+    }
+    let ended =
+        if hostile.has_all_ended() { "all, each with a reason, or refused" } else { "not all" };
+    rows.add("attacks ended", ended.to_owned());
+}
+
+fn ends_of(attack: &AttackEnds) -> String {
+    let AttackEnds { started, refused, failed, ends, without_reason, reasons, .. } = attack;
+    let starts = [(started, "started"), (refused, "refused"), (failed, "starts failed")];
+    let silent = [(without_reason, "without a reason")];
+    let ends = ends.iter().map(|(status, count)| (count, status.as_str()));
+    let counts = starts.into_iter().chain(ends).chain(silent).filter(|(count, _)| **count > 0);
+    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    let reason = reasons.first().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{}{reason}", counts.join(", "))
+}
+
 fn part_of_run(part: &Part) -> String {
-    let Part { tasks_per_s, p50, p99, max } = *part;
+    let Part { tasks_per_s, p50, p99, max, server_mib } = *part;
     let [p50, p99, max] = [p50, p99, max].map(Option::unwrap_or_default);
-    format!("{tasks_per_s:.1} tasks/s, p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms")
+    let memory = server_mib.map(|mib| format!(", {mib:.0} MiB")).unwrap_or_default();
+    format!("{tasks_per_s:.1} tasks/s, p50 {p50:.2} ms, p99 {p99:.2} ms, max {max:.2} ms{memory}")
 }
 
 fn shown(spread: Option<Spread>) -> Option<String> {
@@ -162,6 +207,7 @@ impl fmt::Display for Report {
 mod tests {
     use super::*;
     use crate::watch::Cost;
+    use std::collections::BTreeMap;
 
     fn spread(count: u64, [mean, p50, p99, max]: [f64; 4]) -> Spread {
         Spread { count, mean, p50, p99, max }
@@ -232,7 +278,13 @@ mod tests {
             handed_over_percent: Some(98.0),
             ..Cost::default()
         };
-        let part = Part { tasks_per_s: 20.0, p50: Some(1.0), p99: Some(2.0), max: Some(2.5) };
+        let part = Part {
+            tasks_per_s: 20.0,
+            p50: Some(1.0),
+            p99: Some(2.0),
+            max: Some(2.5),
+            server_mib: None,
+        };
         let report = Report {
             cost,
             quarters: Some([part; 2]),
@@ -273,27 +325,74 @@ mod tests {
         ");
     }
 
+    fn parts() -> Parts {
+        let part = |tasks_per_s| Part {
+            tasks_per_s,
+            p50: Some(1.0),
+            p99: Some(2.0),
+            max: None,
+            server_mib: None,
+        };
+        let [before, beside, after] = [100.0, 85.0, 99.0].map(part);
+        Parts { before, beside, after, kept_percent: 85.0, back_after_s: None }
+    }
+
+    #[test]
+    fn the_table_shows_how_attacks_ended() {
+        let ends = BTreeMap::from([("COMPLETED".into(), 64), ("FAILED".into(), 1)]);
+        let attacks = vec![
+            AttackEnds {
+                name: "starts-itself".into(),
+                started: 1,
+                ends,
+                reasons: vec!["64 generations".into()],
+                ..AttackEnds::default()
+            },
+            AttackEnds {
+                name: "long-loop".into(),
+                refused: 2,
+                failed: 1,
+                without_reason: 3,
+                ..AttackEnds::default()
+            },
+        ];
+        let mut parts = parts();
+        parts.beside.server_mib = Some(91.7);
+        let hostile = Hostile {
+            parts,
+            first_task: parts,
+            step_p99_times: Some(1.25),
+            first_task_p99_times: None,
+            keeps_time: true,
+            attacks,
+        };
+        let report = Report { hostile: Some(hostile), ..report() };
+        let rows: Vec<_> = report.rows().into_iter().map(|row| row.join(": ")).collect();
+        insta::assert_snapshot!(rows[8..18].join("\n"), @"
+        before the attacks: 100.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
+        beside the attacks: 85.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms, 92 MiB
+        after the attacks: 99.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
+        throughput kept beside the attacks: 85.0 %
+        first tasks before the attacks: 100.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
+        first tasks beside the attacks: 85.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms, 92 MiB
+        p99 beside the attacks: 1.2 times its calm value, below ten; of first tasks not known
+        attack starts-itself: 1 started, 64 COMPLETED, 1 FAILED: 64 generations
+        attack long-loop: 2 refused, 1 starts failed, 3 without a reason
+        attacks ended: not all
+        ");
+    }
+
     #[test]
     fn the_table_shows_what_an_overload_did() {
-        let part = |tasks_per_s| Part { tasks_per_s, p50: Some(1.0), p99: Some(2.0), max: None };
-        let overload = Overload {
-            before: part(100.0),
-            beside: part(85.0),
-            after: part(99.0),
-            kept_percent: 85.0,
-            asked_per_s: 5000.0,
-            taken: 700,
-            refused: 9300,
-            failed: 0,
-            back_after_s: None,
-        };
+        let overload =
+            Overload { parts: parts(), asked_per_s: 5000.0, taken: 700, refused: 9300, failed: 0 };
         let report = Report { overload: Some(overload), ..report() };
         let rows: Vec<_> = report.rows().into_iter().map(|row| row.join(": ")).collect();
         insta::assert_snapshot!(rows[8..15].join("\n"), @"
         before the overload: 100.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
-        beside it: 85.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
-        after it: 99.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
-        throughput kept beside it: 85.0 %
+        beside the overload: 85.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
+        after the overload: 99.0 tasks/s, p50 1.00 ms, p99 2.00 ms, max 0.00 ms
+        throughput kept beside the overload: 85.0 %
         overload: starts asked for: 5000 a second
         overload: starts: 700 taken, 9300 refused with Retry-After, 0 failed
         back at nine tenths: not within the run

@@ -23,7 +23,7 @@ struct Interval {
 /// What was seen at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Gauges {
-    /// Memory of the server, MiB.
+    /// Memory of the server, MiB; of several moments the largest.
     pub(crate) server_mib: Option<f64>,
     /// Dead tuples in the database.
     pub(crate) dead_tuples: Option<i64>,
@@ -98,8 +98,9 @@ impl Interval {
 
 impl Gauges {
     fn or(self, earlier: Self) -> Self {
+        let mib = [self.server_mib, earlier.server_mib].into_iter().flatten();
         Self {
-            server_mib: self.server_mib.or(earlier.server_mib),
+            server_mib: mib.reduce(f64::max),
             dead_tuples: self.dead_tuples.or(earlier.dead_tuples),
         }
     }
@@ -217,12 +218,16 @@ mod tests {
         timeline.task(at(begin, 99));
         timeline.started(at(begin, 250));
         timeline.latency(at(begin, 260), Duration::from_millis(4));
-        timeline.gauges(at(begin, 270), Gauges { dead_tuples: Some(7), server_mib: None });
+        for (dead, mib) in [(9, Some(5.0)), (7, None), (7, Some(4.0))] {
+            let gauges = Gauges { dead_tuples: Some(dead), server_mib: mib };
+            timeline.gauges(at(begin, 270), gauges);
+        }
         let points = timeline.points();
         assert_eq!(points.len(), 3);
         let rates = |point: &Point| [point.tasks_per_s, point.starts_per_s];
         assert_eq!(points.iter().map(rates).collect::<Vec<_>>(), [[20., 0.], [0., 0.], [0., 10.]]);
         assert_eq!((points[0].p50, points[2].dead_tuples, points[2].s), (None, Some(7), 0.3));
+        assert_eq!(points[2].server_mib, Some(5.0), "of memory the largest, of others the newest");
         assert!((points[2].p99.unwrap() - 4.0).abs() < 0.05);
     }
 

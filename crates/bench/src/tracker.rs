@@ -66,6 +66,9 @@ pub(crate) struct Measured {
     /// The calls that report.
     pub(crate) report_call: Times,
     pub(crate) timeline: Timeline,
+    /// First tasks over time, by when their executions were to be started: a server that stands still
+    /// makes starts wait, and steps that are not begun are not slow.
+    pub(crate) first_tasks: Timeline,
     pub(crate) started: u32,
     /// Executions all of whose results were taken.
     pub(crate) worked: u32,
@@ -94,6 +97,7 @@ impl Measured {
             start_call: Times::default(),
             report_call: Times::default(),
             timeline: Timeline::new(begin),
+            first_tasks: Timeline::new(begin),
             started: 0,
             worked: 0,
             tasks: 0,
@@ -128,6 +132,7 @@ impl Tracker {
     pub(crate) fn begin(&mut self, now: Instant) {
         self.begin = now;
         self.measured.timeline = Timeline::new(now);
+        self.measured.first_tasks = Timeline::new(now);
     }
 
     /// The server answered a start; true when the execution's tasks have all been answered already.
@@ -172,6 +177,8 @@ impl Tracker {
 
     fn first_task(&mut self, start: Start, now: Instant) {
         let Some(wait) = start.wait else {
+            self.measured.first_tasks.task(now);
+            self.measured.first_tasks.latency(now, now - start.intended);
             return self.measured.first_task.record(now - start.intended);
         };
         // Due by what the client knows: the server has begun to count after the call was sent.
@@ -308,6 +315,8 @@ mod tests {
         let measured = tracker.close();
         took(&measured.step, &[3.0]);
         took(&measured.first_task, &[5.0]);
+        let first = measured.first_tasks.points()[0];
+        assert!((first.p50.unwrap() - 5.0).abs() < 0.05, "{first:?}");
         took(&measured.whole, &[21.0]);
         took(&measured.start_call, &[2.0]);
         took(&measured.report_call, &[4.0, 1.0]);

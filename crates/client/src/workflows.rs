@@ -35,12 +35,12 @@ pub enum Definitions {
     Latest,
 }
 
-/// Where a retry goes on when a child failed.
+/// Where a retry continues when a child failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubWorkflows {
     /// A new child is started.
     StartAnew,
-    /// The failed child goes on.
+    /// The failed child continues.
     Resume,
 }
 
@@ -173,7 +173,7 @@ impl Client {
         self.change(Method::DELETE, target).done().await
     }
 
-    /// Has the engine look at an execution now.
+    /// Has the engine decide about an execution now.
     ///
     /// # Errors
     /// [`ClientError::NotFound`] when there is none.

@@ -12,14 +12,14 @@ use uuid::Uuid;
 const SEQ_BITS: u32 = 24;
 const SEQ_MASK: u128 = (1 << SEQ_BITS) - 1;
 
-/// Number of logical shards; an execution's shard is fixed at its birth.
+/// Number of logical shards; an execution's shard is fixed when it starts.
 pub const SHARDS: u8 = 64;
 
 /// Largest sequence number a task of one execution can have.
 pub const SEQ_MAX: u32 = (1 << SEQ_BITS) - 1;
 
-/// The shard that keeps an idempotency key of a workflow. A start under a key is born there, so that
-/// one shard alone knows whether the key is used.
+/// The shard that keeps an idempotency key of a workflow. An execution that starts under a key is
+/// created there, so that one shard alone knows whether the key is used.
 pub fn shard_of_key(workflow_name: &str, key: &str) -> u8 {
     // The names' lengths keep ("ab", "c") and ("a", "bc") apart.
     let start = fold(GOLDEN.wrapping_add(workflow_name.len() as u64));
@@ -44,7 +44,7 @@ pub struct TaskId(Uuid);
 pub struct UnknownId;
 
 impl ExecutionId {
-    /// An id born at `now`, made unlike its siblings by 50 bits of `entropy`.
+    /// An id made at `now`; 50 bits of `entropy` tell it from others of that moment.
     pub fn new(now: Timestamp, entropy: u64) -> Self {
         let millis = u128::from(now.millis().cast_unsigned()) & ((1 << 48) - 1);
         let entropy = u128::from(entropy);
@@ -55,7 +55,7 @@ impl ExecutionId {
     }
 
     /// The id of a child that the task `parent` starts; the same task always gets the same child.
-    /// It is in its parent's shard, so that one shard's commit bears it and carries their messages.
+    /// It is in its parent's shard, so that one shard's commit creates it and carries their messages.
     pub fn child_of(parent: TaskId, now: Timestamp) -> Self {
         Self::new(now, mix(parent.0)).in_shard(parent.execution().shard())
     }

@@ -43,7 +43,7 @@ faults! {
     TrustAnOldState,
     /// What was decided for a batch that lost a race is kept in memory.
     KeepALostDraft,
-    /// A ready task is leased without a look whether it is still ready.
+    /// A ready task is leased without checking whether it is still ready.
     LeaseTwice,
     /// A task that its poll never got is not put back into the queue.
     LoseAReturnedTask,

@@ -33,7 +33,7 @@ pub struct SpanId(u64);
 #[error("not of the form that W3C Trace Context prescribes")]
 pub struct NotATrace;
 
-/// The trace of an execution, fixed at its birth.
+/// The trace of an execution, fixed when it starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// Its id.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub enum Change {
     /// The execution began.
     ExecutionStarted(Box<StartFacts>),
-    /// A task came into being, open or ended at once; a newer attempt supersedes the one it names.
+    /// A task was scheduled, open or ended at once; a newer attempt supersedes the one it names.
     TaskScheduled(Arc<Task>),
     /// A worker got the task.
     TaskLeased {
@@ -38,7 +38,7 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
-    /// The task's input is another.
+    /// The task's input changed.
     TaskInputSet {
         /// The task.
         seq: u32,
@@ -59,14 +59,15 @@ pub enum Change {
         /// Which deadline, as a bit.
         deadline: u8,
     },
-    /// An ended or open task was made anew in place.
+    /// An ended or open task was reset in place, to run again.
     TaskReopened(Box<TaskReopening>),
     /// A message went to the child of a task, or to the parent.
     MessageSent {
         /// The task; `None` for the parent.
         seq: Option<u32>,
     },
-    /// A message of the child of a task came, or of the parent. Messages of a pair come in order.
+    /// A message from the child of a task, or from the parent, was received. Messages of a pair are
+    /// received in order.
     MessageReceived {
         /// The task; `None` for the parent.
         seq: Option<u32>,
@@ -89,7 +90,7 @@ pub enum Change {
         /// Outputs by base reference name.
         outputs: Payload,
     },
-    /// A loop went on to its next iteration.
+    /// A loop began its next iteration.
     LoopAdvanced {
         /// The loop.
         seq: u32,
@@ -105,14 +106,14 @@ pub enum Change {
         /// Their WorkflowTasks.
         steps: Vec<Payload>,
     },
-    /// A slice has ended: so many steps of the agenda are taken, and these come before and behind
-    /// those that are left. The next slice takes them.
+    /// A slice has ended. So many items were taken from the agenda, and new items come before and
+    /// after those that are left. The next slice continues with them.
     AgendaLeft {
-        /// Steps taken from the agenda's front.
+        /// Items taken from the agenda's front.
         taken: u32,
-        /// New steps in front.
+        /// New items in front.
         first: Vec<AgendaItem>,
-        /// New steps at the end.
+        /// New items at the end.
         last: Vec<AgendaItem>,
     },
     /// A dynamic fork is so wide that its branches come in several slices.
@@ -124,7 +125,7 @@ pub enum Change {
         /// What the JOIN waits for so far, a name for each branch that is there.
         joined: Vec<Arc<str>>,
     },
-    /// More branches of a wide fork are there.
+    /// More branches of a wide fork were scheduled.
     BranchesJoined {
         /// The fork.
         fork: u32,
@@ -138,29 +139,29 @@ pub enum Change {
         /// Only the new ones.
         variables: Payload,
     },
-    /// Nothing new is scheduled from now on.
+    /// The execution was paused: nothing new is scheduled.
     ExecutionPaused {
         /// When.
         at: Timestamp,
     },
-    /// Things go on.
+    /// The execution was resumed.
     ExecutionResumed {
         /// When.
         at: Timestamp,
     },
     /// The execution ended.
     ExecutionEnded(Box<ExecutionEnd>),
-    /// An ended execution's output is another.
+    /// An ended execution's output changed.
     OutputAmended {
         /// The whole output.
         output: Payload,
     },
-    /// An ended execution goes on.
+    /// An ended execution was reopened.
     ExecutionReopened {
         /// When.
         at: Timestamp,
     },
-    /// An ended execution begins anew: all tasks are forgotten.
+    /// An ended execution was restarted: all tasks are forgotten.
     ExecutionRestarted(Box<Restart>),
 }
 
@@ -215,7 +216,7 @@ pub struct TaskReport {
     pub reason: Option<Arc<str>>,
     /// Who reported.
     pub worker: Option<Arc<str>>,
-    /// Seconds to leave it alone.
+    /// Seconds until it is handed out again.
     pub callback_after_seconds: i64,
     /// Where it goes.
     pub delivery: Delivery,
@@ -265,7 +266,7 @@ pub struct TaskEnd {
     pub at: Timestamp,
 }
 
-/// A task made anew in place.
+/// A task that was reset in place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskReopening {
     /// The task.
@@ -303,7 +304,7 @@ pub struct ExecutionEnd {
     pub at: Timestamp,
 }
 
-/// A new beginning under the same id.
+/// A restart under the same id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Restart {
     /// When.

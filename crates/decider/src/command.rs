@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// A request to one execution.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Schedule the first step of a newborn execution.
+    /// Schedule the first step of an execution that was just created.
     Begin,
     /// A report on a task.
     UpdateTask(TaskUpdate),
@@ -33,20 +33,20 @@ pub enum Command {
         /// that moment is touched, and only if nothing has happened to the task since.
         leased_at: Option<Timestamp>,
     },
-    /// Read whether a deadline has passed.
+    /// Check which deadlines have passed.
     WakeUp,
-    /// Change nothing; asks whether the execution is there.
+    /// Change nothing; asks whether the execution exists.
     Read,
-    /// Schedule nothing new.
+    /// Schedule nothing new until it is resumed.
     Pause,
-    /// Go on.
+    /// Continue after a pause.
     Resume,
     /// End now.
     Terminate {
         /// Why.
         reason: Option<String>,
     },
-    /// Begin anew.
+    /// Start from the beginning, under the same id.
     Restart {
         /// The version of the plan it continues on, when that is another.
         workflow_version: Option<i32>,
@@ -58,20 +58,20 @@ pub enum Command {
     },
     /// Run again, from a task or whole.
     Rerun(Rerun),
-    /// Pass over a step.
+    /// Skip a step.
     SkipTask {
         /// Its reference name.
         reference: String,
     },
     /// Make delayed tasks ready.
     ResetCallbacks,
-    /// Another execution has body.
+    /// Another execution has sent a message.
     Receive {
-        /// Who.
+        /// The sender.
         from: ExecutionId,
         /// Its number among the messages of this sender to this receiver, from 1.
         number: u32,
-        /// What.
+        /// What it says.
         body: MessageBody,
     },
 }
@@ -111,20 +111,20 @@ pub struct Rerun {
 /// What one execution tells another.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MessageBody {
-    /// Be born; whoever waits for your end is named in it.
+    /// Start; the request names who waits for your end.
     Start(Box<ChildStart>),
-    /// Be born, and let this task know of your birth.
+    /// Start, and tell this task of the sender that you have started.
     StartFor {
         /// The START_WORKFLOW task.
         task: TaskId,
         /// The start.
         start: Box<ChildStart>,
     },
-    /// The execution you asked for is born.
+    /// The execution that you asked for has started.
     Started {
         /// The START_WORKFLOW task.
         task: TaskId,
-        /// The newborn.
+        /// The new execution.
         child: ExecutionId,
     },
     /// Your child has ended.
@@ -140,21 +140,21 @@ pub enum MessageBody {
         /// Whether a worker, a timer or a person had a part in it.
         saw_outside: bool,
     },
-    /// Your child could not be born.
+    /// Your child could not be started.
     ChildRefused {
         /// The task that asked for it.
         task: TaskId,
         /// Why.
         reason: String,
     },
-    /// The failure workflow you asked for could not be born.
+    /// The failure workflow that you asked for could not be started.
     FailureRefused {
         /// Its name.
         name: String,
         /// Why.
         reason: String,
     },
-    /// Your child goes on after its end.
+    /// Your child has been reopened after its end.
     ChildReopened {
         /// The task that started it.
         task: TaskId,
@@ -195,10 +195,10 @@ pub struct ChildStart {
     pub lineage: Lineage,
 }
 
-/// MessageBody with its receiver.
+/// A message with its receiver.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// Who gets it.
+    /// The receiver.
     pub to: ExecutionId,
     /// Its number among the messages of this sender to this receiver, from 1.
     pub number: u32,
@@ -212,7 +212,7 @@ pub enum Rejection {
     /// The task or the execution has ended; a late report is no fault of the worker.
     #[error("the task or the execution has ended")]
     Late,
-    /// Earlier messages of the same sender have not come yet; this one must wait for them.
+    /// Earlier messages of the same sender have not been received yet; this one must wait for them.
     #[error("an earlier message has not been delivered yet")]
     TooEarly,
     /// There is no such task.
@@ -232,7 +232,7 @@ pub enum Rejection {
         /// Its status.
         status: WorkflowStatus,
     },
-    /// Only an ended execution can be begun anew.
+    /// Only an ended execution can be restarted.
     #[error("Workflow is in non terminal state: {0}")]
     NotEnded(WorkflowStatus),
     /// Only an ended execution can be retried.
@@ -261,7 +261,7 @@ pub enum Rejection {
     /// The step has begun.
     #[error("The task referenced {0} has already been processed, cannot be skipped")]
     StepHasBegun(String),
-    /// The task is no longer there for the taking.
+    /// The task is no longer ready.
     #[error("the task is not ready")]
     NotReady,
     /// The definition demands something that cannot be done at this point.

@@ -1,9 +1,9 @@
 //! One attempt: run it, keep its lease, report it.
-use crate::poller::Shared;
+use crate::shared::Shared;
 use crate::{SourceError, TaskContext, TaskOutcome, TaskType};
 use baton_common::api::{Task, TaskExecLog, TaskResult, TaskResultStatus};
 use baton_common::limits::{LEASE_SECONDS_DEFAULT, REASON_CHARS_MAX};
-use baton_telemetry::{Outcome, WorkerTypeMetrics};
+use baton_telemetry::{AttemptOutcome, WorkerTypeMetrics};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -74,14 +74,14 @@ pub(crate) async fn run(
 }
 
 /// The name by which it is counted.
-fn outcome_of(left: &Left) -> Outcome {
+fn outcome_of(left: &Left) -> AttemptOutcome {
     match left {
-        Left::WithOutcome(TaskOutcome::Completed { .. }) => Outcome::Completed,
-        Left::WithOutcome(TaskOutcome::InProgress { .. }) => Outcome::InProgress,
-        Left::WithOutcome(TaskOutcome::Failed { .. }) => Outcome::Failed,
-        Left::WithOutcome(TaskOutcome::FailedForGood { .. }) => Outcome::FailedForGood,
-        Left::Unfinished => Outcome::HandedBack,
-        Left::Gone => Outcome::Gone,
+        Left::WithOutcome(TaskOutcome::Completed { .. }) => AttemptOutcome::Completed,
+        Left::WithOutcome(TaskOutcome::InProgress { .. }) => AttemptOutcome::InProgress,
+        Left::WithOutcome(TaskOutcome::Failed { .. }) => AttemptOutcome::Failed,
+        Left::WithOutcome(TaskOutcome::FailedForGood { .. }) => AttemptOutcome::FailedForGood,
+        Left::Unfinished => AttemptOutcome::HandedBack,
+        Left::Gone => AttemptOutcome::Gone,
     }
 }
 
@@ -210,7 +210,7 @@ fn cut(reason: &str) -> String {
     reason.chars().take(REASON_CHARS_MAX).collect()
 }
 
-/// Reports until the engine has heard, the result is of no use, or the tries are used up.
+/// Reports until the engine has the result, the result is of no use, or the tries are used up.
 async fn report(keeper: &Keeper<'_>, task: &Task, result: &Arc<TaskResult>) {
     let mut pause = REPORT_PAUSE_FIRST;
     for attempt in 1..=REPORT_TRIES_MAX {

@@ -1,5 +1,7 @@
 //! The runtime: one poller for each task type, and an orderly end.
-use crate::poller::{Poller, Shared};
+use crate::config::ExecutorConfig;
+use crate::poller::Poller;
+use crate::shared::Shared;
 use crate::{Registry, TaskSource};
 use baton_common::limits::POLL_TIMEOUT_MS_MAX;
 use baton_telemetry::WorkerMetrics;
@@ -12,21 +14,6 @@ use tokio_util::task::TaskTracker;
 
 /// Time that handing tasks back may take once the drain time is over.
 const HAND_BACK_TIME: Duration = Duration::from_secs(5);
-
-/// How a worker behaves. Nothing here has a default: the operator chooses.
-#[derive(Clone, Debug)]
-pub struct ExecutorConfig {
-    /// Who we are, in polls and reports; best unique per process.
-    pub worker_id: String,
-    /// The domain polled; none for the plain queues.
-    pub domain: Option<String>,
-    /// How long one poll may wait for work, up to 5 s. Short: many empty polls.
-    pub poll_timeout: Duration,
-    /// How long tasks may go on after a stop is asked for. Short: more tasks are handed back.
-    pub drain_timeout: Duration,
-    /// Seed of the pauses' jitter; best different per process.
-    pub jitter_seed: u64,
-}
 
 /// A setting that cannot work.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

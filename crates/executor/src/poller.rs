@@ -1,37 +1,22 @@
 //! The loop that leases tasks of one type as slots become free.
 use crate::attempt;
 use crate::backoff::Backoff;
-use crate::executor::ExecutorConfig;
-use crate::{PollRequest, SourceError, TaskSource, TaskType};
+use crate::shared::Shared;
+use crate::{PollRequest, SourceError, TaskType};
 use baton_common::api::Task;
 use baton_common::limits::POLL_COUNT_MAX;
 use baton_telemetry::{PollOutcome, WorkerTypeMetrics};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::AbortOnDropHandle;
 
 /// First and longest pause after a failed poll.
 const ERROR_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 /// Shortest time between two empty polls: a server that does not hold polls is not hammered.
 const EMPTY_POLL_MIN: Duration = Duration::from_millis(100);
-
-/// What the pollers and attempts of one worker share.
-pub(crate) struct Shared {
-    pub(crate) source: Arc<dyn TaskSource>,
-    pub(crate) config: ExecutorConfig,
-    /// Stop leasing.
-    pub(crate) stop: CancellationToken,
-    /// Stop working: hand back.
-    pub(crate) give_up: CancellationToken,
-    pub(crate) attempts: TaskTracker,
-    pub(crate) finished: AtomicUsize,
-    pub(crate) handed_back: AtomicUsize,
-}
 
 /// Leases tasks of one type and starts their attempts.
 #[derive(Clone)]

@@ -18,9 +18,10 @@ mod replay;
 mod v1;
 
 pub use entry::{Entry, encode_changes};
-pub use overview::{Overview, decode_overview, encode_overview};
+pub use overview::Overview;
 pub use replay::{Unreadable, catch_up, replay};
 pub use v1::message::{decode_message, encode_message};
+pub use v1::overview::{decode_overview, encode_overview};
 pub use v1::snapshot::encode_snapshot;
 
 /// The newest version that this build reads.

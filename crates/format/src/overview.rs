@@ -1,5 +1,4 @@
 //! The overview of an execution, which its row holds.
-use crate::{FormatError, envelope, v1};
 use baton_common::{Payload, Timestamp};
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -29,18 +28,4 @@ pub struct Overview {
     pub event: Option<String>,
     /// The caller's key that allows only one start.
     pub idempotency_key: Option<String>,
-}
-
-/// The bytes of an overview.
-pub fn encode_overview(overview: &Overview) -> Vec<u8> {
-    envelope::single(v1::VERSION, &v1::overview::Overview::of(overview))
-}
-
-/// Reads an overview.
-///
-/// # Errors
-/// [`FormatError`].
-pub fn decode_overview(bytes: &[u8]) -> Result<Overview, FormatError> {
-    let (_, text) = envelope::open(bytes)?;
-    envelope::part::<v1::overview::Overview<'_>>(text).map(v1::overview::Overview::read)
 }

@@ -1,7 +1,10 @@
 //! What a process does beside the engine's loop: looks for what other processes left behind, hears
 //! their notifications, writes poll records, and keeps its clock right.
-use crate::engine::Work;
-use crate::facade::Inner;
+use crate::clock::Clock;
+use crate::engine::{EngineHandle, EngineRequest};
+use crate::health::Pulse;
+use crate::polls::Polls;
+use baton_store::Store;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -18,15 +21,24 @@ const MESSAGES_MAX: u32 = 4_096;
 /// Ticks between two readings of the database's clock and writings of polls.
 const SLOW_TICKS: u64 = 10;
 
-/// Starts the loops; they end with the orchestrator.
-pub(crate) fn spawn(inner: &Arc<Inner>) {
+/// What the background loops work on.
+pub(crate) struct Upkeep {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) polls: Arc<Polls>,
+    pub(crate) engine: EngineHandle,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+/// Starts the loops; they end when the last handle to `inner` is gone.
+pub(crate) fn spawn(inner: &Arc<Upkeep>) {
     let weak = Arc::downgrade(inner);
     tokio::spawn(tick(weak));
     let notifications = inner.store.notifications();
     tokio::spawn(hear(notifications, Arc::downgrade(inner)));
 }
 
-async fn tick(weak: Weak<Inner>) {
+async fn tick(weak: Weak<Upkeep>) {
     let mut interval = tokio::time::interval(Duration::from_millis(TICK_MS));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for count in 0_u64.. {
@@ -39,7 +51,7 @@ async fn tick(weak: Weak<Inner>) {
     }
 }
 
-async fn look(inner: &Inner, is_slow: bool) -> Result<(), baton_store::StoreError> {
+async fn look(inner: &Upkeep, is_slow: bool) -> Result<(), baton_store::StoreError> {
     if is_slow {
         inner.clock.adjust(&*inner.store).await?;
         let polls = inner.polls.take_changes();
@@ -50,30 +62,30 @@ async fn look(inner: &Inner, is_slow: bool) -> Result<(), baton_store::StoreErro
     let now = inner.clock.now();
     let wake_ups = inner.store.due_wake_ups(now.plus_millis(LOOK_AHEAD_MS), WAKE_UPS_MAX).await?;
     if !wake_ups.is_empty() {
-        let _ = inner.engine.send(Work::WakeUps(wake_ups)).await;
+        let _ = inner.engine.send(EngineRequest::WakeUps(wake_ups)).await;
     }
     let old = now.plus_millis(-MESSAGE_AGE_MS);
     let messages = inner.store.undelivered(old, MESSAGES_MAX).await?;
     if !messages.is_empty() {
-        let _ = inner.engine.send(Work::Undelivered(messages)).await;
+        let _ = inner.engine.send(EngineRequest::Undelivered(messages)).await;
     }
-    let _ = inner.engine.send(Work::Tick).await;
+    let _ = inner.engine.send(EngineRequest::Tick).await;
     Ok(())
 }
 
 async fn hear(
     mut notifications: tokio::sync::broadcast::Receiver<Arc<[String]>>,
-    weak: Weak<Inner>,
+    weak: Weak<Upkeep>,
 ) {
     use tokio::sync::broadcast::error::RecvError;
     loop {
-        let work = match notifications.recv().await {
-            Ok(queues) => Work::Notified(queues),
-            Err(RecvError::Lagged(_)) => Work::Tick,
+        let request = match notifications.recv().await {
+            Ok(queues) => EngineRequest::Notified(queues),
+            Err(RecvError::Lagged(_)) => EngineRequest::Tick,
             Err(RecvError::Closed) => return,
         };
         let Some(inner) = weak.upgrade() else { return };
-        if inner.engine.send(work).await.is_err() {
+        if inner.engine.send(request).await.is_err() {
             return;
         }
     }

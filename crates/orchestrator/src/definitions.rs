@@ -2,7 +2,6 @@
 //!
 //! Decisions read the mirror; every batch that read it is fenced by its revision, so a stale mirror
 //! is never acted upon: the commit is refused, the mirror refreshed, and everything decided again.
-use crate::journal::fault_in_json;
 use crate::polls::Polls;
 use baton_common::{Payload, TaskDef, WorkflowDef, strict};
 use baton_decider::decide::Surroundings;
@@ -198,6 +197,11 @@ impl Definitions {
         self.by_hash.insert(hash, pinned.clone());
         Ok(pinned)
     }
+}
+
+/// Where stored JSON is wrong. The parser's own words may quote a payload, and errors are logged.
+fn fault_in_json(error: &serde_json::Error) -> String {
+    format!("{:?} fault in line {}, column {}", error.classify(), error.line(), error.column())
 }
 
 /// The definitions and polls that one batch of decisions reads.

@@ -1,6 +1,5 @@
 //! What an engine takes from the machine it runs on: time, randomness, threads. A simulation brings
 //! its own, so that a seed decides all of them.
-use crate::engine::Evaluate;
 use baton_common::Payload;
 use baton_decider::decide::agenda::SliceLimits;
 use baton_expression::script::{Script, ScriptError, ShareKey};
@@ -9,6 +8,9 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Evaluates a script, blocking its thread until the result is there.
+pub type Evaluate = Arc<dyn Fn(&Script) -> Result<Payload, ScriptError> + Send + Sync>;
 
 /// Evaluates a script without blocking the thread that asks. The share says for whom: a flood of
 /// scripts of one must not hold up those of others.

@@ -36,6 +36,11 @@ pub enum OrchestratorError {
     Corrupt(String),
 }
 
+/// There is no execution of this id.
+pub(crate) fn no_workflow(id: impl std::fmt::Display) -> OrchestratorError {
+    OrchestratorError::NotFound(format!("No such workflow found by id: {id}"))
+}
+
 /// One broken rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {

@@ -158,10 +158,5 @@ fn corrupt(row: &ExecutionRow, what: &dyn std::fmt::Display) -> StoreError {
     StoreError::Corrupt(format!("execution {}: {what}", row.id))
 }
 
-/// Where JSON of ours is wrong. The parser's own words may quote a payload, and errors are logged.
-pub(crate) fn fault_in_json(error: &serde_json::Error) -> String {
-    format!("{:?} fault in line {}, column {}", error.classify(), error.line(), error.column())
-}
-
 /// The version after which journal entries are needed to fold the whole state.
 pub(crate) const FROM_THE_START: Version = 0;

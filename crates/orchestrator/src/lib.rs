@@ -16,13 +16,14 @@ mod health;
 pub mod inspect;
 mod journal;
 mod polls;
+mod sampling;
+mod script_metrics;
 mod snapshots;
 mod trace;
 mod view;
 mod watchers;
 
-pub use engine::Evaluate;
-pub use environment::{Environment, RunScript, Threads};
+pub use environment::{Environment, Evaluate, RunScript, Threads};
 pub use error::{Fault, OrchestratorError};
 pub use facade::{
     EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,

@@ -8,7 +8,7 @@ mod support;
 
 use baton_common::api::{IdempotencyStrategy, StartWorkflowRequest, TaskResultStatus};
 use baton_orchestrator::{ExecuteRequest, OrchestratorError, PollRequest, SearchRequest};
-use baton_store::{Scope, SearchQuery, Store};
+use baton_store::{CommitScope, SearchQuery, Store};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -233,10 +233,10 @@ async fn a_definition_registered_elsewhere_is_used_at_once() {
 /// Two engines, each with a worker that reports to the other one, share workflows with children.
 #[tokio::test]
 async fn two_engines_finish_everything_and_hand_no_task_out_twice() {
-    tokio::join!(two_engines(Scope::Database), two_engines(Scope::Shard));
+    tokio::join!(two_engines(CommitScope::Database), two_engines(CommitScope::Shard));
 }
 
-async fn two_engines(scope: Scope) {
+async fn two_engines(scope: CommitScope) {
     const WORKFLOWS: usize = 30;
     let store = store().with_scope(scope);
     let (a, b) = (engine_on(store.clone()).await, engine_on(store.clone()).await);

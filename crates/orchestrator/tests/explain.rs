@@ -51,7 +51,7 @@ fn only(explanation: &WorkflowExplanation) -> &TaskExplanation {
     &explanation.waits[0].tasks[0]
 }
 
-/// A chain of three executions is explained to its leaf, whose reason is the summary of them all.
+/// A chain of three executions is explained to its leaf, whose reason is in the summary of all three.
 async fn explain_a_chain(store: impl Store) {
     let engine = engine_on(store).await;
     define(&engine, "leaf", &[simple("a")]).await;

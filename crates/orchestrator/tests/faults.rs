@@ -9,7 +9,7 @@ mod support;
 use baton_common::TaskStatus;
 use baton_common::api::{Task, TaskResultStatus};
 use baton_orchestrator::{Orchestrator, OrchestratorError};
-use baton_store::{Scope, SearchQuery, Store};
+use baton_store::{CommitScope, SearchQuery, Store};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -33,7 +33,7 @@ struct Story {
     terminates: bool,
     /// How many executions go through it at the same time.
     starts: usize,
-    scope: Scope,
+    scope: CommitScope,
     status: &'static str,
     /// Reference and status of every task of one start, sorted.
     tasks: &'static [(&'static str, &'static str)],
@@ -140,7 +140,7 @@ const PLAIN: Story = Story {
     report: completes,
     terminates: false,
     starts: 1,
-    scope: Scope::Database,
+    scope: CommitScope::Database,
     status: "COMPLETED",
     tasks: &[("a", "COMPLETED"), ("b", "COMPLETED")],
 };
@@ -158,7 +158,7 @@ async fn a_fault_in_one_shard_leaves_no_trace_in_any() {
     let steps = || vec![inline("i"), child(), simple("z")];
     let tasks =
         &[("c", "COMPLETED"), ("i", "COMPLETED"), ("inner", "COMPLETED"), ("z", "COMPLETED")];
-    sweep(Story { steps, tasks, starts: 6, scope: Scope::Shard, ..PLAIN }).await;
+    sweep(Story { steps, tasks, starts: 6, scope: CommitScope::Shard, ..PLAIN }).await;
 }
 
 /// A failed attempt and its retry.

@@ -1,4 +1,4 @@
-//! Health tells a pinned engine and a database without writes from an idle process.
+//! Health tells an engine that stands still and a database without writes from an idle process.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

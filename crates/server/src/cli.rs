@@ -3,7 +3,7 @@ use crate::commands::backup::{BackupOptions, RestoreOptions};
 use crate::commands::definition::DefinitionCommand;
 use crate::commands::health::HealthOptions;
 use crate::commands::workflow::WorkflowCommand;
-use crate::config::setting::{SETTINGS, Scope, Setting};
+use crate::config::setting::{Readers, SETTINGS, Setting};
 use crate::output::Format;
 use baton_bench::BenchOptions;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -36,7 +36,7 @@ pub(crate) enum Command {
     Executor,
     /// Brings the database to this version's schema, and ends
     Migrate,
-    /// Asks a server whether it is well: exit code 0 if so, for health checks
+    /// Asks a server whether it is healthy: exit code 0 if so, for health checks
     Health(HealthOptions),
     /// Copies the SQLite file to another, while a server uses it or not
     Backup(BackupOptions),
@@ -77,27 +77,27 @@ pub(crate) enum ConfigCommand {
 /// The commands, and the settings that they have flags for.
 ///
 /// All commands of the user's are here, so that they keep their order: one that is changed goes to the end.
-const FLAGS: [(&str, &[Scope]); 11] = [
-    ("server", &[Scope::Database, Scope::Engine, Scope::Worker, Scope::All]),
-    ("gateway", &[Scope::Database, Scope::Engine, Scope::All]),
-    ("executor", &[Scope::Worker, Scope::Executor, Scope::Caller, Scope::All]),
-    ("migrate", &[Scope::Database, Scope::Engine, Scope::All]),
-    ("health", &[Scope::Caller]),
-    ("backup", &[Scope::Database]),
-    ("restore", &[Scope::Database]),
+const FLAGS: [(&str, &[Readers]); 11] = [
+    ("server", &[Readers::Database, Readers::Engine, Readers::Worker, Readers::All]),
+    ("gateway", &[Readers::Database, Readers::Engine, Readers::All]),
+    ("executor", &[Readers::Worker, Readers::Executor, Readers::Caller, Readers::All]),
+    ("migrate", &[Readers::Database, Readers::Engine, Readers::All]),
+    ("health", &[Readers::Caller]),
+    ("backup", &[Readers::Database]),
+    ("restore", &[Readers::Database]),
     (
         "config",
         &[
-            Scope::Database,
-            Scope::Engine,
-            Scope::Worker,
-            Scope::Executor,
-            Scope::Caller,
-            Scope::All,
+            Readers::Database,
+            Readers::Engine,
+            Readers::Worker,
+            Readers::Executor,
+            Readers::Caller,
+            Readers::All,
         ],
     ),
-    ("definition", &[Scope::Caller]),
-    ("workflow", &[Scope::Caller]),
+    ("definition", &[Readers::Caller]),
+    ("workflow", &[Readers::Caller]),
     ("bench", &[]),
 ];
 
@@ -119,7 +119,7 @@ fn flag(setting: &'static Setting) -> Arg {
 pub(crate) fn command() -> clap::Command {
     let mut whole = Cli::command();
     for (name, scopes) in FLAGS {
-        let flags = SETTINGS.iter().filter(|setting| scopes.contains(&setting.scope)).map(flag);
+        let flags = SETTINGS.iter().filter(|setting| scopes.contains(&setting.readers)).map(flag);
         let flags: Vec<Arg> = flags.collect();
         whole = whole.mut_subcommand(name, |command| command.args(flags));
     }

@@ -1,4 +1,4 @@
-//! How a command ends badly: an exit code, a cause, and what to do about it.
+//! How a command fails: an exit code, the cause, and what to do about it.
 use baton_client::ClientError;
 use std::fmt;
 
@@ -51,7 +51,7 @@ impl Exit {
     }
 }
 
-/// The codes in one summary, for the help.
+/// The codes in one sentence, for the help.
 pub(crate) fn exit_codes() -> String {
     let all = Exit::ALL.map(|exit| format!(", {} {}", exit as u8, exit.meaning()));
     format!("Exit codes: 0 ok{}", all.concat())

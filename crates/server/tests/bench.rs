@@ -121,6 +121,35 @@ fn an_overload_is_told_in_three_parts() {
     assert!(starts("taken") > 0 && starts("failed") == 0, "{report}");
 }
 
+/// Goal: steps beside hostile definitions end as they must, and these are bounded, refused or both.
+/// Method: the lightest of them; the others take a slow machine too long.
+#[test]
+fn hostile_definitions_end_beside_steps() {
+    let names = ["starts-itself", "fails-into-itself", "long-correlation-id", "doubling"];
+    let attacks = names.map(|name| format!("--attack {name}")).join(" ");
+    let report = bench(&format!("hostile --seconds 2 --rate 20 --every-ms 1000 {attacks}"));
+    check(&report, 120, 360);
+    let hostile = &report["hostile"];
+    for part in ["before", "beside", "after"] {
+        assert!(hostile[part]["tasksPerS"].as_f64().unwrap() > 0.0, "{part}: {report}");
+    }
+    assert!(hostile["stepP99Times"].is_number(), "{report}");
+    for attack in hostile["attacks"].as_array().unwrap() {
+        let count = |name: &Value| name.as_u64().unwrap_or_default();
+        let begun = count(&attack["started"]);
+        let expected = match attack["name"].as_str().unwrap() {
+            "starts-itself" => [64 * begun, begun],
+            "fails-into-itself" => [0, 65 * begun],
+            "doubling" => [0, begun],
+            _ => [0, 0],
+        };
+        let found = ["COMPLETED", "FAILED"].map(|status| count(&attack["ends"][status]));
+        assert_eq!(found, expected, "{attack}");
+        assert!(begun + count(&attack["refused"]) > 0, "{attack}");
+        assert!(!attack["reasons"].as_array().unwrap().is_empty(), "{attack}");
+    }
+}
+
 /// Goal: what the yardstick did is counted, and gone afterwards. Method: on SQLite and PostgreSQL,
 /// twice, since it refuses a database with executions in it.
 #[test]

@@ -313,12 +313,12 @@ fn result(task: &Task) -> TaskResult {
 /// Comes back when every execution has ended. Asks the database itself, so that no read counts.
 async fn ended(server: &Postgres, url: &str) {
     let open = || server.sql(url, "select count(*) from execution where ended_at is null");
-    let look = async {
+    let read = async {
         while open().unwrap().trim() != "0" {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, look).await.unwrap();
+    tokio::time::timeout(PATIENCE, read).await.unwrap();
 }
 
 /// The server's counters, once every connection of the engine is gone and has told what it did.

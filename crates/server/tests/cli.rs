@@ -195,7 +195,7 @@ async fn an_execution_is_shown_as_columns_or_as_json() {
     assert!(json.contains("\"output\": {\n    \"n\": 1\n  }"), "{json}");
 }
 
-/// Sentence, evidence and remedy of each waiting thing, indented to the leaf; or the answer itself.
+/// Summary, evidence and remedy of each waiting thing, indented to the leaf; or the answer itself.
 #[tokio::test]
 async fn an_explanation_is_a_tree_to_the_leaf() {
     let server = serve().await;

@@ -1,4 +1,4 @@
-//! Makes cases up.
+//! Makes random cases from a seed.
 use crate::case::{
     Action, By, Case, Does, Fault, Kind, LoopBy, Operation, ScriptKind, Source, Start, Step,
     Workflow,

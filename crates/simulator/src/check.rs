@@ -3,7 +3,7 @@ use crate::rules::{Breach, Circumstances, judge};
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use baton_decider::change::Change;
 use baton_decider::plan::Plan;
-use baton_decider::state::{Execution, StartFacts};
+use baton_decider::state::{Execution, StartFacts, Task};
 use baton_decider::task_type::Starts;
 use baton_format::{Entry, FormatError};
 use baton_orchestrator::inspect;
@@ -34,6 +34,17 @@ pub struct Seen {
     /// How often it went on after an end, or began anew.
     pub reopenings: u32,
     ready: BTreeSet<ReadyKey>,
+}
+
+impl Seen {
+    /// For people: its state and its open tasks.
+    pub(crate) fn in_words(&self) -> String {
+        let state = &self.execution;
+        let task =
+            |task: &Arc<Task>| format!("{} {} {:?}", task.reference, task.status, task.delivery);
+        let tasks: Vec<String> = state.open_tasks().map(task).collect();
+        format!("{} {} [{}]", state.facts.workflow_name, state.status, tasks.join(", "))
+    }
 }
 
 /// All that was committed so far.

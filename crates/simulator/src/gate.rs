@@ -1,5 +1,5 @@
 //! Whether a process runs, stands still or is dead. All it does to the world goes through its gate.
-use crate::shared::lock;
+use crate::lock::lock;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 

@@ -14,9 +14,11 @@ pub mod check;
 mod definition;
 pub mod dice;
 mod gate;
+mod lock;
 pub mod oracle;
 mod panics;
 mod people;
+mod play;
 pub mod rules;
 mod scripts;
 mod shared;
@@ -42,7 +44,7 @@ pub fn run(case: &Case, is_traced: bool) -> Report {
         Err(error) => unreachable!("a runtime on this thread needs nothing: {error}"),
     };
     let tasks = tokio::task::LocalSet::new();
-    let report = tasks.block_on(&runtime, world::play(case, is_traced));
+    let report = tasks.block_on(&runtime, play::play(case, is_traced));
     drop(tasks);
     report
 }

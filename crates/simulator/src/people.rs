@@ -11,8 +11,8 @@ use baton_orchestrator::{Orchestrator, OrchestratorError};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Between two looks of who signals, ms.
-const LOOK_MS: u64 = 700;
+/// Between two checks of the person who signals, ms.
+const CHECK_MS: u64 = 700;
 
 /// Lets them all begin.
 pub(crate) fn invite(world: &Rc<World>) {
@@ -66,7 +66,7 @@ fn is_passing(error: &OrchestratorError) -> bool {
 /// Signals WAITs, answers HUMANs, and resumes what was left paused.
 async fn answer(world: Rc<World>) {
     loop {
-        tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+        tokio::time::sleep(Duration::from_millis(CHECK_MS)).await;
         for task in waiting(&world) {
             let result = TaskResult {
                 workflow_instance_id: Some(task.execution().to_string()),

@@ -1,16 +1,17 @@
 //! What all parts of a run share: the database, its clock, chance, the checker, the trace.
 use crate::case::Fault;
-use crate::check::{Broken, Checker};
+use crate::check::{Broken, Checker, Seen};
 use crate::dice::Dice;
 use crate::gate::{Gate, Life};
+use crate::lock::lock;
 use baton_common::Timestamp;
 use baton_decider::decide::agenda::SliceLimits;
-use baton_store::Scope;
+use baton_store::CommitScope;
 use baton_store::memory::MemoryStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
@@ -29,7 +30,7 @@ type Listener = (usize, broadcast::Sender<Arc<[String]>>);
 pub(crate) struct Shared {
     /// The database.
     pub(crate) memory: MemoryStore,
-    /// Looks at each commit.
+    /// Checks each commit.
     pub(crate) checker: Mutex<Checker>,
     /// What may go wrong.
     pub(crate) faults: BTreeSet<Fault>,
@@ -66,7 +67,7 @@ impl Shared {
     ) -> Arc<Self> {
         let began = Instant::now();
         let memory = MemoryStore::new(Arc::new(move || time_since(began)));
-        let scope = if by_shard { Scope::Shard } else { Scope::Database };
+        let scope = if by_shard { CommitScope::Shard } else { CommitScope::Database };
         Arc::new(Self {
             slice: slice_of(seed),
             memory: memory.with_scope(scope),
@@ -129,7 +130,7 @@ impl Shared {
     pub(crate) fn may_call(&self) -> bool {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);
         if calls == CALLS_MAX {
-            let open: Vec<String> = self.check().open().map(crate::verdict::describe).collect();
+            let open: Vec<String> = self.check().open().map(Seen::in_words).collect();
             let open = open.join("; ");
             self.fail("ends", format!("it turns in a circle: {CALLS_MAX} calls, open: {open}"));
         }
@@ -219,9 +220,4 @@ impl Process {
     pub(crate) fn monotonic_ms(&self) -> i64 {
         self.shared.now().millis()
     }
-}
-
-/// What a mutex holds, also after a panic elsewhere: a run that panics is over.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

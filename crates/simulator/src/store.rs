@@ -5,10 +5,9 @@ use crate::shared::Process;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
-    Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope,
-    SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts,
-    WaitQuery,
+    Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, LoadRequest,
+    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
+    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -102,7 +101,7 @@ impl Store for SimStore {
         Ok(Box::new(self.clone()))
     }
 
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> CommitScope {
         self.0.shared.memory.scope()
     }
 

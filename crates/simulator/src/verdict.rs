@@ -36,20 +36,13 @@ pub struct Report {
 /// What is still open, in words.
 pub(crate) fn stuck(world: &World) -> String {
     let checker = world.shared.check();
-    let open: Vec<String> = checker.open().map(describe).collect();
+    let open: Vec<String> = checker.open().map(Seen::in_words).collect();
     let left = (world.starts_left.get(), world.operations_left.get());
     format!(
         "after {} ms: starts and operations left {left:?}, open: {}",
         world.shared.elapsed_ms(),
         open.join("; ")
     )
-}
-
-pub(crate) fn describe(seen: &Seen) -> String {
-    let state = &seen.execution;
-    let task = |task: &Arc<Task>| format!("{} {} {:?}", task.reference, task.status, task.delivery);
-    let tasks: Vec<String> = state.open_tasks().map(task).collect();
-    format!("{} {} [{}]", state.facts.workflow_name, state.status, tasks.join(", "))
 }
 
 /// Judges the end of a run.

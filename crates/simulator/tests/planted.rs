@@ -1,4 +1,4 @@
-//! The simulator sees what it is there to see.
+//! The simulator finds every planted fault.
 use baton_common::planted::Planted;
 use baton_simulator::author::Allowed;
 use baton_simulator::campaign::{Campaign, fails, play};

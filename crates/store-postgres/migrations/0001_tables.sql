@@ -5,13 +5,25 @@
 --   shard, so that a database of many nodes can be cut by it (src/sql/citus_tables.sql).
 -- Locks: none that matter, nobody uses these tables yet.
 
--- Columns that change at a step stand together: the WAL record of an update holds only the bytes
--- between the first and the last difference.
+-- The columns that change at a step stand together at the row's end: the WAL record of an update holds
+-- only the bytes between the first and the last difference, and what is before them is copied as it is.
+-- No check constraints here and on `ready`: each statement would parse them again.
 create table execution (
     shard smallint not null,
     id uuid not null,
     created_at bigint not null,
-    version bigint not null check (version > 0),
+    workflow_version int not null,
+    workflow_name text collate "C" not null,
+    correlation_id text collate "C",
+    -- The SUB_WORKFLOW task that started it: its execution and its number there; both or neither.
+    parent uuid,
+    parent_seq int,
+    plan bytea not null,
+    input bytea not null,
+    overview bytea not null,
+    status smallint not null,
+    waits smallint not null,
+    version bigint not null, -- from 1
     updated_at bigint not null,
     -- When it must be looked at, exactly; moves at each lease, so no index covers it.
     wake_at bigint,
@@ -20,20 +32,7 @@ create table execution (
     -- lifts it. Null only without a wake-up.
     wake_hint bigint,
     ended_at bigint,
-    status smallint not null,
-    waits smallint not null,
-    workflow_version int not null,
-    workflow_name text collate "C" not null,
-    correlation_id text collate "C",
-    -- The SUB_WORKFLOW task that started it: its execution and its number there.
-    parent uuid,
-    parent_seq int,
-    plan bytea not null,
-    input bytea not null,
-    overview bytea not null,
-    primary key (shard, id),
-    constraint execution_wake_hint check (wake_at is null or coalesce(wake_hint <= wake_at, false)),
-    constraint execution_parent check ((parent is null) = (parent_seq is null))
+    primary key (shard, id)
 ) with (
     fillfactor = 60,
     autovacuum_vacuum_scale_factor = 0.05,
@@ -72,7 +71,7 @@ alter table snapshot alter column body set storage external;
 -- the shard, since tasks of one moment are ordered by their id.
 create table ready (
     queue text collate "C" not null,
-    priority_rank smallint not null check (priority_rank between 0 and 99), -- 99 - priority
+    priority_rank smallint not null, -- 99 - priority
     ready_at bigint not null,
     execution_id uuid not null,
     seq int not null,

@@ -12,14 +12,15 @@ as $$ select (extract(epoch from clock_timestamp()) * 1000)::bigint $$;
 
 -- Commits a batch, or raises and writes nothing:
 --   BT001 a version is not the expected one   BT002 the definitions are newer
---   23505 on execution_pkey a newborn exists  23505 on idempotency_pkey a key is used
+--   BT005 a message is not there: another process has delivered it
+--   23505 on execution_pkey it exists already  23505 on idempotency_pkey a key is used
 -- An empty section comes as nulls and costs one test. What comes is written before what goes, so
 -- what comes and goes in one batch leaves nothing. Rows are locked in the order of sections and
 -- by key inside a section, the same in every lane: so lanes never deadlock.
 create function baton_commit(
     -- the batch
     p_shard smallint, p_at bigint, p_revision bigint,
-    -- frozen definitions
+    -- pinned definitions
     plan_hash bytea[], plan_body bytea[],
     -- steps of executions that exist
     step_shard smallint[], step_id uuid[], step_version bigint[], step_status smallint[],
@@ -29,13 +30,13 @@ create function baton_commit(
     new_shard smallint[], new_id uuid[], new_workflow_name text[], new_workflow_version int[],
     new_correlation_id text[], new_created_at bigint[], new_parent uuid[], new_parent_seq int[],
     new_plan bytea[], new_input bytea[],
-    -- births
-    born_shard smallint[], born_id uuid[], born_status smallint[], born_waits smallint[],
-    born_wake_at bigint[], born_ended_at bigint[], born_workflow_name text[],
-    born_workflow_version int[], born_correlation_id text[], born_created_at bigint[],
-    born_parent uuid[], born_parent_seq int[], born_plan bytea[], born_input bytea[],
-    born_overview bytea[], born_journal bytea[],
-    -- idempotency keys of births
+    -- new executions
+    start_shard smallint[], start_id uuid[], start_status smallint[], start_waits smallint[],
+    start_wake_at bigint[], start_ended_at bigint[], start_workflow_name text[],
+    start_workflow_version int[], start_correlation_id text[], start_created_at bigint[],
+    start_parent uuid[], start_parent_seq int[], start_plan bytea[], start_input bytea[],
+    start_overview bytea[], start_journal bytea[],
+    -- their idempotency keys
     key_shard smallint[], key_workflow_name text[], key_key text[], key_id uuid[],
     -- ready rows that come
     ready_queue text[], ready_rank smallint[], ready_at bigint[], ready_id uuid[], ready_seq int[],
@@ -47,13 +48,16 @@ create function baton_commit(
     sent_shard smallint[], sent_from uuid[], sent_version bigint[], sent_number int[],
     sent_to_shard smallint[], sent_to uuid[], sent_body bytea[],
     -- messages that go
-    done_shard smallint[], done_from uuid[], done_version bigint[], done_number int[]
+    done_shard smallint[], done_from uuid[], done_version bigint[], done_number int[],
+    -- how many messages that is
+    done_count int
 ) returns void
 language plpgsql
 as $$
 #variable_conflict use_column
 declare
     moved bigint;
+    gone bigint;
 begin
     if p_revision is not null then
         perform from definition_revision where revision <= p_revision;
@@ -120,7 +124,7 @@ begin
         where (p_shard is null or e.shard = p_shard) and e.shard = n.shard and e.id = n.id;
     end if;
 
-    if born_id is not null then
+    if start_id is not null then
         insert into execution (
             shard, id, status, waits, wake_at, wake_hint, ended_at, workflow_name,
             workflow_version, correlation_id, created_at, parent, parent_seq, plan, input, overview,
@@ -131,16 +135,16 @@ begin
             b.workflow_version, b.correlation_id, b.created_at, b.parent, b.parent_seq, b.plan,
             b.input, b.overview, 1, p_at
         from unnest(
-            born_shard, born_id, born_status, born_waits, born_wake_at, born_ended_at,
-            born_workflow_name, born_workflow_version, born_correlation_id, born_created_at,
-            born_parent, born_parent_seq, born_plan, born_input, born_overview
+            start_shard, start_id, start_status, start_waits, start_wake_at, start_ended_at,
+            start_workflow_name, start_workflow_version, start_correlation_id, start_created_at,
+            start_parent, start_parent_seq, start_plan, start_input, start_overview
         ) as b (
             shard, id, status, waits, wake_at, ended_at, workflow_name, workflow_version,
             correlation_id, created_at, parent, parent_seq, plan, input, overview
         );
         insert into journal (shard, execution_id, version, body)
         select b.shard, b.id, 1, b.body
-        from unnest(born_shard, born_id, born_journal) as b (shard, id, body);
+        from unnest(start_shard, start_id, start_journal) as b (shard, id, body);
     end if;
 
     if key_id is not null then
@@ -182,6 +186,10 @@ begin
         where (p_shard is null or m.shard = p_shard)
             and m.shard = d.shard and m.from_id = d.from_id and m.version = d.version
             and m.number = d.number;
+        get diagnostics gone = row_count;
+        if gone <> done_count then
+            raise sqlstate 'BT005' using message = 'a message is not there';
+        end if;
     end if;
 end
 $$;

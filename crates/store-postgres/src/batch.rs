@@ -315,11 +315,11 @@ pub(crate) struct Keys<'a> {
     workflow_name: Column<Text<'a>>,
     key: Column<Text<'a>>,
     id: Column<Uuid>,
-    /// Newborns that bring the same key as an earlier one of the batch, and that one.
+    /// New executions that bring the same key as an earlier one of the batch, each with that one.
     pub(crate) doubled: Vec<(ExecutionId, ExecutionId)>,
 }
 
-/// A key and the inserted that brings it. The key has a shard of its own.
+/// A key and the new execution that brings it. The key has a shard of its own.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a> {
     shard: u8,
@@ -467,7 +467,7 @@ impl<'a> Fences<'a> {
         params
     }
 
-    /// Adds inserted whose key nobody holds yet but another of the batch brings too.
+    /// Adds the new executions whose key is free but comes twice in this batch.
     pub(crate) fn add_doubled(&self, idempotency: &mut Vec<(ExecutionId, ExecutionId)>) {
         for double in &self.keys.doubled {
             if !idempotency.iter().any(|(inserted, _)| *inserted == double.0) {

@@ -1,7 +1,7 @@
 //! What an operator chooses about the database, and what each kind of connection is told.
 use crate::connector::Connector;
 use crate::tls::Tls;
-use baton_store::{Scope, StoreError};
+use baton_store::{CommitScope, StoreError};
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
@@ -26,6 +26,10 @@ const PATIENCE_MS: u64 = 1_000;
 
 /// How long the server may take to answer that, milliseconds.
 const PROBE_TIMEOUT_MS: u32 = 2_000;
+
+/// Statements of one request that are under way at a time; no more than the pool has connections by
+/// default, so that one request does not wait for itself.
+pub(crate) const IN_FLIGHT_MAX: usize = 8;
 
 /// The port of a database whose URL names none.
 const PORT_DEFAULT: u16 = 5432;
@@ -70,10 +74,10 @@ impl PostgresConfig {
         }
     }
 
-    pub(crate) fn engine(&self, scope: Scope) -> Result<Connector, StoreError> {
+    pub(crate) fn engine(&self, scope: CommitScope) -> Result<Connector, StoreError> {
         let settings = match scope {
-            Scope::Database => ENGINE_SETTINGS,
-            Scope::Shard => ROUTED_SETTINGS,
+            CommitScope::Database => ENGINE_SETTINGS,
+            CommitScope::Shard => ROUTED_SETTINGS,
         };
         Connector::new(&self.url, settings, self.statement_timeout_ms)
     }

@@ -14,8 +14,8 @@ use tokio_postgres::{Error, Row};
 
 /// How much longer than the server we wait for its answer.
 const GRACE: Duration = Duration::from_secs(3);
-/// How long a database that is not there is waited for: a restart takes less, and longer a caller
-/// should not be kept from hearing of it.
+/// How long to wait for a database that cannot be reached: longer than a restart takes, and short
+/// enough that the caller learns of the outage in time.
 pub(crate) const OUTAGE_MAX: Duration = Duration::from_secs(3);
 /// How long between two tries to reach it.
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);

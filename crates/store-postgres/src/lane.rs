@@ -9,7 +9,7 @@ use crate::rows_written::rows_written;
 use async_trait::async_trait;
 use baton_common::ExecutionId;
 use baton_store::error::Conflict;
-use baton_store::{Batch, CommitError, CommitLane, MessageId, Scope, StoreError};
+use baton_store::{Batch, CommitError, CommitLane, CommitScope, MessageId, StoreError};
 use baton_telemetry::StoreMetrics;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +35,7 @@ pub(crate) struct Lane {
 #[derive(Clone)]
 pub(crate) struct LaneSetting {
     pub(crate) connector: Connector,
-    pub(crate) scope: Scope,
+    pub(crate) scope: CommitScope,
     pub(crate) statement_timeout_ms: u32,
     pub(crate) metrics: StoreMetrics,
     pub(crate) prober: Arc<Prober>,
@@ -132,8 +132,8 @@ impl Lane {
     /// The parts of a batch that are a statement each.
     fn parts(&self, batch: &Batch) -> Vec<OneShard> {
         match self.setting.scope {
-            Scope::Database => vec![None],
-            Scope::Shard => {
+            CommitScope::Database => vec![None],
+            CommitScope::Shard => {
                 let shards = shards_of(batch);
                 // A batch without rows still brings plans and a revision.
                 if shards.is_empty() {

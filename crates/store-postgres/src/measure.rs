@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Row};
 
-/// How long one look may take: the counters of a busy server are read in milliseconds.
+/// How long one reading may take: the counters of a busy server are read in milliseconds.
 const TIMEOUT_MS: u32 = 5_000;
 /// A snapshot is held by a transaction that does nothing, for as long as its holder wants.
 const HOLDING: &str = "-c idle_in_transaction_session_timeout=0";
 /// How long after its last work a server process may keep its counts to itself (10 s), and a little.
 pub const COUNTS_SETTLE: Duration = Duration::from_millis(10_500);
 
-/// Looks at the counters of one database.
+/// Reads the counters of one database.
 pub struct Measure {
     link: Link,
     counts_statements: bool,

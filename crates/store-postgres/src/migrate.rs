@@ -12,7 +12,6 @@ use tokio_postgres::Client;
 pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "functions", include_str!("../migrations/0002_functions.sql")),
-    (3, "messages_fenced", include_str!("../migrations/0003_messages_fenced.sql")),
 ];
 
 /// A migration of a large table may take an hour; a lost connection must not hold it for ever.

@@ -1,6 +1,6 @@
-//! Tells other processes of ready tasks, and hears them: NOTIFY and LISTEN on two connections of
-//! their own. Both are hints, so whatever fails is tried again later and never reported. The one that
-//! listens also makes this process known to the others (share.rs).
+//! Tells other processes of ready tasks and receives what they tell: NOTIFY and LISTEN, each on a
+//! connection of its own. Notifications are hints, so a failure is retried later and never reported.
+//! The connection that listens also makes this process known to the others (share.rs).
 use crate::connector::{CONNECT_MAX, Connector};
 use crate::database::connect;
 use crate::share;
@@ -23,22 +23,22 @@ const PAUSE: Duration = Duration::from_millis(10);
 const BACK_OFF_MIN: Duration = Duration::from_millis(100);
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
-/// How long between two questions whether the connection that listens is alive.
+/// Time between two checks that the listening connection is alive.
 const BETWEEN_CHECKS: Duration = Duration::from_secs(5);
 
 /// PostgreSQL refuses payloads of 8000 bytes and more.
 const PAYLOAD_BYTES_MAX: usize = 7_900;
 
-/// Names of queues that wait to be notified; more are lost.
+/// Queue names that wait to be sent; more are dropped.
 const WAITING_MAX: usize = 10_000;
 
-/// Rings that a slow listener may be behind; older ones are lost.
-const HEARD_MAX: usize = 1_024;
+/// Notifications that a slow listener may be behind; older ones are dropped.
+const RECEIVED_MAX: usize = 1_024;
 
-/// Between the names of a payload; a name that contains it is notified for in vain.
+/// Separates the names in a payload. A name that contains it matches no queue when it arrives.
 const SEPARATOR: char = '\n';
 
-/// The notifier of one store. Silent when dropped.
+/// The notifier of one store. It stops when dropped.
 pub(crate) struct Notifier {
     /// This process, as the others see it.
     pub(crate) number: i32,
@@ -66,9 +66,9 @@ impl Drop for Notifier {
 }
 
 impl Notifier {
-    /// Listens from now on; the connection for ringing is made when it is needed.
-    pub(crate) async fn hang_up(connector: Connector) -> Result<Self, StoreError> {
-        let (received, _) = broadcast::channel(HEARD_MAX);
+    /// Listens from now on; the connection that sends is opened when it is needed.
+    pub(crate) async fn start(connector: Connector) -> Result<Self, StoreError> {
+        let (received, _) = broadcast::channel(RECEIVED_MAX);
         // Marks our own notifications, which nobody here needs to receive.
         let random = RandomState::new().hash_one(std::process::id());
         let (token, number) = (format!("{random:016x}"), share::number_of(random));
@@ -109,14 +109,14 @@ struct Listener {
 
 impl Listener {
     async fn run(self, first: (Client, JoinHandle<()>)) {
-        let (mut client, mut ears) = first;
+        let (mut client, mut receiver) = first;
         loop {
             tokio::select! {
-                _ = &mut ears => {}
-                () = until_silent(&client) => ears.abort(),
+                _ = &mut receiver => {}
+                () = until_silent(&client) => receiver.abort(),
             }
             drop(client);
-            (client, ears) = self.reconnect().await;
+            (client, receiver) = self.reconnect().await;
         }
     }
 
@@ -137,28 +137,28 @@ impl Listener {
         }
     }
 
-    /// A client, and the task that hears until its connection ends.
+    /// A client, and the task that receives until its connection ends.
     async fn connect(&self) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
         let (client, mut connection) = self.connector.open().await?;
         let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
         let (received, token) = (self.received.clone(), self.token.clone());
-        let ears = tokio::spawn(async move {
+        let receiver = tokio::spawn(async move {
             while let Some(Ok(message)) = messages.next().await {
                 if let AsyncMessage::Notification(notify) = message
                     && let Some(queues) = queues_of(notify.payload(), &token)
                 {
-                    // Nobody listening is no fault.
+                    // It is fine if nobody listens.
                     let _ = received.send(queues);
                 }
             }
         });
         client.batch_execute(include_str!("sql/listen.sql")).await?;
         client.execute(include_str!("sql/be_known.sql"), &[&self.number]).await?;
-        Ok((client, ears))
+        Ok((client, receiver))
     }
 }
 
-/// Waits until a connection does not answer any more; only so shows that it is dead.
+/// Waits until the connection stops answering, which is the only sign that it is dead.
 async fn until_silent(client: &Client) {
     loop {
         sleep(BETWEEN_CHECKS).await;

@@ -1,22 +1,19 @@
 //! The statements of the hot path, for one shard or for all of them: where the tables are distributed,
 //! each goes to the one node that holds its shard, and several are under way at a time.
 use crate::batch::{OneShard, shard};
+use crate::config::IN_FLIGHT_MAX;
 use crate::rows::{execution_id, get, ready_key};
 use crate::store::PostgresStore;
 use crate::text::text;
 use baton_common::ids::SHARDS;
 use baton_common::{ExecutionId, TaskId, Timestamp};
-use baton_store::{LoadRequest, ReadyKey, Scope, StoreError};
+use baton_store::{CommitScope, LoadRequest, ReadyKey, StoreError};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 use tokio_postgres::Row;
-
-/// Statements of one request that are under way at a time; no more than the pool has connections by
-/// default, so that one request does not wait for itself.
-pub(crate) const IN_FLIGHT_MAX: usize = 8;
 
 /// Shards that are asked for ready tasks at once; the next ones only if these have too few.
 const ASKED_AT_ONCE: u8 = 8;
@@ -25,8 +22,8 @@ impl PostgresStore {
     /// What a request about everything is cut into.
     pub(crate) fn parts(&self) -> Vec<OneShard> {
         match self.scope {
-            Scope::Database => vec![None],
-            Scope::Shard => (0..SHARDS).map(Some).collect(),
+            CommitScope::Database => vec![None],
+            CommitScope::Shard => (0..SHARDS).map(Some).collect(),
         }
     }
 
@@ -35,8 +32,8 @@ impl PostgresStore {
         let mut parts: BTreeMap<OneShard, Vec<(usize, LoadRequest)>> = BTreeMap::new();
         for numbered in requests.iter().copied().enumerate() {
             let part = match self.scope {
-                Scope::Database => None,
-                Scope::Shard => Some(numbered.1.id.shard()),
+                CommitScope::Database => None,
+                CommitScope::Shard => Some(numbered.1.id.shard()),
             };
             parts.entry(part).or_default().push(numbered);
         }

@@ -7,7 +7,7 @@
 //! a process that lives and does nothing keeps nobody's timer from firing.
 use baton_common::{ExecutionId, Timestamp};
 
-/// How long after its time a wake-up is everybody's, ms: longer than the second between two looks, so
+/// How long after its time a wake-up is everybody's, ms: longer than the second between two reads, so
 /// that its own process has had one.
 const OVERDUE_MS: i64 = 1_500;
 

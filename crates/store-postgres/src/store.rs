@@ -1,6 +1,6 @@
 //! The store's methods: parameters in, one statement, rows out.
 use crate::batch::{Column, seq, shard};
-use crate::config::PostgresConfig;
+use crate::config::{IN_FLIGHT_MAX, PostgresConfig};
 use crate::database::{Bounds, Database, Failure, PoolMeter};
 use crate::definitions::{self, Definitions};
 use crate::lane::{Lane, LaneSetting, Lanes};
@@ -9,16 +9,15 @@ use crate::migrate::{self, MIGRATIONS, MigrationReport};
 use crate::notifier::Notifier;
 use crate::rows::{execution_id, get, loaded_executions, payload, text_of};
 use crate::search;
-use crate::shards::IN_FLIGHT_MAX;
 use crate::share::Share;
 use crate::text::text;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
-    CommitLane, DefinitionChanges, DefinitionWrite, HISTORY_DROPPED_MAX, JournalHistory,
-    LoadRequest, LoadedExecution, MessageId, PlanHash, PollRecord, QueueDemand, QueueSize,
-    ReadyKey, Revision, Scope, SearchPage, SearchQuery, Snapshot, SnapshotWrite, Store, StoreError,
-    StoredMessage, TaskLog, WaitFacts, WaitQuery,
+    CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, HISTORY_DROPPED_MAX,
+    JournalHistory, LoadRequest, LoadedExecution, MessageId, PlanHash, PollRecord, QueueDemand,
+    QueueSize, ReadyKey, Revision, SearchPage, SearchQuery, Snapshot, SnapshotWrite, Store,
+    StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
 };
 use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
@@ -37,7 +36,7 @@ pub struct PostgresStore {
     prober: Arc<Prober>,
     notifier: Notifier,
     metrics: PostgresMetrics,
-    pub(crate) scope: Scope,
+    pub(crate) scope: CommitScope,
     /// The shard that is asked first for ready tasks next time.
     pub(crate) turn: AtomicU8,
 }
@@ -65,7 +64,7 @@ impl PostgresStore {
         let connector = config.engine(scope)?;
         let limits = bounds(config.pool_size, config.statement_timeout_ms);
         let engine = Database::new(connector.clone(), &limits, engine, Arc::clone(&prober))?;
-        let notifier = Notifier::hang_up(connector).await?;
+        let notifier = Notifier::start(connector).await?;
         let turn = AtomicU8::new(0);
         Ok(Self { config, engine, searches, prober, notifier, metrics, scope, turn })
     }
@@ -112,10 +111,10 @@ async fn check_schema(database: &Database) -> Result<(), StoreError> {
 }
 
 /// Whether the tables lie on many nodes, cut by shard.
-async fn scope_of(database: &Database) -> Result<Scope, StoreError> {
+async fn scope_of(database: &Database) -> Result<CommitScope, StoreError> {
     let rows = database.query(include_str!("sql/citus_present.sql"), &[]).await?;
     let is_present = rows.first().map_or(Ok(false), |row| get(row, "present"))?;
-    Ok(if is_present { Scope::Shard } else { Scope::Database })
+    Ok(if is_present { CommitScope::Shard } else { CommitScope::Database })
 }
 
 #[async_trait]
@@ -129,12 +128,12 @@ impl Store for PostgresStore {
             prober: Arc::clone(&self.prober),
         };
         match self.scope {
-            Scope::Database => Ok(Box::new(Lane::open(setting).await?)),
-            Scope::Shard => Ok(Box::new(Lanes::open(&setting).await?)),
+            CommitScope::Database => Ok(Box::new(Lane::open(setting).await?)),
+            CommitScope::Shard => Ok(Box::new(Lanes::open(&setting).await?)),
         }
     }
 
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> CommitScope {
         self.scope
     }
 
@@ -179,8 +178,8 @@ impl Store for PostgresStore {
         }
         let (queues, counts): (Vec<_>, Vec<i64>) = wanted.into_iter().unzip();
         match self.scope {
-            Scope::Database => self.reserve_in(None, &queues, counts, reserve_ms).await,
-            Scope::Shard => self.reserve_by_turns(&queues, counts, reserve_ms).await,
+            CommitScope::Database => self.reserve_in(None, &queues, counts, reserve_ms).await,
+            CommitScope::Shard => self.reserve_by_turns(&queues, counts, reserve_ms).await,
         }
     }
 

@@ -1,8 +1,8 @@
 //! What an explanation reads: executions, places in queues and polls, in one statement, or in one for
 //! each shard where the tables are distributed.
 use crate::batch::{OneShard, Param, ReadyRows, shard};
+use crate::config::IN_FLIGHT_MAX;
 use crate::rows::{get, loaded_executions};
-use crate::shards::IN_FLIGHT_MAX;
 use crate::store::{PostgresStore, poll};
 use crate::text::text;
 use baton_store::{

@@ -154,7 +154,7 @@ fn id(n: u8) -> ExecutionId {
     ExecutionId::new(AT, 1).in_shard(n)
 }
 
-/// A batch for each shard: a insert, or the step from `version`.
+/// A batch for each shard: an insert, or the step from `version`.
 fn turn(version: i64) -> Vec<Batch> {
     let write = |n: u8| {
         let ready = ReadyKey { queue: "q".into(), priority: 0, ready_at: AT, task: id(n).task(1) };

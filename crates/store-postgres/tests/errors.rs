@@ -126,7 +126,7 @@ async fn each_class_of_errors_says_what_to_do() -> Result<()> {
 }
 
 /// A batch that the server undoes for the sake of another transaction passes when it is sent again,
-/// and nobody hears of it.
+/// and nobody is told.
 #[tokio::test]
 async fn what_the_server_undoes_is_sent_again() -> Result<()> {
     let url = migrated().await?;

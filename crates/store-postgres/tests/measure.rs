@@ -15,7 +15,7 @@ async fn migrated(server: &Postgres) -> Result<String> {
     Ok(url)
 }
 
-/// Looks until the counters are as wanted.
+/// Reads until the counters are as wanted.
 async fn counts(
     measure: &Measure,
     is_wanted: impl Fn(&DatabaseCounts) -> bool,

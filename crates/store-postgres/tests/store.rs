@@ -272,7 +272,7 @@ async fn reservations_are_disjoint_and_fair() -> Result<()> {
     Ok(())
 }
 
-/// A notify reaches the other process and not the notifier_task, also over a unix socket.
+/// A notification reaches the other process and not its sender, also over a unix socket.
 #[tokio::test]
 async fn notifications_reach_the_others() -> Result<()> {
     let server = Postgres::shared()?;
@@ -280,9 +280,9 @@ async fn notifications_reach_the_others() -> Result<()> {
     let socket = server.socket_directory().display().to_string().replace('/', "%2F");
     let database = url.rsplit('/').next().context("a name")?;
     let by_socket = format!("postgres://postgres@{socket}:{}/{database}", server.port());
-    let (notifier_task, listener) = (store(&url).await?, store(&by_socket).await?);
-    let (mut own, mut others) = (notifier_task.notifications(), listener.notifications());
-    notifier_task.notify(&["b".into(), "a".into()]).await;
+    let (sender, listener) = (store(&url).await?, store(&by_socket).await?);
+    let (mut own, mut others) = (sender.notifications(), listener.notifications());
+    sender.notify(&["b".into(), "a".into()]).await;
     let received = tokio::time::timeout(Duration::from_secs(10), others.recv()).await??;
     assert_eq!(*received, ["a".to_owned(), "b".to_owned()]);
     assert!(own.try_recv().is_err());
@@ -307,7 +307,7 @@ fn rich_batches() -> [Batch; 2] {
     let message = |n: u64| StoredMessage {
         id: MessageId { from: id(n), version: 1, number: 0 },
         to: id(2),
-        body: Bytes::from_static(b"news"),
+        body: Bytes::from_static(b"body"),
     };
     let inserted = |n: u64| ExecutionWrite {
         idempotency_key: Some(format!("key {n}")),

@@ -38,7 +38,7 @@ fn is_stale(connection: &Connection, batch: &Batch) -> Result<bool, StoreError> 
     crate::read::revision(connection).map(|newest| newest > read).map_err(store_error)
 }
 
-/// Takes a inserted's key, or tells who else holds it.
+/// Takes the key of a new execution, or says who else holds it.
 fn key_holder(connection: &Connection, write: &ExecutionWrite) -> Result<Option<ExecutionId>> {
     let (0, Some(key), Some(index)) =
         (write.expected_version, &write.idempotency_key, &write.index)

@@ -16,7 +16,7 @@ const READERS: usize = 4;
 /// never waits for them.
 const SEARCHERS: usize = 2;
 
-/// Instructions of SQLite between two looks at the clock: well below a millisecond.
+/// Instructions of SQLite between two readings of the clock: well below a millisecond.
 const INSTRUCTIONS_BETWEEN_LOOKS: std::ffi::c_int = 10_000;
 
 /// How long to wait for somebody with the `sqlite3` tool on the same file.

@@ -12,6 +12,7 @@ mod errors;
 mod guard;
 mod log;
 mod migrations;
+mod options;
 mod read;
 mod reservations;
 mod rows;
@@ -23,6 +24,7 @@ mod writer;
 mod tests;
 
 pub use backup::{Copied, backup, restore};
+pub use options::{Durability, Options};
 
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -44,23 +46,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 use writer::Writer;
-
-/// What a commit survives.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Durability {
-    /// The loss of power: each group of commits is flushed to disk before it is answered.
-    Full,
-    /// The death of the process. After a loss of power the last commits may be missing, although
-    /// they were answered.
-    Normal,
-}
-
-/// What an operator chooses.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// What a commit survives.
-    pub durability: Durability,
-}
 
 /// A read for people (a search, an explanation, a count) is refused when it takes longer.
 const SEARCH_BOUNDS: Bounds =

@@ -1,5 +1,5 @@
 //! The one thread that writes. It takes what waits and commits it together: one flush to disk for all,
-//! and no timer to wait for company.
+//! and no timer that waits for more.
 use crate::errors::store_error;
 use crate::log::{IDLE, Log};
 use baton_store::{CommitError, StoreError};

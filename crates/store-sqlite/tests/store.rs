@@ -173,7 +173,7 @@ fn migrations_are_named_once() {
 #[test]
 fn a_file_that_is_no_database_is_refused() {
     let directory = tempdir().unwrap();
-    let path = directory.path().join("letter.txt");
+    let path = directory.path().join("sample.txt");
     std::fs::write(&path, "Dear reader, this is no database at all. ".repeat(200)).unwrap();
     let refused = open(&path).err();
     assert!(matches!(refused, Some(StoreError::Corrupt(_))), "{refused:?}");
@@ -241,7 +241,7 @@ fn a_damaged_copy_is_refused_and_the_file_is_untouched() {
     assert!(matches!(missing, Err(StoreError::NotFound(_))), "{missing:?}");
 }
 
-/// Goal: rows are counted as the file has them, and a refused batch counts none. Method: a insert has
+/// Goal: rows are counted as the file has them, and a refused batch counts none. Method: an insert has
 /// its row, its input, its overview and its journal entry.
 #[tokio::test]
 async fn rows_are_counted_as_they_are_written() {

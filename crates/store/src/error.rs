@@ -44,7 +44,7 @@ pub enum CommitError {
 pub struct Conflict {
     /// Their version is no longer the expected one (or, at insert, the row exists): load and decide again.
     pub versions: Vec<ExecutionId>,
-    /// Their idempotency key was used: the inserted, and the execution that holds the key.
+    /// Their idempotency key was used: the new execution, and the one that holds the key.
     pub idempotency: Vec<(ExecutionId, ExecutionId)>,
     /// The definitions are newer than the batch's revision: refresh, and decide all again.
     pub stale_definitions: bool,

@@ -31,8 +31,8 @@ pub trait Store: Send + Sync + 'static {
     async fn open_lane(&self) -> Result<Box<dyn CommitLane>, StoreError>;
 
     /// What one commit of this store reaches at the price of one round trip.
-    fn scope(&self) -> Scope {
-        Scope::Database
+    fn scope(&self) -> CommitScope {
+        CommitScope::Database
     }
 
     /// The database's clock; every deadline is measured by it.
@@ -148,7 +148,7 @@ pub trait Store: Send + Sync + 'static {
     async fn record_polls(&self, polls: &[PollRecord]) -> Result<(), StoreError>;
 
     /// Reads executions, places of ready tasks in their queues and last polls, in one round trip and
-    /// from one snapshot; with [`Scope::Shard`] from one of each shard. For people, not for the
+    /// from one snapshot; with [`CommitScope::Shard`] from one of each shard. For people, not for the
     /// engine: it may be slow.
     ///
     /// # Errors
@@ -175,7 +175,8 @@ pub trait Store: Send + Sync + 'static {
     /// be coalesced or lost. Never inside a commit.
     async fn notify(&self, queues: &[String]);
 
-    /// Hears the notifications of other processes: names of queues. A store of one process never notifications.
+    /// Receives the notifications of other processes: names of queues. Empty for ever on a store that
+    /// one process has to itself.
     fn notifications(&self) -> tokio::sync::broadcast::Receiver<Arc<[String]>>;
 }
 

@@ -11,7 +11,7 @@ pub type Revision = i64;
 
 /// What a transaction of a store reaches without a second round trip or a second node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scope {
+pub enum CommitScope {
     /// All executions.
     Database,
     /// The executions of one shard, with the idempotency keys and the messages that it keeps.

@@ -26,4 +26,4 @@ pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use sampled::Sampled;
 pub use store::{PostgresMetrics, StoreMetrics};
-pub use worker::{Outcome, PollOutcome, WorkerMetrics, WorkerTypeMetrics};
+pub use worker::{AttemptOutcome, PollOutcome, WorkerMetrics, WorkerTypeMetrics};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How an attempt went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AttemptOutcome {
     /// Done.
     Completed,
     /// Not done yet, by its own word.
@@ -90,7 +90,7 @@ impl WorkerTypeMetrics {
     }
 
     /// An attempt has ended after `time`.
-    pub fn ended(&self, outcome: Outcome, time: Duration) {
+    pub fn ended(&self, outcome: AttemptOutcome, time: Duration) {
         self.running.dec();
         self.duration.observe(time);
         self.attempts[outcome as usize].inc();
@@ -148,7 +148,7 @@ mod tests {
         let http = metrics.of("HTTP");
         http.began();
         assert_eq!(metrics.running.with(["HTTP"]).get(), 1);
-        http.ended(Outcome::Gone, Duration::from_secs(1));
+        http.ended(AttemptOutcome::Gone, Duration::from_secs(1));
         assert_eq!(metrics.running.with(["HTTP"]).get(), 0);
         assert_eq!(metrics.attempts.with(["HTTP", "gone"]).get(), 1);
         http.polled(PollOutcome::Failed);

@@ -117,8 +117,8 @@ fn the_manual_has_every_limit() {
     let mut doc = Vec::new();
     let mut limits = Vec::new();
     for line in LIMITS.lines() {
-        if let Some(summary) = line.strip_prefix("/// ") {
-            doc.push(summary);
+        if let Some(line) = line.strip_prefix("/// ") {
+            doc.push(line);
         } else if let Some(constant) = line.strip_prefix("pub const ") {
             let (name, rest) = constant.split_once(':').unwrap();
             let (_, value) = rest.trim_end_matches(';').split_once('=').unwrap();

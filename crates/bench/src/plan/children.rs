@@ -1,5 +1,6 @@
 //! A parent that forks into children of one task each.
-use super::{Pace, Plan, Shape, definition, fork, simple};
+use super::fork;
+use super::shape::{Pace, Plan, Shape, definition, simple};
 use serde_json::{Value, json};
 
 pub(super) fn plan(prefix: &str, children: u32, workflows: u32, run_id: i64) -> Plan {

@@ -1,5 +1,5 @@
 //! A dynamic fork of many tasks, joined.
-use super::{Pace, Plan, Shape, definition};
+use super::shape::{Pace, Plan, Shape, definition};
 use serde_json::{Map, Value, json};
 
 pub(super) fn plan(prefix: &str, width: u32, workflows: u32, run_id: i64) -> Plan {

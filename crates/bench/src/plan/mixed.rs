@@ -1,6 +1,6 @@
 //! A shop: what a service of every day looks like. Reserve, then charge and pack side by side, then
 //! deliver in one of five ways, then the invoice.
-use super::{Pace, Plan, Shape, definition, simple};
+use super::shape::{Pace, Plan, Shape, definition, simple};
 use serde_json::{Value, json};
 
 /// How a parcel goes; of twenty orders fourteen are plain.

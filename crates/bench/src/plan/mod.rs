@@ -1,13 +1,19 @@
 //! What is registered, what an execution is given, and what must come of it.
 mod children;
 mod fork;
+mod hostile;
 mod mixed;
 mod repeat;
 mod row;
+mod shape;
 mod waiting;
+
+pub(crate) use hostile::Hostile;
+pub(crate) use shape::{Pace, Plan};
 
 use crate::options::{Rate, RowOptions, Scenario};
 use serde_json::{Value, json};
+use shape::{DueWindow, Shape, definition, simple};
 use std::time::Duration;
 
 /// Seconds a worker may stay silent: more than a run takes, so that no task comes twice by design.
@@ -22,60 +28,16 @@ const FLOOD_OPEN_S: u64 = 3600;
 /// Idle executions that a server should start in a second at least, or it is given up.
 const IDLE_PER_S_MIN: u32 = 200;
 
-/// A scenario, ready to be run.
-pub(crate) struct Plan {
-    /// The scenario's name.
-    pub(crate) name: &'static str,
-    pub(crate) pace: Pace,
-    /// Task types that workers poll for.
-    pub(crate) task_types: Vec<String>,
-    /// The workflow definitions to register.
-    pub(crate) definitions: Vec<Value>,
-    /// The workflow to start.
-    pub(crate) workflow: String,
-    shape: Shape,
-    /// Tells the executions of this run from those that an earlier one left open.
-    run_id: i64,
-}
-
-/// When executions are started.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Pace {
-    /// At most so many.
-    pub(crate) workflows: u32,
-    /// At most so long.
-    pub(crate) stop_after: Option<Duration>,
-    /// So many in a second; as soon as there is room otherwise.
-    pub(crate) per_second: Option<f64>,
-}
-
-/// When the timers of a run come due, from its beginning on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DueWindow {
-    pub(crate) opens: Duration,
-    pub(crate) lasts: Duration,
-}
-
-enum Shape {
-    Row { steps: u32, padding: String },
-    Fork { width: u32, task_type: String },
-    Loop { iterations: u32 },
-    Children { children: u32, child: String },
-    Timer(DueWindow),
-    Mixed,
-    Idle,
-}
-
-impl Pace {
-    fn all_of(workflows: u32) -> Self {
-        Self { workflows, stop_after: None, per_second: None }
-    }
-}
-
 impl Plan {
     /// The plan of a scenario that is one run: `idle` and `yardstick` are made of others.
     pub(crate) fn new(scenario: &Scenario, prefix: &str, run_id: i64) -> Self {
         match *scenario {
+            Scenario::Hostile(ref options) => {
+                let row = RowOptions { workflows: options.workflows(), steps: 3, payload_bytes: 0 };
+                let plan = row::plan(prefix, row, run_id);
+                let per_second = Some(f64::from(options.rate));
+                Self { name: "hostile", pace: Pace { per_second, ..plan.pace }, ..plan }
+            }
             Scenario::Steps(row) => row::plan(prefix, row, run_id),
             Scenario::Idle { workflows, steps, .. } => {
                 row::plan(prefix, RowOptions { workflows, steps, payload_bytes: 0 }, run_id)
@@ -266,23 +228,6 @@ impl Plan {
 /// Executions of so many steps, without an end.
 fn endless(steps: u32) -> RowOptions {
     RowOptions { workflows: u32::MAX, steps, payload_bytes: 0 }
-}
-
-fn simple(task_type: &str, reference: &str, input: Value) -> Value {
-    json!({"name": task_type, "taskReferenceName": reference, "type": "SIMPLE",
-        "inputParameters": with_key(input)})
-}
-
-/// An input with the key, by which the client knows its tasks again.
-fn with_key(mut input: Value) -> Value {
-    input["key"] = json!("${workflow.input.key}");
-    input
-}
-
-fn definition(name: &str, tasks: &[Value], output: &Value) -> Value {
-    json!({"name": name, "version": 1, "schemaVersion": 2, "ownerEmail": "bench@example.com",
-        "timeoutPolicy": "ALERT_ONLY", "timeoutSeconds": 0, "tasks": tasks,
-        "outputParameters": output})
 }
 
 #[cfg(test)]

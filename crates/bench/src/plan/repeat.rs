@@ -1,5 +1,5 @@
 //! A loop of one task, which is given what it gave in the round before.
-use super::{Pace, Plan, Shape, definition, simple};
+use super::shape::{Pace, Plan, Shape, definition, simple};
 use serde_json::{Value, json};
 
 pub(super) fn plan(prefix: &str, iterations: u32, workflows: u32, run_id: i64) -> Plan {

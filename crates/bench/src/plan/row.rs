@@ -1,5 +1,5 @@
 //! Tasks in a row, each of a type of its own, or of one of a few in turn.
-use super::{Pace, Plan, Shape, definition, simple};
+use super::shape::{Pace, Plan, Shape, definition, simple};
 use crate::options::RowOptions;
 use serde_json::{Value, json};
 

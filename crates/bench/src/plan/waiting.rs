@@ -1,5 +1,5 @@
 //! Executions that wait for a time: timers that come due, and others that stay open.
-use super::{DueWindow, Pace, Plan, Shape, definition, simple};
+use super::shape::{DueWindow, Pace, Plan, Shape, definition, simple};
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -7,7 +7,7 @@
 use baton_common::ids::SHARDS;
 use baton_common::{ExecutionId, Payload, Timestamp, WorkflowStatus};
 use baton_store::{
-    Batch, CommitLane, ExecutionIndex, ExecutionWrite, PlanHash, ReadyKey, Scope, Waits,
+    Batch, CommitLane, CommitScope, ExecutionIndex, ExecutionWrite, PlanHash, ReadyKey, Waits,
 };
 use bytes::Bytes;
 
@@ -57,7 +57,7 @@ struct Slot {
 pub(super) struct Rows {
     at: Timestamp,
     queued: bool,
-    scope: Scope,
+    scope: CommitScope,
     /// Where a commit reaches one shard only, those of a shard stand together.
     slots: Vec<Slot>,
     next: usize,
@@ -70,7 +70,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(at: Timestamp, queued: bool, scope: Scope) -> anyhow::Result<Self> {
+    pub(super) fn new(at: Timestamp, queued: bool, scope: CommitScope) -> anyhow::Result<Self> {
         let mut rows = Self {
             at,
             queued,
@@ -89,7 +89,7 @@ impl Rows {
     fn inserted(&mut self, place: usize) -> Slot {
         // As far apart as the random ones of an engine.
         let mut entropy = (self.made.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        if self.scope == Scope::Shard {
+        if self.scope == CommitScope::Shard {
             let shard = (place / OF_SHARD) as u64;
             entropy = (entropy & !(u64::from(SHARDS - 1) << SHARD_BIT)) | (shard << SHARD_BIT);
         }
@@ -105,7 +105,7 @@ impl Rows {
         size: usize,
     ) -> anyhow::Result<()> {
         let commits = usize::try_from(self.commits())?;
-        let at_once = if self.scope == Scope::Shard { OF_SHARD } else { OPEN };
+        let at_once = if self.scope == CommitScope::Shard { OF_SHARD } else { OPEN };
         for round in 1..commits {
             for first in (0..OPEN).step_by(at_once) {
                 let ahead = (first..first + at_once).filter(|place| place % commits >= round);
@@ -123,12 +123,14 @@ impl Rows {
     /// commit reaches one shard only, as many of each of the next shards, up to those that there are.
     pub(super) fn turn(&mut self, size: usize) -> Vec<Batch> {
         match self.scope {
-            Scope::Database => {
+            CommitScope::Database => {
                 let places: Vec<usize> = (0..size).map(|n| (self.next + n) % OPEN).collect();
                 self.next = (self.next + size) % OPEN;
                 vec![self.batch_of(&places)]
             }
-            Scope::Shard => (0..SHARDS_AT_ONCE).map(|_| self.batch_of_next_shard(size)).collect(),
+            CommitScope::Shard => {
+                (0..SHARDS_AT_ONCE).map(|_| self.batch_of_next_shard(size)).collect()
+            }
         }
     }
 
@@ -250,7 +252,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     /// Runs until every execution has come round a few times; how often each version was written.
-    fn stages(queued: bool, scope: Scope) -> (BTreeMap<i64, usize>, Rows) {
+    fn stages(queued: bool, scope: CommitScope) -> (BTreeMap<i64, usize>, Rows) {
         let mut rows = Rows::new(Timestamp::from_millis(1), queued, scope).unwrap();
         let mut found = BTreeMap::new();
         let wanted = OPEN * usize::try_from(rows.commits() * 3).unwrap();
@@ -262,7 +264,7 @@ mod tests {
                 assert!(batch.writes.is_sorted_by_key(key));
                 let shards = batch.writes.iter().map(|write| write.id.shard());
                 let shards: BTreeSet<u8> = shards.collect();
-                assert!(scope == Scope::Database || shards.len() == 1, "{shards:?}");
+                assert!(scope == CommitScope::Database || shards.len() == 1, "{shards:?}");
                 for write in batch.writes {
                     *found.entry(write.expected_version).or_default() += 1;
                     written += 1;
@@ -275,19 +277,19 @@ mod tests {
     #[test]
     fn an_execution_is_four_commits_where_a_worker_waits() {
         let each = 3 * OPEN;
-        for scope in [Scope::Database, Scope::Shard] {
+        for scope in [CommitScope::Database, CommitScope::Shard] {
             let (found, rows) = stages(false, scope);
             assert_eq!(found, BTreeMap::from([(0, each), (1, each), (2, each), (3, each)]));
             assert_eq!(rows.tasks, 3 * each as u64);
         }
-        let (_, rows) = stages(false, Scope::Database);
+        let (_, rows) = stages(false, CommitScope::Database);
         let kinds = [0, 1, 2, 3].map(|version| rows.stage(version));
         assert_eq!(kinds, [Stage::Insert, Stage::Report, Stage::Report, Stage::End]);
     }
 
     #[test]
     fn an_execution_is_seven_commits_where_none_waits() {
-        let (found, rows) = stages(true, Scope::Database);
+        let (found, rows) = stages(true, CommitScope::Database);
         assert_eq!(found.len(), 7);
         assert_eq!(rows.tasks, 9 * OPEN as u64);
         let slot = rows.slots[0];
@@ -301,7 +303,7 @@ mod tests {
 
     #[test]
     fn no_two_executions_are_one() {
-        for scope in [Scope::Database, Scope::Shard] {
+        for scope in [CommitScope::Database, CommitScope::Shard] {
             let (_, rows) = stages(false, scope);
             let mut ids = rows.made.clone();
             ids.sort_unstable();

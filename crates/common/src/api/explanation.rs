@@ -30,9 +30,9 @@ pub enum WaitReason {
     Timer,
     /// The child that it started is open.
     Child,
-    /// The execution that it asked for is still to be born.
+    /// The execution that it asked for has not started yet.
     Start,
-    /// The engine is at it.
+    /// The engine works on it.
     Engine,
     /// It ended while the execution was held: what follows comes with the resumption.
     Resume,
@@ -79,7 +79,7 @@ pub struct WorkflowExplanation {
     pub status: WorkflowStatus,
     /// The moment that all of this is true of.
     pub as_of: Timestamp,
-    /// Why, in one summary.
+    /// Why, in one sentence.
     pub summary: String,
     /// What would move it; none for one that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,7 +108,7 @@ pub struct WaitGroup {
     pub reason: WaitReason,
     /// How many.
     pub count: u32,
-    /// The reason, in one summary.
+    /// The reason, in one sentence.
     pub summary: String,
     /// What would move them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,7 +135,7 @@ pub struct TaskExplanation {
     pub as_of: Timestamp,
     /// Why it is where it is.
     pub reason: WaitReason,
-    /// The same, in one summary.
+    /// The same, in one sentence.
     pub summary: String,
     /// What would move it; none for one that has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! Task definitions: how a task type is retried and timed.
 use super::lenient;
-use super::workflow_def::SchemaDef;
+use super::schema::SchemaDef;
 use crate::Payload;
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +129,7 @@ pub struct TaskDef {
     /// Names of secrets delivered with a poll.
     #[serde(deserialize_with = "lenient::texts")]
     pub runtime_metadata: Vec<String>,
-    /// Whether status listeners hear of this task.
+    /// Whether status listeners are told of this task.
     #[serde(deserialize_with = "lenient::boolean")]
     pub task_status_listener_enabled: bool,
     /// Schema of the input.

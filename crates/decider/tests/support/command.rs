@@ -107,7 +107,7 @@ pub(crate) fn read(text: &str, execution: &Execution, is_again: bool) -> Command
         "rerun" => Command::Rerun(rerun(words, execution)),
         "skip" => Command::SkipTask { reference: words.word().to_owned() },
         "reset" => Command::ResetCallbacks,
-        "child" | "born" | "parent" | "start" | "failure" => receive(text, execution, is_again),
+        "child" | "started" | "parent" | "start" | "failure" => receive(text, execution, is_again),
         verb => update(verb, words, execution),
     }
 }
@@ -142,7 +142,7 @@ fn update(verb: &str, mut words: Words, execution: &Execution) -> Command {
     Command::UpdateTask(update)
 }
 
-/// `child <ref> completed {…}`, `child <ref> reopened`, `born <ref>`, `parent ended "why"`, …
+/// `child <ref> completed {…}`, `child <ref> reopened`, `started <ref>`, `parent ended "why"`, …
 fn receive(text: &str, execution: &Execution, is_again: bool) -> Command {
     let next = |received: u32| if is_again { received } else { received + 1 };
     let number = 1;
@@ -185,7 +185,7 @@ fn receive(text: &str, execution: &Execution, is_again: bool) -> Command {
     let (task, child) = (id.task(seq), execution.task(seq).and_then(|task| task.child));
     let from = child.unwrap_or(stranger);
     let number = next(execution.task(seq).map_or(0, |task| task.received));
-    if verb == "born" {
+    if verb == "started" {
         return Command::Receive { from, number, body: MessageBody::Started { task, child: from } };
     }
     let what = words.word();
@@ -212,7 +212,7 @@ fn receive(text: &str, execution: &Execution, is_again: bool) -> Command {
     }
 }
 
-/// The command's name, with the body for what it hears.
+/// The command's name, with the kind of a message that it receives.
 pub(crate) fn name(command: &Command) -> &'static str {
     match command {
         Command::Begin => "Begin",

@@ -22,10 +22,10 @@ impl Journal {
     }
 
     /// Keeps a decision, which must read back as it was.
-    pub(crate) fn keep(&mut self, born: &Execution, before: &Execution, decision: &Decision) {
+    pub(crate) fn keep(&mut self, created: &Execution, before: &Execution, decision: &Decision) {
         if self.is_empty() {
-            let start = Change::ExecutionStarted(Box::new((*born.facts).clone()));
-            self.entries.push((1, encode_changes(&[start], None, born)));
+            let start = Change::ExecutionStarted(Box::new((*created.facts).clone()));
+            self.entries.push((1, encode_changes(&[start], None, created)));
         }
         let after = &decision.execution;
         let bytes = encode_changes(&decision.changes, Some(before), after);

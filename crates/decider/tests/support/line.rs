@@ -210,7 +210,7 @@ pub(crate) fn of_message(message: &Message) -> String {
     let what = match &message.body {
         MessageBody::Start(start) => start_of(start),
         MessageBody::StartFor { start, .. } => format!("{}, tell us", start_of(start)),
-        MessageBody::Started { task, .. } => format!("born for {task}"),
+        MessageBody::Started { task, .. } => format!("started for {task}"),
         MessageBody::ChildEnded { task, status, output, reason, .. } => {
             format!("child of {task} {status}{}{}", why(reason.as_deref()), tail(output))
         }

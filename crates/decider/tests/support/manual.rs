@@ -68,7 +68,7 @@ fn answer(world: &World<'_>) -> Option<String> {
         let name = &task.reference;
         match (execution.node_of(task).facts.waits)(task) {
             Waits::Child => Some(format!("child {name} completed {{\"done\":true}}")),
-            Waits::Start => Some(format!("born {name}")),
+            Waits::Start => Some(format!("started {name}")),
             Waits::Timer(_) => Some("at 1000000s".to_owned()),
             Waits::Action | Waits::Signal | Waits::Person => {
                 Some(format!("complete {name} {{\"done\":true}}"))

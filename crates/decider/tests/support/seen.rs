@@ -23,7 +23,7 @@ impl Seen {
             "# State machines\n\n\
              Rendered by `crates/decider/tests/histories.rs` from the golden histories; \
              `BATON_UPDATE_HISTORIES=1` rewrites it.\n\
-             An arrow bears the changes that take a task or an execution along it.\n\n\
+             The label of an arrow names the changes that take a task or an execution along it.\n\n\
              ## Executions\n\n{}\n## Tasks\n\n{}",
             diagram(&self.execution_moves, "RUNNING"),
             diagram(&self.task_moves, ""),

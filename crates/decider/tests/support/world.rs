@@ -55,7 +55,7 @@ pub(crate) struct World<'a> {
     registry: Registry,
     definition: WorkflowDef,
     execution: Option<Arc<Execution>>,
-    born: Option<Execution>,
+    created: Option<Execution>,
     journal: Journal,
     now: Timestamp,
     slice: SliceLimits,
@@ -70,7 +70,7 @@ impl<'a> World<'a> {
             registry: Registry::default(),
             definition: WorkflowDef::default(),
             execution: None,
-            born: None,
+            created: None,
             journal: Journal::default(),
             now: START,
             slice: SliceLimits::DEFAULT,
@@ -112,11 +112,11 @@ impl<'a> World<'a> {
                 String::new()
             }
             "start" if self.execution.is_none() => {
-                self.bear(words);
+                self.create(words);
                 self.decide(&Command::Begin)
             }
-            "bear" => {
-                self.bear(words);
+            "create" => {
+                self.create(words);
                 String::new()
             }
             "slice" => {
@@ -160,12 +160,12 @@ impl<'a> World<'a> {
         if let Some(execution) = self.execution.as_mut().filter(|_| text.contains("on version")) {
             Arc::make_mut(execution).plan = plan.clone();
         }
-        if let Some(born) = self.born.as_mut().filter(|_| text.contains("on version")) {
-            born.plan = plan;
+        if let Some(created) = self.created.as_mut().filter(|_| text.contains("on version")) {
+            created.plan = plan;
         }
     }
 
-    fn bear(&mut self, mut words: Words) {
+    fn create(&mut self, mut words: Words) {
         let id = ExecutionId::new(self.now, 7);
         let parent = words.take("as child").then(|| Parent {
             task: ExecutionId::new(self.now, 8).task(1),
@@ -199,7 +199,7 @@ impl<'a> World<'a> {
         }
         let plan = Arc::new(Plan::compile(pin(self.definition.clone(), &self.registry)));
         let execution = Execution::new(plan, facts, input);
-        self.born = Some(execution.clone());
+        self.created = Some(execution.clone());
         self.execution = Some(Arc::new(execution));
     }
 
@@ -321,8 +321,8 @@ impl<'a> World<'a> {
             check_nothing_is_left_out(&decision.execution);
         }
         check_explained(&decision.execution);
-        let born = self.born.as_ref().expect("an execution was started");
-        self.journal.keep(born, before, decision);
+        let created = self.created.as_ref().expect("an execution was started");
+        self.journal.keep(created, before, decision);
         let faults = self.journal.faults(&decision.execution);
         assert!(faults.is_empty(), "after {command:?}: {faults:?}");
     }

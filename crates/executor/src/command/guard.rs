@@ -1,21 +1,18 @@
-//! The guard: a process that kills the commands of an executor that has ended without doing so.
+//! The executor's end of the guard: a process that kills the commands of an executor that has ended
+//! without doing so.
 //!
 //! The executor writes `+<group>` and `-<group>` on the guard's standard input, which the system
 //! closes when the executor ends, however it ends. A command that was started in the very moment of
 //! the executor's end, before the guard knew of it, is missed.
-use super::group;
 use super::helper::Helper;
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::process::{Child, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often the guard checks whether the groups have ended.
-const CHECK_INTERVAL: Duration = Duration::from_millis(20);
-
-/// The executor's end of the guard: the process is started with the first command, and again when
+/// Tells the guard of the groups: the process is started with the first command, and again when
 /// somebody has killed it.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -87,55 +84,4 @@ impl Guard {
 fn tell(process: &mut Child, sign: char, group: i32) -> io::Result<()> {
     let Some(stdin) = process.stdin.as_mut() else { return Err(io::ErrorKind::BrokenPipe.into()) };
     stdin.write_all(format!("{sign}{group}\n").as_bytes())
-}
-
-/// The guard's own side: reads until `input` ends, then ends every group it knows.
-///
-/// # Errors
-/// What reading gave; the groups are ended nevertheless.
-pub(super) fn serve(input: impl BufRead, grace: Duration) -> io::Result<()> {
-    let mut groups = BTreeSet::new();
-    let read = input.lines().try_for_each(|line| {
-        note(&mut groups, &line?);
-        Ok(())
-    });
-    let mut left: Vec<Pid> = groups.into_iter().filter_map(Pid::from_raw).collect();
-    for group in &left {
-        group::ask(*group);
-    }
-    let mut waited = Duration::ZERO;
-    left.retain(|group| !group::has_ended(*group));
-    while !left.is_empty() && waited < grace {
-        std::thread::sleep(CHECK_INTERVAL);
-        waited += CHECK_INTERVAL;
-        left.retain(|group| !group::has_ended(*group));
-    }
-    for group in left {
-        group::signal(group, Signal::KILL);
-    }
-    read
-}
-
-fn note(groups: &mut BTreeSet<i32>, line: &str) {
-    // Groups 0 and 1 mean other things: the guard's own group, and every process.
-    let group = |digits: &str| digits.parse().ok().filter(|group: &i32| *group > 1);
-    if let Some(added) = line.strip_prefix('+').and_then(group) {
-        groups.insert(added);
-    } else if let Some(removed) = line.strip_prefix('-').and_then(group) {
-        groups.remove(&removed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_guard_knows_the_groups_that_were_added_and_not_removed() {
-        let mut groups = BTreeSet::new();
-        for line in ["+7", "+8", "-7", "+0", "+1", "+-1", "+x", "", "9"] {
-            note(&mut groups, line);
-        }
-        assert_eq!(groups, BTreeSet::from([8]));
-    }
 }

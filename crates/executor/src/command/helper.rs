@@ -1,6 +1,6 @@
 //! The processes beside a command, which are made of the executor's own program: a launcher that
 //! puts the limits in force and becomes the command, and a guard that outlives the executor.
-use super::guard;
+use super::guarding;
 use super::limits::ProcessLimits;
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -59,7 +59,7 @@ pub fn serve_helper(arguments: impl IntoIterator<Item = OsString>) -> io::Result
         Some(GUARD) => {
             let grace = arguments.next().and_then(|text| text.to_str()?.parse().ok());
             let grace = grace.ok_or_else(|| invalid("the guard needs a number of milliseconds"))?;
-            guard::serve(io::stdin().lock(), std::time::Duration::from_millis(grace))
+            guarding::serve(io::stdin().lock(), std::time::Duration::from_millis(grace))
         }
         Some(_) | None => Err(invalid("a helper is a launcher or a guard")),
     }

@@ -11,6 +11,7 @@
 //! both its group and its parent escapes; only the limits hold it then.
 mod group;
 mod guard;
+mod guarding;
 mod helper;
 mod limits;
 mod strays;

@@ -5,6 +5,7 @@
 //! instead of an exception's text; 429 and 503 are not repeated behind the task's back;
 //! percent-encoded text in the address stays as it is; connections are pooled.
 mod address;
+mod config;
 mod endpoint;
 mod reach;
 mod request;
@@ -12,13 +13,13 @@ mod response;
 mod rules;
 mod send;
 
+pub use config::HttpConfig;
 pub use endpoint::{Endpoint, HostPort};
 pub use reach::Reach;
 
 use crate::{TaskContext, TaskOutcome, TaskType};
 use async_trait::async_trait;
 use baton_common::Payload;
-use baton_common::limits::TASK_PAYLOAD_BYTES_MAX;
 use request::{Request, RequestFault};
 use response::Answer;
 use send::Sender;
@@ -27,56 +28,10 @@ use std::time::Duration;
 /// The name of this task type.
 pub const TASK_TYPE: &str = "HTTP";
 
-/// Limits of HTTP tasks.
-#[derive(Clone, Debug)]
-pub struct HttpConfig {
-    /// Which addresses may be called.
-    pub reach: Reach,
-    /// What may be called whatever the reach, if the address is written like this.
-    pub allow: Vec<HostPort>,
-    /// What may not be called: Baton itself, its database, and what the operator adds.
-    pub deny: Vec<Endpoint>,
-    /// Largest answer, bytes; a larger one fails the task.
-    pub response_bytes_max: usize,
-    /// Largest sum of the answer's header names and values, bytes.
-    pub header_bytes_max: usize,
-    /// Longest exchange, redirects included, however slowly bytes drip.
-    pub call_time_max: Duration,
-    /// Idle connections kept per host.
-    pub idle_connections_max: usize,
-}
-
-impl HttpConfig {
-    /// The product's limits: 9 MiB of answer, so that it fits a task's output; 64 KiB of headers;
-    /// ten minutes; 32 idle connections a host. No host is allowed or refused by itself.
-    pub fn with_reach(reach: Reach) -> Self {
-        Self {
-            reach,
-            allow: Vec::new(),
-            deny: Vec::new(),
-            response_bytes_max: TASK_PAYLOAD_BYTES_MAX - 1024 * 1024,
-            header_bytes_max: 64 * 1024,
-            call_time_max: Duration::from_mins(10),
-            idle_connections_max: 32,
-        }
-    }
-}
-
 /// The HTTP task type.
 #[derive(Debug)]
 pub struct HttpTask {
     sender: Sender,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-enum CallFault {
-    #[error("I/O error on {method} request for \"{uri}\": {cause}")]
-    Exchange { method: String, uri: String, cause: String },
-    #[error("{0}")]
-    Refused(String),
-    #[error("the answer is larger than {limit} bytes ({what})")]
-    TooLarge { what: &'static str, limit: usize },
 }
 
 impl HttpTask {

@@ -1,6 +1,6 @@
 //! Whether a URL may be called, judged by its text and again by every address that its name
 //! resolves to: what is judged is what is connected to.
-use super::HttpConfig;
+use super::config::HttpConfig;
 use super::endpoint::{Endpoint, HostPort};
 use super::reach::Reach;
 use reqwest::Url;

@@ -1,8 +1,8 @@
 //! The exchange: pooled connections, timeouts, redirects, limits.
+use super::config::HttpConfig;
 use super::request::Request;
 use super::response::Answer;
 use super::rules::{Access, GuardedResolver, Rules};
-use super::{CallFault, HttpConfig};
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, PROXY_AUTHORIZATION,
 };
@@ -16,6 +16,17 @@ const REDIRECTS_MAX: usize = 20;
 /// Most connection pools kept; one is needed for each connect timeout that definitions name, and
 /// for each way in which addresses are judged.
 const POOLS_MAX: usize = 16;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallFault {
+    #[error("I/O error on {method} request for \"{uri}\": {cause}")]
+    Exchange { method: String, uri: String, cause: String },
+    #[error("{0}")]
+    Refused(String),
+    #[error("the answer is larger than {limit} bytes ({what})")]
+    TooLarge { what: &'static str, limit: usize },
+}
 
 /// Sends requests over pooled connections.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The comparisons of filters, with Jayway's view of types: a text and a number are equal when
 //! one reads as the other, an order exists only among numbers and among texts.
-use super::filter::Operator;
+use super::segment::Operator;
 use crate::meter::{Fault, Limit, Meter};
 use crate::raw::{self, Kind};
 use std::cmp::Ordering;

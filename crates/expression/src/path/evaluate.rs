@@ -1,14 +1,17 @@
 //! Follows a path through raw JSON.
-use super::filter::{Condition, Operand, Operator};
+use super::compare;
 use super::function::Function;
+use super::segment::{Condition, Operand, Operator, Path, Segment, is_definite};
 use super::source::{Source, children};
-use super::{Path, SCAN_DEPTH_MAX, Step, compare, is_definite};
 use crate::index::Index;
 use crate::meter::{Fault, Limit, Meter};
 use crate::raw::{self, Kind};
 use crate::template::{Document, Scope};
 use std::borrow::Cow;
 use std::cell::OnceCell;
+
+/// Deepest level of a document that `..` searches: what Conductor's own JSON reader accepts.
+const SCAN_DEPTH_MAX: usize = baton_common::limits::VALUE_DEPTH_MAX;
 
 /// What a path read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub(crate) fn read(
     out: &mut String,
 ) -> Result<Shape, Fault> {
     let absolutes = vec![OnceCell::new(); path.absolutes];
-    Reading { scope, meter, absolutes }.absolute(&path.steps, out)
+    Reading { scope, meter, absolutes }.absolute(&path.segments, out)
 }
 
 /// Appends what `path` names in the JSON text `document` to `out`.
@@ -62,8 +65,8 @@ pub(crate) fn read_document(
     read(path, &crate::template::DocumentScope::new(document), meter, out)
 }
 
-fn nothing(steps: &[Step], out: &mut String) -> Shape {
-    if is_definite(steps) {
+fn nothing(segments: &[Segment], out: &mut String) -> Shape {
+    if is_definite(segments) {
         return Shape::Missing;
     }
     out.push_str("[]");
@@ -71,20 +74,22 @@ fn nothing(steps: &[Step], out: &mut String) -> Shape {
 }
 
 impl Reading<'_> {
-    fn absolute(&self, steps: &[Step], out: &mut String) -> Result<Shape, Fault> {
+    fn absolute(&self, segments: &[Segment], out: &mut String) -> Result<Shape, Fault> {
         if let Some(document) = self.scope.document() {
-            return self.write(steps, &document, out);
+            return self.write(segments, &document, out);
         }
-        let [Step::Member(root), below @ ..] = steps else { return Ok(nothing(steps, out)) };
-        if let [Step::Member(field), below @ ..] = below {
+        let [Segment::Member(root), below @ ..] = segments else {
+            return Ok(nothing(segments, out));
+        };
+        if let [Segment::Member(field), below @ ..] = below {
             return match self.scope.field(root, field) {
                 Some(document) => self.write(below, &document, out),
-                None => Ok(nothing(steps, out)),
+                None => Ok(nothing(segments, out)),
             };
         }
         match self.whole_root(root)? {
             Some(document) => self.write(below, &Document::from(document), out),
-            None => Ok(nothing(steps, out)),
+            None => Ok(nothing(segments, out)),
         }
     }
 
@@ -109,13 +114,13 @@ impl Reading<'_> {
 
     fn write(
         &self,
-        steps: &[Step],
+        segments: &[Segment],
         document: &Document<'_>,
         out: &mut String,
     ) -> Result<Shape, Fault> {
-        let index = if steps.is_empty() { None } else { document.payload().and_then(Index::of) };
+        let index = if segments.is_empty() { None } else { document.payload().and_then(Index::of) };
         let source = Source::new(document.text(), index);
-        let values = match self.select(steps, source, source.root())? {
+        let values = match self.select(segments, source, source.root())? {
             Found::One(None) => return Ok(Shape::Missing),
             Found::One(Some(value)) => {
                 self.meter.append(out, &value)?;
@@ -131,32 +136,32 @@ impl Reading<'_> {
 
     fn select<'a>(
         &self,
-        steps: &[Step],
+        segments: &[Segment],
         source: Source<'a>,
         node: &'a str,
     ) -> Result<Found<'a>, Fault> {
-        let (plain, node) = self.plain_steps(steps, source, node)?;
+        let (plain, node) = self.plain_segments(segments, source, node)?;
         let mut nodes: Vec<&str> = node.into_iter().collect();
-        if plain == steps.len() {
+        if plain == segments.len() {
             return Ok(Found::One(node.map(Cow::Borrowed)));
         }
-        for (position, step) in steps.iter().enumerate().skip(plain) {
-            let walked = steps.get(..position).unwrap_or(&[]);
-            if let Step::Function(function) = step {
+        for (position, segment) in segments.iter().enumerate().skip(plain) {
+            let walked = segments.get(..position).unwrap_or(&[]);
+            if let Segment::Function(function) = segment {
                 return self.call(*function, walked, source, &nodes);
             }
-            if let (Step::Members(names), true) = (step, position + 1 == steps.len()) {
+            if let (Segment::Members(names), true) = (segment, position + 1 == segments.len()) {
                 return self.merge(names, walked, source, &nodes);
             }
             let mut next = Vec::new();
             for node in nodes {
                 let before = next.len();
-                self.step(step, source, node, &mut next)?;
+                self.segment(segment, source, node, &mut next)?;
                 self.meter.charge_kept(next.len() - before)?;
             }
             nodes = next;
         }
-        Ok(if is_definite(steps) {
+        Ok(if is_definite(segments) {
             Found::One(nodes.first().map(|node| Cow::Borrowed(*node)))
         } else {
             Found::Many(nodes.into_iter().map(Cow::Borrowed).collect())
@@ -165,61 +170,61 @@ impl Reading<'_> {
 
     /// Follows the leading names and indexes, of which most paths consist: how many there are and
     /// the value they lead to.
-    fn plain_steps<'a>(
+    fn plain_segments<'a>(
         &self,
-        steps: &[Step],
+        segments: &[Segment],
         source: Source<'a>,
         node: &'a str,
     ) -> Result<(usize, Option<&'a str>), Fault> {
         let mut found = Some(node);
-        for (position, step) in steps.iter().enumerate() {
+        for (position, segment) in segments.iter().enumerate() {
             let Some(node) = found else { return Ok((position, None)) };
-            found = match step {
-                Step::Member(name) => source.member(node, name, self.meter)?,
-                Step::Index(index) => source.element(node, *index, self.meter)?,
-                Step::Members(_)
-                | Step::Wildcard
-                | Step::Indexes(_)
-                | Step::Slice(..)
-                | Step::Filter(_)
-                | Step::Scan
-                | Step::Function(_) => return Ok((position, found)),
+            found = match segment {
+                Segment::Member(name) => source.member(node, name, self.meter)?,
+                Segment::Index(index) => source.element(node, *index, self.meter)?,
+                Segment::Members(_)
+                | Segment::Wildcard
+                | Segment::Indexes(_)
+                | Segment::Slice(..)
+                | Segment::Filter(_)
+                | Segment::Scan
+                | Segment::Function(_) => return Ok((position, found)),
             };
         }
-        Ok((steps.len(), found))
+        Ok((segments.len(), found))
     }
 
-    fn step<'a>(
+    fn segment<'a>(
         &self,
-        step: &Step,
+        segment: &Segment,
         source: Source<'a>,
         node: &'a str,
         next: &mut Vec<&'a str>,
     ) -> Result<(), Fault> {
-        match step {
-            Step::Member(name) => next.extend(source.member(node, name, self.meter)?),
-            Step::Members(names) => {
+        match segment {
+            Segment::Member(name) => next.extend(source.member(node, name, self.meter)?),
+            Segment::Members(names) => {
                 for name in names {
                     next.extend(source.member(node, name, self.meter)?);
                 }
             }
-            Step::Index(index) => next.extend(source.element(node, *index, self.meter)?),
-            Step::Indexes(indexes) => {
+            Segment::Index(index) => next.extend(source.element(node, *index, self.meter)?),
+            Segment::Indexes(indexes) => {
                 for index in indexes {
                     next.extend(source.element(node, *index, self.meter)?);
                 }
             }
-            Step::Wildcard => {
+            Segment::Wildcard => {
                 self.meter.charge(node.len())?;
                 next.extend(children(node));
             }
-            Step::Slice(from, to) => {
+            Segment::Slice(from, to) => {
                 self.meter.charge(node.len())?;
                 slice(node, *from, *to, next);
             }
-            Step::Filter(condition) => self.filter(condition, source, node, next)?,
-            Step::Scan => self.scan(node, next)?,
-            Step::Function(_) => unreachable!("functions are called by select"),
+            Segment::Filter(condition) => self.filter(condition, source, node, next)?,
+            Segment::Scan => self.scan(node, next)?,
+            Segment::Function(_) => unreachable!("functions are called by select"),
         }
         Ok(())
     }
@@ -327,7 +332,7 @@ impl Reading<'_> {
         Ok(match operand {
             Operand::Literal(json) => Some(Cow::Borrowed(json.as_str())),
             Operand::Pattern(_) => None,
-            Operand::Relative(steps) => match self.select(steps, source, node)? {
+            Operand::Relative(segments) => match self.select(segments, source, node)? {
                 Found::One(value) => value,
                 Found::Many(values) => {
                     self.meter.charge(joined_bytes(&values))?;
@@ -336,19 +341,19 @@ impl Reading<'_> {
                     Some(Cow::Owned(list))
                 }
             },
-            Operand::Absolute { slot, steps } => {
-                self.kept_absolute(*slot, steps)?.map(Cow::Borrowed)
+            Operand::Absolute { slot, segments } => {
+                self.kept_absolute(*slot, segments)?.map(Cow::Borrowed)
             }
         })
     }
 
-    fn kept_absolute(&self, slot: usize, steps: &[Step]) -> Result<Option<&str>, Fault> {
+    fn kept_absolute(&self, slot: usize, segments: &[Segment]) -> Result<Option<&str>, Fault> {
         let Some(place) = self.absolutes.get(slot) else { return Ok(None) };
         if let Some(kept) = place.get() {
             return Ok(kept.as_deref());
         }
         let mut json = String::new();
-        let read = match self.absolute(steps, &mut json)? {
+        let read = match self.absolute(segments, &mut json)? {
             Shape::Missing => None,
             Shape::Value | Shape::List => Some(json),
         };
@@ -360,7 +365,7 @@ impl Reading<'_> {
     fn call<'a>(
         &self,
         function: Function,
-        walked: &[Step],
+        walked: &[Segment],
         source: Source<'a>,
         nodes: &[&'a str],
     ) -> Result<Found<'a>, Fault> {
@@ -374,7 +379,7 @@ impl Reading<'_> {
             let result = aggregate.apply(&mut nodes.iter().copied());
             return Ok(Found::One(result.map(Cow::Owned)));
         }
-        if walked.iter().any(|step| matches!(step, Step::Scan)) {
+        if walked.iter().any(|segment| matches!(segment, Segment::Scan)) {
             meter.charge(joined_bytes(nodes))?;
             let mut list = String::new();
             write_list(nodes, &mut list);
@@ -392,7 +397,7 @@ impl Reading<'_> {
     fn merge<'a>(
         &self,
         names: &[String],
-        walked: &[Step],
+        walked: &[Segment],
         source: Source<'a>,
         nodes: &[&'a str],
     ) -> Result<Found<'a>, Fault> {

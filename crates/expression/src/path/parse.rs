@@ -1,183 +1,128 @@
-//! Reads a path's text.
-use super::filter::{self, Condition};
+//! Compiles a path, with the filters `[?(@.p > 10 && @.q == 'x')]` in it, which hold paths in turn.
+use super::cursor::Cursor;
 use super::function::Function;
-use super::{PATH_BYTES_MAX, PATH_DEPTH_MAX, Path, Step, Unreadable};
+use super::literal::{literal, pattern};
+use super::segment::{Condition, Operand, Operator, Path, Segment};
 use crate::meter::{Fault, Limit};
 
-/// A cursor over the characters of a path.
-pub(super) struct Parser {
-    chars: Vec<char>,
-    position: usize,
-    /// How many more brackets or filters may open.
-    depth_left: usize,
-    /// The limit that stopped the reading, if one did.
-    pub(super) over_limit: Option<Fault>,
-    /// How many absolute paths the filters held so far; see [`super::filter::Operand::Absolute`].
-    pub(super) absolutes: usize,
+/// Longest path, bytes: a path can be put together from values, and its compilation costs time.
+const PATH_BYTES_MAX: usize = 16 * 1024;
+
+/// Signs first tried; a longer one stands before its prefix.
+const SIGNS: [(&str, Operator); 9] = [
+    ("===", Operator::SameTypeEqual),
+    ("!==", Operator::SameTypeNotEqual),
+    ("==", Operator::Equal),
+    ("!=", Operator::NotEqual),
+    ("<=", Operator::LessOrEqual),
+    (">=", Operator::GreaterOrEqual),
+    ("=~", Operator::Matches),
+    ("<", Operator::Less),
+    (">", Operator::Greater),
+];
+
+const WORDS: [(&str, Operator); 9] = [
+    ("in", Operator::In),
+    ("nin", Operator::NotIn),
+    ("contains", Operator::Contains),
+    ("all", Operator::ContainsAll),
+    ("subsetof", Operator::SubsetOf),
+    ("anyof", Operator::AnyOf),
+    ("noneof", Operator::NoneOf),
+    ("size", Operator::Size),
+    ("empty", Operator::Empty),
+];
+
+/// Why a text is no path that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It does not spell one.
+    Malformed,
+    /// It is over a limit.
+    OverLimit(Fault),
 }
 
-/// The path `text` spells as a whole.
-pub(super) fn path(text: &str) -> Result<Path, Unreadable> {
-    if text.len() > PATH_BYTES_MAX {
-        let fault = Fault::new(Limit::PathBytes, PATH_BYTES_MAX, text.len());
-        return Err(Unreadable::OverLimit(fault));
-    }
-    if text.starts_with('@') || text != text.trim() {
-        return Err(Unreadable::Malformed);
-    }
-    let mut parser = Parser::new(text);
-    if !parser.eat('$') || !matches!(parser.peek(), None | Some('.' | '[')) {
-        parser = Parser::new(&format!("$.{text}"));
-        parser.eat('$');
-    }
-    let steps = parser.steps(Ends::AtEnd).filter(|_| parser.peek().is_none());
-    match (steps, parser.over_limit) {
-        (Some(steps), _) => Ok(Path { steps, absolutes: parser.absolutes }),
-        (None, Some(fault)) => Err(Unreadable::OverLimit(fault)),
-        (None, None) => Err(Unreadable::Malformed),
+impl Path {
+    /// Compiles `text`.
+    ///
+    /// # Errors
+    /// [`Unreadable`], when it is no path or is over a limit.
+    pub(crate) fn compile(text: &str) -> Result<Self, Unreadable> {
+        if text.len() > PATH_BYTES_MAX {
+            let fault = Fault::new(Limit::PathBytes, PATH_BYTES_MAX, text.len());
+            return Err(Unreadable::OverLimit(fault));
+        }
+        if text.starts_with('@') || text != text.trim() {
+            return Err(Unreadable::Malformed);
+        }
+        let mut cursor = Cursor::new(text);
+        if !cursor.eat('$') || !matches!(cursor.peek(), None | Some('.' | '[')) {
+            cursor = Cursor::new(&format!("$.{text}"));
+            cursor.eat('$');
+        }
+        let segments = cursor.segments(Ends::AtEnd).filter(|_| cursor.peek().is_none());
+        match (segments, cursor.over_limit) {
+            (Some(segments), _) => Ok(Self { segments, absolutes: cursor.absolutes }),
+            (None, Some(fault)) => Err(Unreadable::OverLimit(fault)),
+            (None, None) => Err(Unreadable::Malformed),
+        }
     }
 }
 
 /// Where a path inside a text may stop.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ends {
+enum Ends {
     /// Only at the end of the text.
     AtEnd,
     /// Before the operators, blanks and closing brackets of a filter.
     InFilter,
 }
 
-impl Parser {
-    pub(super) fn new(text: &str) -> Self {
-        Self {
-            chars: text.chars().collect(),
-            position: 0,
-            depth_left: PATH_DEPTH_MAX,
-            over_limit: None,
-            absolutes: 0,
-        }
-    }
-
-    /// One more bracket or filter opens; `None` when that is one too many.
-    pub(super) fn descend(&mut self) -> Option<()> {
-        if let Some(left) = self.depth_left.checked_sub(1) {
-            self.depth_left = left;
-            return Some(());
-        }
-        let fault = Fault::new(Limit::PathDepth, PATH_DEPTH_MAX, PATH_DEPTH_MAX + 1);
-        self.over_limit = Some(fault);
-        None
-    }
-
-    /// The innermost bracket or filter has closed.
-    pub(super) fn ascend(&mut self) {
-        self.depth_left += 1;
-    }
-
-    pub(super) fn peek(&self) -> Option<char> {
-        self.chars.get(self.position).copied()
-    }
-
-    pub(super) fn advance(&mut self) -> Option<char> {
-        let next = self.peek()?;
-        self.position += 1;
-        Some(next)
-    }
-
-    pub(super) fn eat(&mut self, expected: char) -> bool {
-        let found = self.peek() == Some(expected);
-        self.position += usize::from(found);
-        found
-    }
-
-    pub(super) fn eat_all(&mut self, expected: &str) -> bool {
-        let rest = self.chars.get(self.position..).unwrap_or(&[]);
-        let found = expected.chars().enumerate().all(|(i, c)| rest.get(i) == Some(&c));
-        if found {
-            self.position += expected.chars().count();
-        }
-        found
-    }
-
-    pub(super) fn skip_blanks(&mut self) {
-        while self.peek().is_some_and(char::is_whitespace) {
-            self.position += 1;
-        }
-    }
-
-    /// Takes characters while `wanted` holds.
-    pub(super) fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> String {
-        let mut taken = String::new();
-        while let Some(next) = self.peek().filter(|c| wanted(*c)) {
-            taken.push(next);
-            self.position += 1;
-        }
-        taken
-    }
-
-    /// A text in single or double quotes; a backslash takes the next character as it is.
-    pub(super) fn quoted(&mut self) -> Option<String> {
-        let quote = self.advance().filter(|c| matches!(c, '\'' | '"'))?;
-        let mut text = String::new();
-        loop {
-            match self.advance()? {
-                '\\' => text.push(self.advance()?),
-                end if end == quote => return Some(text),
-                other => text.push(other),
-            }
-        }
-    }
-
-    pub(super) fn integer(&mut self) -> Option<i64> {
-        let sign = if self.eat('-') { "-" } else { "" };
-        let digits = self.take_while(|c| c.is_ascii_digit());
-        format!("{sign}{digits}").parse().ok()
-    }
-
-    /// The steps up to the end of the path.
-    pub(super) fn steps(&mut self, ends: Ends) -> Option<Vec<Step>> {
-        let mut steps = Vec::new();
+impl Cursor {
+    /// The segments up to the end of the path.
+    fn segments(&mut self, ends: Ends) -> Option<Vec<Segment>> {
+        let mut segments = Vec::new();
         loop {
             match self.peek() {
                 None => break,
-                Some('.') => self.dot_step(&mut steps, ends)?,
-                Some('[') if self.position + 1 == self.chars.len() => {
+                Some('.') => self.dot_segment(&mut segments, ends)?,
+                Some('[') if self.is_at_last() => {
                     // Conductor reads the unclosed `l[` as `l`.
-                    self.position += 1;
+                    self.advance();
                 }
                 Some('[') => {
-                    let step = self.bracket_step()?;
-                    steps.push(step);
+                    let segment = self.bracket_segment()?;
+                    segments.push(segment);
                 }
                 Some(_) if ends == Ends::InFilter => break,
                 // After a bracket a name may follow without its dot.
-                Some(_) if !steps.is_empty() => steps.push(self.name_step(ends)?),
+                Some(_) if !segments.is_empty() => segments.push(self.name_segment(ends)?),
                 Some(_) => return None,
             }
         }
-        let function = steps.iter().position(|step| matches!(step, Step::Function(_)));
-        let misplaced = function.is_some_and(|position| position + 1 != steps.len());
-        (!misplaced && !matches!(steps.last(), Some(Step::Scan))).then_some(steps)
+        let function = segments.iter().position(|segment| matches!(segment, Segment::Function(_)));
+        let misplaced = function.is_some_and(|position| position + 1 != segments.len());
+        (!misplaced && !matches!(segments.last(), Some(Segment::Scan))).then_some(segments)
     }
 
-    fn dot_step(&mut self, steps: &mut Vec<Step>, ends: Ends) -> Option<()> {
-        self.position += 1;
+    fn dot_segment(&mut self, segments: &mut Vec<Segment>, ends: Ends) -> Option<()> {
+        self.advance();
         if self.eat('.') {
-            steps.push(Step::Scan);
+            segments.push(Segment::Scan);
         }
         match self.peek()? {
             '.' => None,
             // `a.['b']` is `a['b']`.
             '[' => Some(()),
             _ => {
-                steps.push(self.name_step(ends)?);
+                segments.push(self.name_segment(ends)?);
                 Some(())
             }
         }
     }
 
     /// A bare name, `*`, or a function. A name with a blank needs brackets and quotes.
-    fn name_step(&mut self, ends: Ends) -> Option<Step> {
+    fn name_segment(&mut self, ends: Ends) -> Option<Segment> {
         let name = match ends {
             Ends::AtEnd => self.take_while(|c| !".[(".contains(c)),
             Ends::InFilter => self.take_while(|c| !".[()]=<>!~&|, \t\r\n".contains(c)),
@@ -188,48 +133,48 @@ impl Parser {
         if self.eat('(') {
             let argument = self.take_while(|c| c != ')');
             let function = Function::named(&name, argument.trim())?;
-            return self.eat(')').then_some(Step::Function(function));
+            return self.eat(')').then_some(Segment::Function(function));
         }
-        Some(if name == "*" { Step::Wildcard } else { Step::Member(name) })
+        Some(if name == "*" { Segment::Wildcard } else { Segment::Member(name) })
     }
 
-    fn bracket_step(&mut self) -> Option<Step> {
-        self.position += 1;
+    fn bracket_segment(&mut self) -> Option<Segment> {
+        self.advance();
         self.descend()?;
         self.skip_blanks();
-        let step = match self.peek()? {
-            '?' => Step::Filter(self.filter()?),
+        let segment = match self.peek()? {
+            '?' => Segment::Filter(self.filter()?),
             '*' => {
-                self.position += 1;
-                Step::Wildcard
+                self.advance();
+                Segment::Wildcard
             }
             '\'' | '"' => self.names()?,
             _ => self.indexes()?,
         };
         self.skip_blanks();
         self.ascend();
-        self.eat(']').then_some(step)
+        self.eat(']').then_some(segment)
     }
 
     fn filter(&mut self) -> Option<Condition> {
-        self.position += 1;
+        self.advance();
         self.skip_blanks();
         if !self.eat('(') {
             return None;
         }
-        let condition = filter::condition(self)?;
+        let condition = condition(self)?;
         self.skip_blanks();
         self.eat(')').then_some(condition)
     }
 
-    fn names(&mut self) -> Option<Step> {
+    fn names(&mut self) -> Option<Segment> {
         let mut names = vec![self.quoted()?];
         while self.eat_comma() {
             names.push(self.quoted()?);
         }
         Some(match names.len() {
-            1 => Step::Member(names.remove(0)),
-            _ => Step::Members(names),
+            1 => Segment::Member(names.remove(0)),
+            _ => Segment::Members(names),
         })
     }
 
@@ -240,7 +185,7 @@ impl Parser {
         found
     }
 
-    fn indexes(&mut self) -> Option<Step> {
+    fn indexes(&mut self) -> Option<Segment> {
         if self.eat(':') {
             return self.slice(None);
         }
@@ -254,15 +199,101 @@ impl Parser {
             indexes.push(self.integer()?);
         }
         Some(match indexes.len() {
-            1 => Step::Index(first),
-            _ => Step::Indexes(indexes),
+            1 => Segment::Index(first),
+            _ => Segment::Indexes(indexes),
         })
     }
 
     /// The rest of a slice, past its colon.
-    fn slice(&mut self, from: Option<i64>) -> Option<Step> {
+    fn slice(&mut self, from: Option<i64>) -> Option<Segment> {
         self.skip_blanks();
         let to = if self.peek()? == ']' { None } else { Some(self.integer()?) };
-        Some(Step::Slice(from, to))
+        Some(Segment::Slice(from, to))
+    }
+}
+
+/// Parses a condition up to the bracket that closes it.
+fn condition(cursor: &mut Cursor) -> Option<Condition> {
+    cursor.descend()?;
+    let mut alternatives = vec![conjunction(cursor)?];
+    while eat_sign(cursor, "||") {
+        alternatives.push(conjunction(cursor)?);
+    }
+    cursor.ascend();
+    Some(Condition::Any(alternatives))
+}
+
+fn conjunction(cursor: &mut Cursor) -> Option<Condition> {
+    let mut parts = vec![term(cursor)?];
+    while eat_sign(cursor, "&&") {
+        parts.push(term(cursor)?);
+    }
+    Some(Condition::All(parts))
+}
+
+fn eat_sign(cursor: &mut Cursor, sign: &str) -> bool {
+    cursor.skip_blanks();
+    cursor.eat_all(sign)
+}
+
+fn term(cursor: &mut Cursor) -> Option<Condition> {
+    cursor.skip_blanks();
+    if cursor.eat('!') {
+        cursor.descend()?;
+        let negated = term(cursor)?;
+        cursor.ascend();
+        return Some(Condition::Not(Box::new(negated)));
+    }
+    if cursor.eat('(') {
+        let inner = condition(cursor)?;
+        cursor.skip_blanks();
+        return cursor.eat(')').then_some(inner);
+    }
+    comparison(cursor)
+}
+
+fn comparison(cursor: &mut Cursor) -> Option<Condition> {
+    let left = operand(cursor)?;
+    cursor.skip_blanks();
+    let Some(operator) = operator(cursor) else {
+        let is_path = matches!(left, Operand::Relative(_) | Operand::Absolute { .. });
+        return is_path.then_some(Condition::Exists(left));
+    };
+    cursor.skip_blanks();
+    let right = operand(cursor)?;
+    let has_pattern = matches!(right, Operand::Pattern(_));
+    (has_pattern == (operator == Operator::Matches)).then_some(Condition::Compare {
+        left,
+        operator,
+        right,
+    })
+}
+
+fn operator(cursor: &mut Cursor) -> Option<Operator> {
+    if let Some((_, operator)) = SIGNS.iter().find(|(sign, _)| cursor.eat_all(sign)) {
+        return Some(*operator);
+    }
+    let word = cursor.take_while(|c| c.is_ascii_alphabetic()).to_ascii_lowercase();
+    WORDS.iter().find(|(name, _)| *name == word).map(|(_, operator)| *operator)
+}
+
+fn operand(cursor: &mut Cursor) -> Option<Operand> {
+    match cursor.peek()? {
+        '@' => {
+            cursor.advance();
+            cursor.segments(Ends::InFilter).map(Operand::Relative)
+        }
+        '$' => {
+            cursor.advance();
+            let segments = cursor.segments(Ends::InFilter)?;
+            cursor.absolutes += 1;
+            Some(Operand::Absolute { slot: cursor.absolutes - 1, segments })
+        }
+        '/' => pattern(cursor).map(Operand::Pattern),
+        _ => {
+            let mut json = String::new();
+            literal(cursor, &mut json)?;
+            Some(Operand::Literal(json))
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Runs a plain script.
+use super::tree::{Expression, Statement, Unary};
 use super::value::Value;
-use super::{Expression, Statement, Unary};
 use std::borrow::Cow;
 
 /// The value of a program's body over `input`; `None` when only the engine knows.

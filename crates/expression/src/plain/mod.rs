@@ -12,14 +12,14 @@
 mod evaluate;
 mod lexer;
 mod parse;
+mod tree;
 mod value;
 
 use baton_common::payload::Payload;
+use tree::{Read, Statement};
 
 /// Longest program, bytes: conditions are short, and each evaluation parses anew.
 const SOURCE_BYTES_MAX: usize = 4 * 1024;
-/// Deepest nesting of expressions and statements; bounds the recursion.
-const DEPTH_MAX: usize = 32;
 /// Bytes of input that one evaluation may read, repeated reading counted: about a millisecond.
 const READ_BYTES_MAX: usize = 1024 * 1024;
 
@@ -30,19 +30,11 @@ pub struct Program {
     reads: Vec<Read>,
 }
 
-/// A place of the script that reads its input: `$.first.second…`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Read {
-    /// The member of `$`; `None` when the script computes its name or takes the whole input.
-    first: Option<String>,
-    /// The member of that member; `None` as above.
-    second: Option<String>,
-}
-
 impl Program {
     /// Reads a script; `None` when it is not a plain one, or wrong.
     pub fn parse(source: &str) -> Option<Self> {
-        (source.len() <= SOURCE_BYTES_MAX).then(|| parse::program(source)).flatten()
+        let parsed = (source.len() <= SOURCE_BYTES_MAX).then(|| parse::program(source)).flatten();
+        parsed.map(|(body, reads)| Self { body, reads })
     }
 
     /// The value of the script over `input`; `None` when only the engine knows.
@@ -63,67 +55,6 @@ impl Program {
             .all(is_known)
             .then(|| self.reads.iter().filter(touching).filter_map(|read| read.second.as_deref()))
     }
-}
-
-#[derive(Clone, Debug)]
-enum Statement {
-    /// An expression, whose value is the program's if nothing comes after it.
-    Value(Expression),
-    If {
-        condition: Expression,
-        then: Vec<Statement>,
-        otherwise: Vec<Statement>,
-    },
-    /// Ends a function, and so the program.
-    Return(Option<Expression>),
-}
-
-#[derive(Clone, Debug)]
-enum Expression {
-    /// `$`.
-    Input,
-    Undefined,
-    Null,
-    Bool(bool),
-    Number(f64),
-    Text(String),
-    Member(Box<Expression>, Box<Expression>),
-    Unary(Unary, Box<Expression>),
-    Binary(Binary, Box<Expression>, Box<Expression>),
-    And(Box<Expression>, Box<Expression>),
-    Or(Box<Expression>, Box<Expression>),
-    Choice(Box<Expression>, Box<Expression>, Box<Expression>),
-}
-
-impl Expression {
-    fn literal_text(&self) -> Option<String> {
-        if let Self::Text(text) = self { Some(text.clone()) } else { None }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Unary {
-    Not,
-    Minus,
-    Plus,
-    Typeof,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Binary {
-    Equal,
-    NotEqual,
-    Same,
-    NotSame,
-    Less,
-    Greater,
-    AtMost,
-    AtLeast,
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Reads a plain script.
 use super::lexer::{self, Placed, Token};
-use super::{Binary, DEPTH_MAX, Expression, Program, Read, Statement, Unary};
+use super::tree::{Binary, Expression, Read, Statement, Unary};
+
+/// Deepest nesting of expressions and statements; bounds the recursion.
+const DEPTH_MAX: usize = 32;
 
 /// Binary operators, the loosest first; those of a line are of the same strength.
 const BINARY: [&[(&str, Binary)]; 4] = [
@@ -15,12 +18,12 @@ const BINARY: [&[(&str, Binary)]; 4] = [
     &[("*", Binary::Multiply), ("/", Binary::Divide), ("%", Binary::Remainder)],
 ];
 
-/// The program that `source` spells; `None` when it is no plain one.
-pub(super) fn program(source: &str) -> Option<Program> {
+/// The statements that `source` spells, and what they read; `None` when it is no plain program.
+pub(super) fn program(source: &str) -> Option<(Vec<Statement>, Vec<Read>)> {
     let tokens = lexer::tokens(source)?;
     let mut parser = Parser { tokens: &tokens, position: 0, depth: 0, reads: Vec::new() };
     let body = parser.program()?;
-    parser.is_at_end().then_some(Program { body, reads: parser.reads })
+    parser.is_at_end().then_some((body, parser.reads))
 }
 
 struct Parser<'t, 's> {

@@ -1,6 +1,6 @@
 //! The values of plain scripts, and what JavaScript's operators make of them. `None` everywhere
 //! means that only the engine knows.
-use super::Binary;
+use super::tree::Binary;
 use crate::java::number_text;
 use crate::raw;
 use baton_common::payload::Payload;

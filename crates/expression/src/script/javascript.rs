@@ -1,15 +1,18 @@
 //! JavaScript by QuickJS: a fresh engine for every script, so none sees what another left.
 mod input;
 mod result;
+mod stop;
 
 use super::deadline::Deadline;
-use super::{ScriptError, ScriptLimits};
+use super::error::ScriptError;
+use super::limits::ScriptLimits;
 use baton_common::payload::Payload;
 use result::Writer;
 use rquickjs::context::EvalOptions;
 use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Exception, Runtime, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use stop::Stop;
 
 /// The name the engine knows the script by; it stands in the stacks of its errors.
 const FILE: &str = "inline";
@@ -75,18 +78,6 @@ enum Fault {
 struct Position {
     line: usize,
     column: usize,
-}
-
-/// A step inside the engine that did not work: an exception waits to be caught, or it is our own.
-enum Stop {
-    Engine(rquickjs::Error),
-    Limit(ScriptError),
-}
-
-impl From<rquickjs::Error> for Stop {
-    fn from(error: rquickjs::Error) -> Self {
-        Self::Engine(error)
-    }
 }
 
 /// Runs `work` in a fresh engine under `limits`.

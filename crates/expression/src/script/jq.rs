@@ -1,8 +1,10 @@
 //! jq by jaq. Compiled programs are kept, since compiling costs far more than running.
 use super::deadline::Deadline;
-use super::{JQ_BRACKETS_DEPTH_MAX, ScriptError, ScriptLimits, VALUE_DEPTH_MAX, nesting};
+use super::error::ScriptError;
+use super::limits::ScriptLimits;
 use crate::java::{java_double, whole_number};
-use crate::raw;
+use crate::raw::{self, nesting};
+use baton_common::limits::VALUE_DEPTH_MAX;
 use baton_common::payload::Payload;
 use jaq_core::data::JustLut;
 use jaq_core::load::{self, Arena, File, Loader};
@@ -12,6 +14,8 @@ use std::collections::HashMap;
 
 type Filter = jaq_core::Filter<JustLut<Val>>;
 
+/// Deepest nesting of brackets in a jq program, levels: its parser recurses without a check.
+const BRACKETS_DEPTH_MAX: usize = 256;
 /// Most compiled programs kept; about 100 KiB each.
 const PROGRAMS_MAX: usize = 64;
 
@@ -80,8 +84,8 @@ fn failed(message: String) -> ScriptError {
 }
 
 fn compile(source: &str) -> Result<Filter, ScriptError> {
-    if nesting(source) > JQ_BRACKETS_DEPTH_MAX {
-        return Err(ScriptError::limit("the program's nesting", JQ_BRACKETS_DEPTH_MAX, "levels"));
+    if nesting(source) > BRACKETS_DEPTH_MAX {
+        return Err(ScriptError::limit("the program's nesting", BRACKETS_DEPTH_MAX, "levels"));
     }
     let overrides = load::parse(OVERRIDES, |parser| parser.defs()).unwrap_or_default();
     let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(overrides);

@@ -7,14 +7,18 @@
 mod child;
 mod deadline;
 mod engine;
+mod error;
 mod fair;
 mod frame;
 mod javascript;
 mod jq;
+mod limits;
 mod pool;
 
 pub use child::serve;
+pub use error::ScriptError;
 pub use fair::{QueueLimits, ShareKey};
+pub use limits::ScriptLimits;
 pub use pool::{Busy, EvaluatorPool, PoolEvent, PoolLimits, Replaced};
 
 use crate::plain::Program;
@@ -24,8 +28,6 @@ use baton_common::payload::Payload;
 use serde::{Deserialize, Serialize};
 use std::hash::{Hash, Hasher};
 
-/// Deepest nesting of brackets in a jq program, levels: its parser recurses without a check.
-const JQ_BRACKETS_DEPTH_MAX: usize = 256;
 /// Stack of the thread that runs a script, bytes: room for values of the depth allowed here and
 /// for a jq program of the size allowed. It is reserved, not used, until needed.
 const THREAD_STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -76,93 +78,6 @@ impl Hash for Script {
         self.language.hash(state);
         self.source.hash(state);
         self.input.get().hash(state);
-    }
-}
-
-/// What a script may use up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScriptLimits {
-    /// Longest run, milliseconds. Default 4000, as in Conductor.
-    pub time_ms: u64,
-    /// Most memory of the engine, bytes. Default 128 MiB: a 10 MiB input as a tree, a few times.
-    pub memory_bytes: usize,
-    /// Largest stack of JavaScript calls, bytes. Default 1 MiB, some thousand calls deep.
-    pub stack_bytes: usize,
-    /// Largest result, bytes of JSON. Default 10 MiB, the largest output of a task.
-    pub output_bytes: usize,
-    /// Largest program, bytes. Default 256 KiB.
-    pub source_bytes: usize,
-    /// Largest input, bytes of JSON. Default 32 MiB: a loop's condition may see more than one
-    /// task's input.
-    pub input_bytes: usize,
-    /// Longest message of an error that a script makes itself, bytes. Default 64 KiB.
-    pub message_bytes: usize,
-}
-
-impl Default for ScriptLimits {
-    fn default() -> Self {
-        Self {
-            time_ms: 4_000,
-            memory_bytes: 128 * 1024 * 1024,
-            stack_bytes: 1024 * 1024,
-            output_bytes: baton_common::limits::TASK_PAYLOAD_BYTES_MAX,
-            source_bytes: 256 * 1024,
-            input_bytes: baton_common::limits::BODY_BYTES_MAX,
-            message_bytes: 64 * 1024,
-        }
-    }
-}
-
-/// Why a script gave no result. The text of each is fit to be a task's reason.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum ScriptError {
-    /// The script is wrong or ended in an error: running it again gives the same.
-    #[error("{message}")]
-    Failed {
-        /// The reason in Conductor's words where they are known.
-        message: String,
-    },
-    /// The script ran too long and was stopped.
-    #[error("Error evaluating the script `timed out after {limit_ms} ms`")]
-    TimedOut {
-        /// The limit it met, milliseconds.
-        limit_ms: u64,
-    },
-    /// The script needed more than it may have.
-    #[error("Error evaluating the script `{what} exceeds the limit of {limit} {unit}`")]
-    LimitExceeded {
-        /// What was too large.
-        what: String,
-        /// The most that is allowed.
-        limit: u64,
-        /// Of what the limit counts.
-        unit: String,
-    },
-    /// The engine itself ended or could not be started; trying again may help.
-    #[error("Error evaluating the script `{message}`")]
-    EngineLost {
-        /// How it was lost.
-        message: String,
-    },
-}
-
-impl ScriptError {
-    fn limit(what: &str, limit: usize, unit: &str) -> Self {
-        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        Self::LimitExceeded { what: what.to_owned(), limit, unit: unit.to_owned() }
-    }
-
-    /// The same error, unless its message is over the limit.
-    fn bounded(self, limits: &ScriptLimits) -> Self {
-        match &self {
-            Self::Failed { message } if message.len() > limits.message_bytes => {
-                Self::limit("the error's message", limits.message_bytes, "bytes")
-            }
-            Self::Failed { .. }
-            | Self::TimedOut { .. }
-            | Self::LimitExceeded { .. }
-            | Self::EngineLost { .. } => self,
-        }
     }
 }
 

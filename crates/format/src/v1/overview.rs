@@ -1,6 +1,7 @@
-//! Overviews.
+//! Overviews: the facts about an execution that its row holds beside the index.
 use super::start::{map_of, read_map};
 use super::{Json, Text, json_or_empty, omit, present, shared, some_json, some_text, text};
+use crate::{FormatError, envelope, overview};
 use baton_common::Timestamp;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -48,8 +49,8 @@ fn texts(names: &[Arc<str>]) -> Vec<Text<'_>> {
 }
 
 impl<'a> Overview<'a> {
-    pub(crate) fn of(overview: &'a crate::Overview) -> Self {
-        let crate::Overview {
+    pub(crate) fn of(overview: &'a overview::Overview) -> Self {
+        let overview::Overview {
             variables,
             output,
             reason,
@@ -77,9 +78,9 @@ impl<'a> Overview<'a> {
         }
     }
 
-    pub(crate) fn read(self) -> crate::Overview {
+    pub(crate) fn read(self) -> overview::Overview {
         let shared_all = |names: Vec<Text<'_>>| names.into_iter().map(shared).collect();
-        crate::Overview {
+        overview::Overview {
             variables: json_or_empty(self.variables),
             output: json_or_empty(self.output),
             reason: self.reason.map(shared),
@@ -93,4 +94,18 @@ impl<'a> Overview<'a> {
             idempotency_key: self.idempotency_key.map(Text::into_owned),
         }
     }
+}
+
+/// The bytes of an overview.
+pub fn encode_overview(overview: &overview::Overview) -> Vec<u8> {
+    envelope::single(super::VERSION, &Overview::of(overview))
+}
+
+/// Reads an overview.
+///
+/// # Errors
+/// [`FormatError`].
+pub fn decode_overview(bytes: &[u8]) -> Result<overview::Overview, FormatError> {
+    let (_, text) = envelope::open(bytes)?;
+    envelope::part::<Overview<'_>>(text).map(Overview::read)
 }

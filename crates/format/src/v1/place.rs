@@ -1,4 +1,4 @@
-//! Nodes by name.
+//! Which step a task belongs to: by its path in the definition, so the compiler may change.
 use super::{Text, omit, text};
 use crate::FormatError;
 use baton_decider::plan::{NodeId, Plan};

@@ -1,4 +1,4 @@
-//! Tasks.
+//! Tasks, as the journal and snapshots hold them.
 use super::place::Place;
 use super::{
     Json, Text, json_or_empty, omit, payload, present, shared, some_json, some_text, text,

@@ -1,4 +1,4 @@
-//! Changes.
+//! Samples of every change.
 use super::states::{defined_step, execution};
 use super::{domains, id, json, lineage, noon, own, trace};
 use baton_common::{Payload, TaskStatus, WorkflowStatus};

@@ -1,4 +1,4 @@
-//! Messages.
+//! Samples of every message.
 use super::{domains, id, json, lineage, own, trace};
 use baton_common::{Payload, WorkflowStatus};
 use baton_decider::command::{ChildStart, MessageBody};

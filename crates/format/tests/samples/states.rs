@@ -1,4 +1,4 @@
-//! Executions and overviews.
+//! Samples of executions and overviews.
 use super::changes::{
     agenda, bare_task, branches, full_facts, full_task, least_facts, loop_output,
 };

@@ -1,6 +1,6 @@
 //! Who waits for which queue, and which ready tasks this node knows of.
-use super::{Claim, EngineHandle, Offer, PollWork, Receipt};
-use baton_common::{ExecutionId, TaskId, api};
+use super::handle::{Claim, EngineHandle, Handed, Offer, Receipt, WaitingPoll};
+use baton_common::{ExecutionId, TaskId};
 use baton_store::{QueueDemand, ReadyKey};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 /// Most ready tasks remembered, of all queues together: some 60 bytes each. The database has the rest,
 /// and asking it for them costs each of them a reservation.
-const HELD_MAX: usize = 500_000;
+const READY_MAX: usize = 500_000;
 /// Most tasks asked of the database for one queue at once.
 const DEMAND_MAX: u32 = 256;
 /// Least tasks asked for, so that small polls do not cost a query each.
@@ -16,23 +16,17 @@ const DEMAND_MIN: u32 = 32;
 /// Most queues whose state is remembered without a waiter.
 const QUEUES_MAX: usize = 100_000;
 
-/// A task handed to a poller.
-pub(crate) struct Handed {
-    pub(crate) task: api::Task,
-    pub(crate) poll_count: u32,
-}
-
 struct Waiter {
     worker: Option<Arc<str>>,
     count: usize,
-    taken: Vec<(ExecutionId, u32)>,
+    tasks: Vec<(ExecutionId, u32)>,
     claim: Claim,
     reply: oneshot::Sender<Offer>,
 }
 
 impl Waiter {
     /// Whether it can be given a task; from now on it waits for that.
-    fn is_there(&self) -> bool {
+    fn accepts(&self) -> bool {
         !self.reply.is_closed() && self.claim.take()
     }
 }
@@ -42,9 +36,9 @@ impl Waiter {
 struct Queue {
     waiters: VecDeque<Waiter>,
     /// Ready tasks in the order they are handed out.
-    held: BTreeSet<Place>,
-    /// Whether the database may have ready tasks that are not held.
-    suspected: bool,
+    ready: BTreeSet<Place>,
+    /// Whether the database may have ready tasks that are not ready.
+    may_have_more: bool,
 }
 
 /// A ready task's place: priority descending, then time, then id.
@@ -53,37 +47,37 @@ struct Place(u8, baton_common::Timestamp, TaskId, u8);
 
 /// Waiting pollers and known ready tasks by queue.
 #[derive(Default)]
-pub(crate) struct Dispatcher {
+pub(super) struct Dispatcher {
     queues: HashMap<String, Queue>,
-    /// Ready tasks that are held in all of them.
-    held: usize,
+    /// Ready tasks that are ready in all of them.
+    ready: usize,
     /// Queues whose waiters have been given something in this batch.
-    served: BTreeSet<String>,
-    /// Queues with waiters that may be served from held tasks or the database.
-    hungry: BTreeSet<String>,
+    assigned: BTreeSet<String>,
+    /// Queues with waiters that may be assigned from ready tasks or the database.
+    unserved: BTreeSet<String>,
 }
 
 impl Dispatcher {
     /// Adds a waiting poll.
-    pub(crate) fn register(&mut self, poll: PollWork) {
+    pub(super) fn register(&mut self, poll: WaitingPoll) {
         if self.queues.len() > QUEUES_MAX {
             self.forget_idle();
         }
         let is_new = !self.queues.contains_key(&poll.queue);
         let queue = self.queues.entry(poll.queue.clone()).or_default();
-        queue.suspected |= is_new;
+        queue.may_have_more |= is_new;
         while queue.waiters.front().is_some_and(|waiter| waiter.reply.is_closed()) {
             queue.waiters.pop_front();
         }
         queue.waiters.push_back(Waiter {
             worker: poll.worker,
             count: poll.count.max(1),
-            taken: Vec::new(),
+            tasks: Vec::new(),
             claim: poll.claim,
             reply: poll.reply,
         });
-        if queue.suspected || !queue.held.is_empty() {
-            self.hungry.insert(poll.queue);
+        if queue.may_have_more || !queue.ready.is_empty() {
+            self.unserved.insert(poll.queue);
         }
     }
 
@@ -92,13 +86,13 @@ impl Dispatcher {
             queue.waiters.retain(|waiter| !waiter.reply.is_closed());
             !queue.waiters.is_empty()
         });
-        self.held = self.queues.values().map(|queue| queue.held.len()).sum();
+        self.ready = self.queues.values().map(|queue| queue.ready.len()).sum();
     }
 
     #[expect(clippy::option_option, reason = "a poll may or may not name its worker")]
     /// The worker of a poll that waits for this queue, and has room: it gets the task if the batch
     /// commits.
-    pub(crate) fn take(
+    pub(super) fn assign(
         &mut self,
         name: &str,
         execution: ExecutionId,
@@ -108,24 +102,24 @@ impl Dispatcher {
         let waiter = queue
             .waiters
             .iter_mut()
-            .find(|waiter| waiter.taken.len() < waiter.count && waiter.is_there())?;
-        waiter.taken.push((execution, seq));
-        self.served.insert(name.to_owned());
+            .find(|waiter| waiter.tasks.len() < waiter.count && waiter.accepts())?;
+        waiter.tasks.push((execution, seq));
+        self.assigned.insert(name.to_owned());
         Some(waiter.worker.clone())
     }
 
     /// What is about these executions was not committed: nobody has got their tasks. Answers what
     /// they would have got.
-    pub(crate) fn undo(
+    pub(super) fn unassign(
         &mut self,
         is_lost: impl Fn(ExecutionId) -> bool,
     ) -> Vec<(ExecutionId, u32)> {
         let mut lost = Vec::new();
-        for name in &self.served {
+        for name in &self.assigned {
             let Some(queue) = self.queues.get_mut(name) else { continue };
             for waiter in &mut queue.waiters {
-                lost.extend(waiter.taken.extract_if(.., |(id, _)| is_lost(*id)));
-                if waiter.taken.is_empty() {
+                lost.extend(waiter.tasks.extract_if(.., |(id, _)| is_lost(*id)));
+                if waiter.tasks.is_empty() {
                     waiter.claim.release();
                 }
             }
@@ -135,26 +129,26 @@ impl Dispatcher {
 
     /// The batch is committed: answers the polls that were given something. Returns the tasks whose
     /// poll is gone.
-    pub(crate) fn deliver(
+    pub(super) fn deliver(
         &mut self,
         show: impl Fn(ExecutionId, u32) -> Option<Handed>,
         engine: Option<&EngineHandle>,
     ) -> Vec<(TaskId, u32)> {
         let mut lost = Vec::new();
-        for name in std::mem::take(&mut self.served) {
+        for name in std::mem::take(&mut self.assigned) {
             let Some(queue) = self.queues.get_mut(&name) else { continue };
             let mut waiting = VecDeque::with_capacity(queue.waiters.len());
             for waiter in queue.waiters.drain(..) {
-                if waiter.taken.is_empty() {
+                if waiter.tasks.is_empty() {
                     waiting.push_back(waiter);
                     continue;
                 }
                 let tasks: Vec<Handed> =
-                    waiter.taken.iter().filter_map(|(id, seq)| show(*id, *seq)).collect();
+                    waiter.tasks.iter().filter_map(|(id, seq)| show(*id, *seq)).collect();
                 let leases = tasks.iter().map(|handed| (handed.task.task_id, handed.poll_count));
                 let receipt = Receipt { tasks: leases.collect(), engine: engine.cloned() };
                 if let Err(mut offer) = waiter.reply.send(Offer { tasks, receipt }) {
-                    lost.extend(offer.receipt.settle());
+                    lost.extend(offer.receipt.take_tasks());
                 }
             }
             queue.waiters = waiting;
@@ -163,90 +157,90 @@ impl Dispatcher {
     }
 
     /// Remembers a task that became ready here while nobody waited for it.
-    pub(crate) fn hold(&mut self, key: &ReadyKey) {
+    pub(super) fn add_ready(&mut self, key: &ReadyKey) {
         if self.queues.len() > QUEUES_MAX {
             self.forget_idle();
         }
         let queue = self.queues.entry(key.queue.clone()).or_default();
-        if self.held < HELD_MAX {
-            self.held += usize::from(queue.held.insert(place(key)));
+        if self.ready < READY_MAX {
+            self.ready += usize::from(queue.ready.insert(place(key)));
         } else {
-            queue.suspected = true;
+            queue.may_have_more = true;
         }
         if queue.waiters.iter().any(|waiter| !waiter.reply.is_closed()) {
-            self.hungry.insert(key.queue.clone());
+            self.unserved.insert(key.queue.clone());
         }
     }
 
     /// Other processes may have put tasks into these queues.
-    pub(crate) fn suspect(&mut self, names: &[String]) {
+    pub(super) fn may_have_more(&mut self, names: &[String]) {
         for name in names {
             if let Some(queue) = self.queues.get_mut(name) {
-                queue.suspected = true;
+                queue.may_have_more = true;
                 if !queue.waiters.is_empty() {
-                    self.hungry.insert(name.clone());
+                    self.unserved.insert(name.clone());
                 }
             }
         }
     }
 
     /// Any queue may have tasks that this node does not know of.
-    pub(crate) fn suspect_all(&mut self) {
+    pub(super) fn all_may_have_more(&mut self) {
         for (name, queue) in &mut self.queues {
             queue.waiters.retain(|waiter| !waiter.reply.is_closed());
-            queue.suspected = true;
+            queue.may_have_more = true;
             if !queue.waiters.is_empty() {
-                self.hungry.insert(name.clone());
+                self.unserved.insert(name.clone());
             }
         }
     }
 
     /// Queues with polls that wait, and how many.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&str, usize)> {
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&str, usize)> {
         let waiting = self.queues.iter().filter(|(_, queue)| !queue.waiters.is_empty());
         waiting.map(|(name, queue)| (name.as_str(), queue.waiters.len()))
     }
 
     /// A known task of this queue was not to be had: its waiters look on.
-    pub(crate) fn missed(&mut self, name: &str) {
+    pub(super) fn was_not_ready(&mut self, name: &str) {
         if self.queues.get(name).is_some_and(|queue| queue.wanted() > 0) {
-            self.hungry.insert(name.to_owned());
+            self.unserved.insert(name.to_owned());
         }
     }
 
     /// Whether known tasks can be claimed for waiting polls at once.
-    pub(crate) fn has_claims(&self) -> bool {
-        let is_ready = |queue: &Queue| !queue.held.is_empty() && queue.wanted() > 0;
-        self.hungry.iter().any(|name| self.queues.get(name).is_some_and(is_ready))
+    pub(super) fn can_serve_polls(&self) -> bool {
+        let is_ready = |queue: &Queue| !queue.ready.is_empty() && queue.wanted() > 0;
+        self.unserved.iter().any(|name| self.queues.get(name).is_some_and(is_ready))
     }
 
     /// Held tasks for waiting polls, to be leased in the next batch.
-    pub(crate) fn claims(&mut self) -> Vec<ReadyKey> {
+    pub(super) fn tasks_for_polls(&mut self) -> Vec<ReadyKey> {
         let mut claims = Vec::new();
-        for name in &self.hungry {
+        for name in &self.unserved {
             let Some(queue) = self.queues.get_mut(name) else { continue };
             let mut wanted = queue.wanted();
             while wanted > 0
-                && let Some(place) = queue.held.pop_first()
+                && let Some(place) = queue.ready.pop_first()
             {
                 wanted -= 1;
-                self.held -= 1;
+                self.ready -= 1;
                 claims.push(key(name, &place));
             }
         }
-        self.hungry.retain(|name| {
-            self.queues.get(name).is_some_and(|queue| queue.suspected && queue.wanted() > 0)
+        self.unserved.retain(|name| {
+            self.queues.get(name).is_some_and(|queue| queue.may_have_more && queue.wanted() > 0)
         });
         claims
     }
 
     /// What must be asked of the database for waiting polls.
-    pub(crate) fn demands(&mut self) -> Vec<QueueDemand> {
+    pub(super) fn demands(&mut self) -> Vec<QueueDemand> {
         let mut demands = Vec::new();
-        for name in std::mem::take(&mut self.hungry) {
+        for name in std::mem::take(&mut self.unserved) {
             let Some(queue) = self.queues.get_mut(&name) else { continue };
             let wanted = u32::try_from(queue.wanted()).unwrap_or(DEMAND_MAX);
-            if queue.suspected && wanted > 0 && queue.held.is_empty() {
+            if queue.may_have_more && wanted > 0 && queue.ready.is_empty() {
                 let count = wanted.clamp(DEMAND_MIN, DEMAND_MAX);
                 demands.push(QueueDemand { queue: name, count });
             }
@@ -255,16 +249,16 @@ impl Dispatcher {
     }
 
     /// What the database had for these demands.
-    pub(crate) fn found(&mut self, demands: &[QueueDemand], keys: Vec<ReadyKey>) {
+    pub(super) fn add_reserved(&mut self, demands: &[QueueDemand], keys: Vec<ReadyKey>) {
         let mut counts: HashMap<String, u32> = HashMap::new();
         for key in keys {
             *counts.entry(key.queue.clone()).or_default() += 1;
-            self.hold(&key);
+            self.add_ready(&key);
         }
         for demand in demands {
             let found = counts.get(&demand.queue).copied().unwrap_or(0);
             if let Some(queue) = self.queues.get_mut(&demand.queue) {
-                queue.suspected = found >= demand.count;
+                queue.may_have_more = found >= demand.count;
             }
         }
     }
@@ -274,7 +268,7 @@ impl Queue {
     /// How many more tasks its live polls would take.
     fn wanted(&self) -> usize {
         let live = self.waiters.iter().filter(|waiter| !waiter.reply.is_closed());
-        live.map(|waiter| waiter.count.saturating_sub(waiter.taken.len())).sum()
+        live.map(|waiter| waiter.count.saturating_sub(waiter.tasks.len())).sum()
     }
 }
 

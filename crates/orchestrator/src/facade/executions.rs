@@ -1,7 +1,7 @@
 //! Starting, reading and steering executions.
-use super::{Answer, Orchestrator, execution_id, no_workflow};
-use crate::engine::{Definition, StartRequest, What, Work};
-use crate::error::OrchestratorError;
+use super::{Answer, Orchestrator, execution_id};
+use crate::engine::{Definition, EngineRequest, StartRequest, What};
+use crate::error::{OrchestratorError, no_workflow};
 use crate::journal;
 use crate::view;
 use baton_common::api::{
@@ -240,7 +240,7 @@ impl Orchestrator {
             return Err(OrchestratorError::Invalid(message));
         }
         self.inner.store.remove(&[id]).await?;
-        self.inner.engine.send(Work::Forget(id)).await
+        self.inner.engine.send(EngineRequest::Forget(id)).await
     }
 
     /// Begins an ended execution anew under its id.

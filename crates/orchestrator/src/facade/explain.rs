@@ -3,9 +3,9 @@
 //! First the states are read, then what they leave open: places in queues, pollers, children. That
 //! second read brings the states themselves up to its own moment, so an execution is explained from
 //! one snapshot. Children cost one more round trip for each level.
-use super::{Answer, Orchestrator, execution_id, no_workflow};
+use super::{Answer, Orchestrator, execution_id};
 use crate::engine::ready_key;
-use crate::error::OrchestratorError;
+use crate::error::{OrchestratorError, no_workflow};
 use crate::explain::{Children, View};
 use crate::journal::{self, FROM_THE_START};
 use baton_common::api::{LastPoll, TaskExplanation, WorkflowExplanation};

@@ -1,18 +1,10 @@
 //! What the engine tells about itself.
 use super::Orchestrator;
-use crate::environment::RunScript;
-use baton_common::Timestamp;
-use baton_expression::script::Language;
 use baton_store::QueueSize;
-use baton_telemetry::{Counter, EngineMetrics, Histogram};
+use baton_telemetry::EngineMetrics;
 use std::cmp::Reverse;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Least time between two looks at the queues, ms: however often metrics are read, the database is
-/// asked once in this time.
-const SAMPLE_MS_MIN: i64 = 1_000;
 /// How long the database may take to tell the time before it is shown as down: metrics must be read in
 /// time also then.
 const SIGN_OF_LIFE_MAX: Duration = Duration::from_millis(800);
@@ -32,23 +24,6 @@ pub struct EngineCounts {
     pub queued: u64,
     /// Batches decided again because others were faster.
     pub conflicts: u64,
-}
-
-/// When the queues were last looked at, ms since 1970; never for 0.
-#[derive(Debug, Default)]
-pub(crate) struct LastSample(AtomicI64);
-
-impl LastSample {
-    /// Whether it is time for another look, which is the caller's to take then.
-    fn is_over(&self, now: Timestamp) -> bool {
-        let last = self.0.load(Ordering::Relaxed);
-        let is_over = now.millis().saturating_sub(last) >= SAMPLE_MS_MIN;
-        let take = || {
-            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
-            self.0.compare_exchange(last, now.millis(), success, failure).is_ok()
-        };
-        is_over && take()
-    }
 }
 
 impl Orchestrator {
@@ -98,41 +73,5 @@ impl Orchestrator {
         let depths = sizes.into_iter().map(|size| (size.queue, size.ready as f64));
         self.metrics().queue_depth.set(depths, |a, b| a + b);
         self.metrics().queue_oldest_age.set(ages, f64::max);
-    }
-}
-
-/// The same evaluation, counted and timed.
-pub(super) fn measured(run_script: RunScript, metrics: &EngineMetrics) -> RunScript {
-    let javascript = metrics.scripts("javascript");
-    let jq = metrics.scripts("jq");
-    Arc::new(move |share, script| {
-        let (outcomes, duration): &([Counter; 2], Histogram) = match script.language {
-            Language::JavaScript => &javascript,
-            Language::Jq => &jq,
-        };
-        let (outcomes, duration) = (outcomes.clone(), duration.clone());
-        let run = run_script(share, script);
-        Box::pin(async move {
-            let began = Instant::now();
-            let result = run.await;
-            duration.observe(began.elapsed());
-            outcomes[usize::from(result.is_ok())].inc();
-            result
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// However many ask at once, one looks, and the next only after a second.
-    #[test]
-    fn the_queues_are_counted_once_in_a_second() {
-        let last = LastSample::default();
-        let at = Timestamp::from_millis;
-        assert!(last.is_over(at(5_000)));
-        assert!(!last.is_over(at(5_000)) && !last.is_over(at(5_999)));
-        assert!(last.is_over(at(6_000)));
     }
 }

@@ -2,6 +2,7 @@
 mod definitions;
 mod executions;
 mod explain;
+mod health;
 mod metrics;
 mod query;
 mod search;
@@ -10,25 +11,26 @@ mod tasks;
 mod waiting;
 
 use crate::admission::Admission;
-use crate::background;
+use crate::background::{self, Upkeep};
 use crate::clock::Clock;
 use crate::definitions::Definitions;
-use crate::engine::{self, EngineHandle, EngineParts, Evaluate, Receipt};
-use crate::environment::{Environment, RunScript};
-use crate::error::OrchestratorError;
+use crate::engine::{self, EngineHandle, EngineParts, Receipt};
+use crate::environment::{Environment, Evaluate, RunScript};
+use crate::error::{OrchestratorError, no_workflow};
 use crate::handed_out::HandedOut;
 use crate::health::Pulse;
 use crate::journal::{self, FROM_THE_START};
 use crate::polls::Polls;
+use crate::sampling::LastSample;
+use crate::script_metrics::measured;
 use crate::snapshots::Snapshots;
 use crate::trace::Tracer;
 use crate::watchers::Watchers;
 use baton_common::ExecutionId;
 use baton_common::api::{StartWorkflowRequest, Task};
 use baton_decider::state::Execution;
-use baton_store::{ExecutionRow, JournalHistory, LoadRequest, LoadedExecution, Scope, Store};
+use baton_store::{CommitScope, ExecutionRow, JournalHistory, LoadRequest, LoadedExecution, Store};
 use baton_telemetry::EngineMetrics;
-use metrics::LastSample;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) admission: Arc<Admission>,
     pub(crate) pulse: Arc<Pulse>,
     closing: CancellationToken,
+    /// The background loops run as long as this is held.
+    _upkeep: Arc<Upkeep>,
     sampled: LastSample,
     environment: Environment,
     /// Keeps processes apart.
@@ -89,7 +93,7 @@ pub struct PolledTasks {
 impl PolledTasks {
     /// The answer has been written: the worker has them.
     pub fn delivered(mut self) {
-        self.receipt.settle();
+        self.receipt.take_tasks();
     }
 }
 
@@ -144,7 +148,7 @@ impl Orchestrator {
         tracer: Tracer,
     ) -> Answer<Self> {
         let metrics = EngineMetrics::default();
-        let environment = Environment::on_machine(metrics::measured(run_script, &metrics));
+        let environment = Environment::on_machine(measured(run_script, &metrics));
         Self::start_measured(store, environment, tracer, metrics).await
     }
 
@@ -185,7 +189,16 @@ impl Orchestrator {
             snapshots: Snapshots::spawn(store.clone(), JournalHistory::Keep),
         })
         .await?;
+        let upkeep = Arc::new(Upkeep {
+            store: store.clone(),
+            clock: clock.clone(),
+            polls: polls.clone(),
+            engine: engine.clone(),
+            pulse: pulse.clone(),
+        });
+        background::spawn(&upkeep);
         let inner = Arc::new(Inner {
+            _upkeep: upkeep,
             handed_out: HandedOut::new(clock.clone()),
             store,
             clock,
@@ -202,7 +215,6 @@ impl Orchestrator {
             salt: (environment.entropy)(),
             environment,
         });
-        background::spawn(&inner);
         Ok(Self { inner })
     }
 
@@ -229,8 +241,8 @@ impl Orchestrator {
         let now = self.inner.clock.now();
         let id = ExecutionId::new(now, entropy);
         match self.inner.store.scope() {
-            Scope::Database => id,
-            Scope::Shard => id.in_shard(start_shards::of(self.inner.salt, now, entropy)),
+            CommitScope::Database => id,
+            CommitScope::Shard => id.in_shard(start_shards::of(self.inner.salt, now, entropy)),
         }
     }
 
@@ -248,15 +260,11 @@ impl Orchestrator {
 
     async fn loaded(&self, request: LoadRequest) -> Answer<LoadedExecution> {
         let loaded = self.inner.store.load(&[request]).await?.into_iter().next().flatten();
-        loaded.ok_or_else(|| no_workflow(&request.id.to_string()))
+        loaded.ok_or_else(|| no_workflow(request.id))
     }
 }
 
 /// The execution that a caller named.
 pub(crate) fn execution_id(text: &str) -> Answer<ExecutionId> {
     text.parse().map_err(|_| no_workflow(text))
-}
-
-pub(crate) fn no_workflow(id: &str) -> OrchestratorError {
-    OrchestratorError::NotFound(format!("No such workflow found by id: {id}"))
 }

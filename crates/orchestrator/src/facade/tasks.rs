@@ -1,6 +1,6 @@
 //! What workers and others do with tasks.
 use super::{Answer, Orchestrator, PollRequest, PolledTasks, execution_id};
-use crate::engine::{Claim, Offer, PollWork, Receipt, Reply, What, Work};
+use crate::engine::{Claim, EngineRequest, Offer, Receipt, Reply, WaitingPoll, What};
 use crate::error::OrchestratorError;
 use crate::view;
 use baton_common::api::{PollData, Task, TaskExecLog, TaskResult};
@@ -50,8 +50,8 @@ impl Orchestrator {
         let (reply, mut receiver) = oneshot::channel();
         let count = count.clamp(1, POLL_COUNT_MAX);
         let claim = Claim::default();
-        let poll = PollWork { queue: queue.clone(), worker, count, claim: claim.clone(), reply };
-        self.inner.engine.send(Work::Poll(poll)).await?;
+        let poll = WaitingPoll { queue: queue.clone(), worker, count, claim: claim.clone(), reply };
+        self.inner.engine.send(EngineRequest::Poll(poll)).await?;
         let offered = self.inner.closing.run_until_cancelled(&mut receiver);
         let waited = tokio::time::timeout(timeout, offered).await;
         let waited = match waited {

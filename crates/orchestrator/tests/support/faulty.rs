@@ -3,10 +3,9 @@ use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::memory::MemoryStore;
 use baton_store::{
-    Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope,
-    SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts,
-    WaitQuery,
+    Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, LoadRequest,
+    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
+    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -87,7 +86,7 @@ impl Store for Faulty {
         Ok(Box::new(self.clone()))
     }
 
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> CommitScope {
         self.inner.scope()
     }
 

@@ -72,7 +72,8 @@ fn check(definitions: &Definitions) -> Result<(), Failure> {
     if faults.is_empty() {
         return Ok(());
     }
-    let cause = format!("{} faults\n  {}", faults.len(), faults.join("\n  "));
+    let errors = if faults.len() == 1 { "error" } else { "errors" };
+    let cause = format!("{} {errors}\n  {}", faults.len(), faults.join("\n  "));
     Err(Failure::new(Exit::Refused, cause).fix("correct the places named and validate again"))
 }
 

@@ -7,13 +7,13 @@ use baton_client::Client;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Time between two looks.
+/// Time between two requests.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How to ask.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct HealthOptions {
-    /// Asks again until it is healthy, for so many seconds
+    /// Retries until healthy, for up to SECONDS
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true)]
     wait: u64,
 }

@@ -1,5 +1,5 @@
 //! `baton workflow watch`: follows one execution to its end.
-use super::workflow;
+use super::show;
 use crate::failure::{Exit, Failure};
 use crate::output::{Format, Output, json};
 use baton_client::{Client, Tasks};
@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Shortest time between two looks; a look that takes long is followed by a longer pause.
+/// Shortest time between two requests; a slow one is followed by a longer pause.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// How long "no time limit" is.
 const YEAR_SECONDS: u64 = 365 * 24 * 3600;
@@ -26,7 +26,7 @@ pub(crate) struct Watch {
 /// Follows an execution; shows it once it has ended.
 ///
 /// # Errors
-/// [`Exit::WorkflowFailed`] when it did not complete, [`Exit::TimedOut`] when it goes on.
+/// [`Exit::WorkflowFailed`] when it did not complete, [`Exit::TimedOut`] when it is still open.
 pub(crate) async fn run(watch: Watch, client: &Client, output: Output) -> Result<(), Failure> {
     let limit = Duration::from_secs(watch.timeout.unwrap_or(YEAR_SECONDS));
     let deadline = Instant::now() + limit;
@@ -41,7 +41,7 @@ pub(crate) async fn run(watch: Watch, client: &Client, output: Output) -> Result
     let workflow = followed?;
     match output.format {
         Format::Json => json(&workflow)?,
-        Format::Table => workflow::show(&workflow, output)?,
+        Format::Table => show::workflow(&workflow, output)?,
     }
     if workflow.status == WorkflowStatus::Completed {
         return Ok(());

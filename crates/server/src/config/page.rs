@@ -1,5 +1,5 @@
 //! The page of the manual about settings, written from their table.
-use super::setting::{SETTINGS, Scope, Setting};
+use super::setting::{Readers, SETTINGS, Setting};
 use std::fmt::Write;
 
 const HEAD: &str = "# Settings
@@ -8,7 +8,7 @@ Written from the code by `baton config describe`; a test compares.
 
 Each setting has one name, with which it is a flag (`--listen`), an environment variable (`BATON_LISTEN`) or a key of the TOML file that `--config` or `BATON_CONFIG` names (`listen = \"…\"`).
 A flag comes before the environment, the environment before the file, the file before the default.
-A key or variable of a name that is none is refused, with the one that was likely meant.
+Unknown keys and variables are rejected, with a suggestion.
 All values are read before anything else happens, and every fault is reported at once.
 `baton config show` prints each value with its origin; secrets, and passwords in addresses, are masked.
 
@@ -22,7 +22,7 @@ http-slots = 128
 Every setting is there since 0.1.0, unless it says otherwise.
 ";
 
-/// The whole page, in Markdown, one summary a line.
+/// The whole page, in Markdown, one sentence a line.
 pub(crate) fn page() -> String {
     SETTINGS.iter().fold(HEAD.to_owned(), |mut page, setting| {
         section(&mut page, setting);
@@ -43,7 +43,7 @@ fn section(page: &mut String, setting: &Setting) {
         "\n## {key}\n\n{}\n\nFlag `--{key} {}`, variable `{variable}`, default {default}{secret}.\nRead by {}.\n",
         one_sentence_a_line(&setting.doc.replace('<', "\\<")),
         setting.value_name,
-        readers(setting.scope),
+        readers(setting.readers),
     );
 }
 
@@ -58,14 +58,14 @@ fn one_sentence_a_line(doc: &str) -> String {
     lines
 }
 
-fn readers(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Database => "`server`, `gateway`, `migrate`, `backup` and `restore`",
-        Scope::Engine => "`server`, `gateway` and `migrate`",
-        Scope::Worker => "`server` and `executor`",
-        Scope::Executor => "`executor`",
-        Scope::Caller => "`executor`, `definition` and `workflow`",
-        Scope::All => "`server`, `gateway`, `executor` and `migrate`",
+fn readers(readers: Readers) -> &'static str {
+    match readers {
+        Readers::Database => "`server`, `gateway`, `migrate`, `backup` and `restore`",
+        Readers::Engine => "`server`, `gateway` and `migrate`",
+        Readers::Worker => "`server` and `executor`",
+        Readers::Executor => "`executor`",
+        Readers::Caller => "`executor`, `definition` and `workflow`",
+        Readers::All => "`server`, `gateway`, `executor` and `migrate`",
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// Where a setting matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum Readers {
     /// Whatever opens the database: `server`, `gateway`, `migrate`, `backup`, `restore`.
     Database,
     /// Roles that keep executions: `server`, `gateway`, `migrate`.
@@ -27,7 +27,7 @@ pub(crate) struct Setting {
     /// What a value looks like, in help texts.
     pub(crate) value_name: &'static str,
     /// Where it matters.
-    pub(crate) scope: Scope,
+    pub(crate) readers: Readers,
     /// Whether the value is never shown.
     pub(crate) secret: bool,
     /// What it does, its unit and range, and what goes wrong when it is chosen badly.
@@ -45,10 +45,10 @@ const fn setting(
     key: &'static str,
     default: &'static str,
     value_name: &'static str,
-    scope: Scope,
+    readers: Readers,
     doc: &'static str,
 ) -> Setting {
-    Setting { key, default, value_name, scope, secret: false, doc }
+    Setting { key, default, value_name, readers, secret: false, doc }
 }
 
 /// Every setting, in the order of the documentation; all since 0.1.0.
@@ -57,15 +57,15 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "listen",
         "127.0.0.1:8080",
         "ADDRESS",
-        Scope::Engine,
-        "Address and port served. The default is reachable from this machine only: there is no \
-         authentication, so open it (0.0.0.0:8080) only behind something that has",
+        Readers::Engine,
+        "Address and port served. The default is reachable from this machine only: Baton has \
+         no authentication, so bind to 0.0.0.0 only behind a proxy that adds it",
     ),
     setting(
         "database-url",
         "sqlite:baton.db",
         "URL",
-        Scope::Database,
+        Readers::Database,
         "Where executions are kept: sqlite:<file> for one machine, postgres://user:password@host/name \
          for any number. Roles of one installation name the same PostgreSQL. With ?sslmode=verify-full \
          and sslrootcert it is called by TLS",
@@ -74,21 +74,21 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "database-pool-size",
         "16",
         "COUNT",
-        Scope::Engine,
+        Readers::Engine,
         "Most PostgreSQL connections for reading, 1 to 1000. Too small: readers wait for each other",
     ),
     setting(
         "evaluators",
         "2",
         "COUNT",
-        Scope::Engine,
+        Readers::Engine,
         "Processes that evaluate scripts, 1 to 64. Too few: long scripts make others wait",
     ),
     setting(
         "bodies-bytes-max",
         "268435456",
         "BYTES",
-        Scope::Engine,
+        Readers::Engine,
         "Most bytes of request bodies in memory at a time, 67108864 to 68719476736. Too small: callers \
          with large bodies get 503 and try again; too large: many at once exhaust the memory",
     ),
@@ -96,14 +96,14 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "task-workers",
         "true",
         "BOOL",
-        Scope::Engine,
+        Readers::Engine,
         "Whether `server` runs the built-in task types itself. Turn it off where executors do",
     ),
     setting(
         "otlp-endpoint",
         "",
         "URL",
-        Scope::Engine,
+        Readers::Engine,
         "Collector that spans are sent to, as OTLP over HTTP: http://127.0.0.1:4318. The default is \
          none: nothing is recorded, and a caller's trace is only passed on",
     ),
@@ -111,7 +111,7 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "trace-share",
         "1",
         "SHARE",
-        Scope::Engine,
+        Readers::Engine,
         "Share of the executions that are traced, 0 to 1, where the caller's own trace does not say \
          whether. Too large for the collector: spans are dropped, and the log says how many",
     ),
@@ -119,14 +119,14 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "server-url",
         "http://127.0.0.1:8080",
         "URL",
-        Scope::Caller,
+        Readers::Caller,
         "The server called, with or without /api",
     ),
     Setting {
         key: "token",
         default: "",
         value_name: "TOKEN",
-        scope: Scope::Caller,
+        readers: Readers::Caller,
         secret: true,
         doc: "Sent as X-Authorization with every call, for servers behind a gateway that asks for it",
     },
@@ -134,22 +134,28 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "worker-id",
         "",
         "NAME",
-        Scope::Worker,
+        Readers::Worker,
         "Name in polls and reports; the default is host name and process id. Best unique",
     ),
-    setting("domain", "", "NAME", Scope::Worker, "Domain polled; the default is the plain queues"),
+    setting(
+        "domain",
+        "",
+        "NAME",
+        Readers::Worker,
+        "Domain polled; the default is the plain queues",
+    ),
     setting(
         "http-slots",
         "64",
         "COUNT",
-        Scope::Worker,
+        Readers::Worker,
         "Most HTTP tasks at once, 0 to 10000; 0 = none are run. Too few: HTTP tasks wait",
     ),
     setting(
         "http-reach",
         "internal",
         "REACH",
-        Scope::Worker,
+        Readers::Worker,
         "Addresses HTTP tasks may call: any; internal (all but link-local and other addresses \
          where clouds keep credentials); loopback (public and this machine); public. Choose public \
          where definitions come from people you do not trust. Unless it is any, what Baton itself \
@@ -159,7 +165,7 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "http-allow",
         "",
         "HOST:PORT",
-        Scope::Worker,
+        Readers::Worker,
         "Hosts and ports HTTP tasks may call whatever http-reach says, comma-separated and written \
          as in the task's address, as 127.0.0.1:8080. What a name resolves to is not checked",
     ),
@@ -167,7 +173,7 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "http-deny",
         "",
         "HOST:PORT",
-        Scope::Worker,
+        Readers::Worker,
         "Hosts and ports HTTP tasks may not call, comma-separated, as 10.0.0.7:8080 for a gateway \
          that this process does not know. A name stands for the addresses it resolves to",
     ),
@@ -175,14 +181,14 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "http-response-bytes-max",
         "9437184",
         "BYTES",
-        Scope::Worker,
+        Readers::Worker,
         "Largest answer of an HTTP task, up to 10 MiB; a larger one fails the task",
     ),
     setting(
         "command-programs",
         "",
         "PATHS",
-        Scope::Worker,
+        Readers::Worker,
         "Programs COMMAND tasks may run: absolute paths, comma-separated. The default is none, and \
          then COMMAND tasks are not polled for",
     ),
@@ -190,22 +196,28 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "command-env",
         "",
         "NAMES",
-        Scope::Worker,
+        Readers::Worker,
         "Environment variables COMMAND tasks may set, comma-separated",
     ),
-    setting("command-slots", "4", "COUNT", Scope::Worker, "Most COMMAND tasks at once, 1 to 1000"),
+    setting(
+        "command-slots",
+        "4",
+        "COUNT",
+        Readers::Worker,
+        "Most COMMAND tasks at once, 1 to 1000",
+    ),
     setting(
         "command-time-ms",
         "60000",
         "MILLISECONDS",
-        Scope::Worker,
+        Readers::Worker,
         "Longest run of a program, 1 ms to a day; it and all processes of its group are ended then",
     ),
     setting(
         "command-grace-ms",
         "2000",
         "MILLISECONDS",
-        Scope::Worker,
+        Readers::Worker,
         "How long a program's processes have between SIGTERM and SIGKILL, 0 to 60000. Short: they \
          cannot clean up; long: a drain takes that much longer",
     ),
@@ -213,7 +225,7 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "command-cpu-seconds",
         "3600",
         "SECONDS",
-        Scope::Worker,
+        Readers::Worker,
         "Most CPU time of each process of a program, up to a day; 0 = as much as it wants. Above \
          it the process is killed",
     ),
@@ -221,7 +233,7 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "command-memory-bytes-max",
         "4294967296",
         "BYTES",
-        Scope::Worker,
+        Readers::Worker,
         "Most address space of each process of a program, from 16 MiB; 0 = as much as it wants. \
          Above it allocations fail. Java and Node.js reserve more than they use: raise it for them",
     ),
@@ -229,7 +241,7 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "command-open-files-max",
         "1024",
         "COUNT",
-        Scope::Worker,
+        Readers::Worker,
         "Most open files of each process of a program, from 16; 0 = as many as this process may \
          open",
     ),
@@ -237,7 +249,7 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "command-processes-max",
         "4096",
         "COUNT",
-        Scope::Worker,
+        Readers::Worker,
         "Most processes and threads of the user this process runs as, for a program that starts \
          more; 0 = as many as the system lets it. It counts all of the user's, Baton's included, \
          and is not in force for root",
@@ -246,7 +258,7 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "command-file-bytes-max",
         "1073741824",
         "BYTES",
-        Scope::Worker,
+        Readers::Worker,
         "Largest file that a process of a program may write; 0 = as large as it wants. Above it the \
          process is killed",
     ),
@@ -254,21 +266,21 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "samples",
         "false",
         "BOOL",
-        Scope::Worker,
+        Readers::Worker,
         "Whether to run the workers of the sample definitions (order_reserve and so on)",
     ),
     setting(
         "poll-timeout-ms",
         "5000",
         "MILLISECONDS",
-        Scope::Worker,
+        Readers::Worker,
         "How long a poll waits for work, 0 to 5000. Short: many empty polls",
     ),
     setting(
         "metrics-listen",
         "",
         "ADDRESS",
-        Scope::Executor,
+        Readers::Executor,
         "Address and port where an executor serves /metrics; the default is nowhere. A server and a \
          gateway serve theirs beside the API",
     ),
@@ -276,7 +288,7 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "drain-ms",
         "10000",
         "MILLISECONDS",
-        Scope::All,
+        Readers::All,
         "How long tasks and requests may go on after a stop is asked for, 0 to 600000. Short: tasks \
          are handed back and begin anew elsewhere",
     ),
@@ -284,14 +296,14 @@ pub(crate) const SETTINGS: [Setting; 33] = [
         "log",
         "info",
         "FILTER",
-        Scope::All,
+        Readers::All,
         "What is logged: error, warn, info, debug, trace, or a filter such as info,baton_executor=debug",
     ),
     setting(
         "log-format",
         "auto",
         "FORMAT",
-        Scope::All,
+        Readers::All,
         "text for people, json (one object a line) for machines; auto is text on a terminal, json \
          elsewhere",
     ),

@@ -1,4 +1,4 @@
--- Commits a batch; the function's header in migrations/0003_messages_fenced.sql names the parameters.
+-- Commits a batch; the function's header in migrations/0002_functions.sql names the parameters.
 select baton_commit(
     $1, $2, $3,
     $4, $5,

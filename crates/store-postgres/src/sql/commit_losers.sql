@@ -1,6 +1,6 @@
 -- Why a batch lost in shard $1 (null = any), asked after its transaction is undone: kind 0, versions
 -- that are not the expected ones ($2 to $4; 0 = must not exist); kind 1, idempotency keys that
--- another holds ($5 to $8: shard of the key, name, key, newborn); kind 2, definitions newer than $9;
+-- another holds ($5 to $8: shard of the key, name, key, new execution); kind 2, definitions newer than $9;
 -- kind 3, messages that are not there ($10 to $13).
 select
     0::smallint as kind, w.id as id, null::uuid as holder, null::bigint as version,

@@ -1,2 +1,2 @@
--- Hears ring.sql.
+-- Receives what notify.sql sends.
 listen baton_ready

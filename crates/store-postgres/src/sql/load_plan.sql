@@ -1,2 +1,2 @@
--- The frozen definition with this hash.
+-- The pinned definition with this hash.
 select body from plan where hash = $1

@@ -9,7 +9,7 @@ use crate::migrate::migrate;
 use anyhow::Context;
 use baton_common::ExecutionId;
 use baton_common::ids::shard_of_key;
-use baton_store::{Batch, ExecutionWrite, MessageId, ReadyKey, Scope, StoredMessage};
+use baton_store::{Batch, CommitScope, ExecutionWrite, MessageId, ReadyKey, StoredMessage};
 use baton_test_support::Postgres;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -26,14 +26,14 @@ const CUT: [&str; 5] = ["execution", "journal", "ready", "message", "idempotency
 const EXPLAIN_ALL: &str = "load 'auto_explain'; set auto_explain.log_min_duration = 0; \
     set auto_explain.log_nested_statements = on; set client_min_messages = log";
 
-/// A connection whose plans are received.
+/// A connection that explains the statements sent over it.
 struct Explained {
     client: Client,
     plans: mpsc::UnboundedReceiver<String>,
 }
 
 impl Explained {
-    async fn new(scope: Scope) -> anyhow::Result<Self> {
+    async fn new(scope: CommitScope) -> anyhow::Result<Self> {
         let url = Postgres::shared()?.database()?;
         migrate(&url).await?;
         let connector = PostgresConfig::new(url).engine(scope)?;
@@ -102,10 +102,10 @@ fn ready(id: ExecutionId) -> ReadyKey {
 
 fn message(from: ExecutionId) -> StoredMessage {
     let id = MessageId { from, version: 1, number: 0 };
-    StoredMessage { id, to: execution(9), body: Bytes::from_static(b"news") }
+    StoredMessage { id, to: execution(9), body: Bytes::from_static(b"body") }
 }
 
-/// One of everything that a insert brings.
+/// One of everything that an insert brings.
 fn inserts() -> Batch {
     let id = execution(1);
     let write = ExecutionWrite {
@@ -156,8 +156,8 @@ fn scans(plan: &str) -> Vec<String> {
 /// sends such a statement to one node.
 #[tokio::test]
 async fn every_hot_statement_keeps_to_its_shard() -> anyhow::Result<()> {
-    let mut received = Explained::new(Scope::Shard).await?;
-    let plans = received.hot_path(Some(SHARD)).await?;
+    let mut explained = Explained::new(CommitScope::Shard).await?;
+    let plans = explained.hot_path(Some(SHARD)).await?;
     let mut seen = Vec::new();
     for plan in &plans {
         for scan in scans(plan) {
@@ -172,8 +172,8 @@ async fn every_hot_statement_keeps_to_its_shard() -> anyhow::Result<()> {
 /// Without one, on the engine's own connections, none scans a whole table, whatever its statistics.
 #[tokio::test]
 async fn every_hot_statement_finds_its_rows_by_index() -> anyhow::Result<()> {
-    let mut received = Explained::new(Scope::Database).await?;
-    let plans = received.hot_path(None).await?;
+    let mut explained = Explained::new(CommitScope::Database).await?;
+    let plans = explained.hot_path(None).await?;
     for plan in &plans {
         for scan in scans(plan) {
             assert!(scan.contains("Index") && !scan.contains("Bitmap"), "{plan}");

@@ -1,4 +1,4 @@
--- Births: nothing inserted means that the id is taken.
+-- A new execution: nothing inserted means that the id is taken.
 insert into execution (
     id, shard, version, status, waits, wake_at, ended_at, updated_at,
     workflow_name, workflow_version, correlation_id, created_at, parent, plan

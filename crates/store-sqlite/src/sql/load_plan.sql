@@ -1,4 +1,4 @@
--- By the SHA-256 of the frozen definition.
+-- By the SHA-256 of the pinned definition.
 select body
 from plan
 where hash = ?1

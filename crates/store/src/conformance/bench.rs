@@ -1,4 +1,4 @@
-//! Rows to test with, and the shortest way to commit and to look at them.
+//! Rows to test with, and the shortest way to commit and to read them.
 use crate::{
     Batch, CommitError, CommitLane, ExecutionIndex, ExecutionWrite, LoadRequest, LoadedExecution,
     MessageId, PlanHash, ReadyKey, SearchQuery, Store, StoredMessage, Version, Waits,

@@ -74,6 +74,6 @@ pub(super) async fn notifications_do_no_harm(store: &dyn Store) {
     store.notify(&[]).await;
     assert!(
         !matches!(notifications.try_recv(), Err(TryRecvError::Closed)),
-        "the notification is gone"
+        "the sender of notifications is gone"
     );
 }

@@ -4,10 +4,9 @@ mod search;
 mod state;
 
 use crate::{
-    Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, Scope,
-    SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts,
-    WaitQuery,
+    Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, LoadRequest,
+    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
+    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, WaitFacts, WaitQuery,
 };
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -24,7 +23,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     clock: Clock,
-    scope: Scope,
+    scope: CommitScope,
     notifications: broadcast::Sender<Arc<[String]>>,
 }
 
@@ -32,12 +31,12 @@ impl MemoryStore {
     /// An empty store whose time is what `clock` says.
     pub fn new(clock: Clock) -> Self {
         let notifications = broadcast::Sender::new(1);
-        Self { state: Arc::default(), clock, scope: Scope::Database, notifications }
+        Self { state: Arc::default(), clock, scope: CommitScope::Database, notifications }
     }
 
     /// The same rows, committed as a store of this scope lets them be.
     #[must_use]
-    pub fn with_scope(self, scope: Scope) -> Self {
+    pub fn with_scope(self, scope: CommitScope) -> Self {
         Self { scope, ..self }
     }
 
@@ -66,7 +65,7 @@ impl Store for MemoryStore {
         Ok(Box::new(self.clone()))
     }
 
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> CommitScope {
         self.scope
     }
 

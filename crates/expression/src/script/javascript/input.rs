@@ -1,5 +1,5 @@
 //! What a script sees as `$`.
-use super::Stop;
+use super::stop::Stop;
 use rquickjs::{Ctx, Function, Object, Value};
 
 /// Functions that hold on to the engine's own objects, so that a script which replaces them

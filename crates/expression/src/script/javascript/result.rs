@@ -1,8 +1,8 @@
 //! The JSON Conductor makes of a script's result.
-use super::Stop;
+use super::stop::Stop;
 use crate::java::{self, not_whole, number_text, whole_number};
 use crate::raw;
-use crate::script::ScriptError;
+use crate::script::error::ScriptError;
 use baton_common::limits::VALUE_DEPTH_MAX;
 use rquickjs::{Array, Filter, Function, Object, Type, Value};
 use std::collections::HashMap;

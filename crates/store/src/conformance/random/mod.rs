@@ -8,7 +8,7 @@ mod world;
 use super::{Named, definitions, fences, traces};
 use crate::memory::MemoryStore;
 use crate::{
-    Batch, CommitError, CommitLane, LoadedExecution, QueueDemand, ReadyKey, Scope, Store,
+    Batch, CommitError, CommitLane, CommitScope, LoadedExecution, QueueDemand, ReadyKey, Store,
     StoreError, StoredMessage, WaitFacts, WaitQuery,
 };
 use baton_common::Timestamp;
@@ -110,7 +110,7 @@ impl Pair<'_> {
     /// Where shards take turns, only who asks for all gets what the model gives.
     fn comparable(&self, demands: &[QueueDemand]) -> Vec<QueueDemand> {
         let mut demands = demands.to_vec();
-        if self.store.scope() == Scope::Shard {
+        if self.store.scope() == CommitScope::Shard {
             for demand in &mut demands {
                 demand.count = ALL;
             }

@@ -1,0 +1,302 @@
+//! The first stage: collects what makes the next batch.
+//!
+//! Promises that requests are taken in the order they come, that follow-up jobs of committed batches
+//! come first, and that starts, timers and background work get their share without delaying the rest.
+mod reserve;
+mod slices;
+mod starts;
+mod timers;
+
+use super::dispatch::Dispatcher;
+use super::handle::{EngineRequest, WeakHandle};
+use super::job::{Job, What};
+use crate::admission::Admission;
+use crate::clock::Clock;
+use baton_common::{ExecutionId, Timestamp};
+use baton_decider::command::Command;
+use baton_store::{Store, StoredMessage};
+use baton_telemetry::EngineMetrics;
+use reserve::Reservations;
+use slices::Slices;
+use starts::{BATCH_REQUESTS_MAX, Starts};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use timers::Timers;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Most follow-up jobs in one batch, such as messages: what callers ask for must not wait for all of
+/// them.
+const FOLLOW_UPS_MAX: usize = 128;
+/// Most starts by message in a batch that has other jobs.
+const BACKGROUND_BESIDE_MAX: usize = 16;
+/// Most starts by message that are kept; the others are found in the database again.
+const BACKGROUND_MAX: usize = 16_384;
+/// Most refused messages kept for the next batch; the others are found in the database again.
+const REFUSED_MESSAGES_MAX: usize = 4_096;
+/// How long a small batch waits for more requests where several other processes decide about the same
+/// executions. There every batch loads what they committed, so few large ones cost the database less.
+const GATHER: Duration = Duration::from_millis(2);
+/// A batch of this many requests does not wait for more.
+const GATHERED: usize = 32;
+/// How long the engine continues after the last handle is gone, if the database is away.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
+
+/// What waits for the engine.
+pub(super) struct Intake {
+    inbox: mpsc::Receiver<EngineRequest>,
+    clock: Arc<Clock>,
+    admission: Arc<Admission>,
+    metrics: EngineMetrics,
+    /// Jobs that committed and refused batches have left behind, next in line.
+    follow_ups: VecDeque<Job>,
+    /// Starts that executions ask for by message, behind all else.
+    background: VecDeque<Job>,
+    starts: Starts,
+    /// Executions with more to decide.
+    slices: Slices,
+    timers: Timers,
+    reservations: Reservations,
+    /// Since when there is no handle any more.
+    closing: Option<Instant>,
+}
+
+/// What the engine does next.
+#[derive(Default)]
+pub(super) struct Gathered {
+    /// The jobs of the next batch.
+    pub(super) jobs: Vec<Job>,
+    /// Executions that have been deleted.
+    pub(super) deleted: Vec<ExecutionId>,
+    /// Whether a second has passed, so that gauges are due.
+    pub(super) is_tick: bool,
+}
+
+impl Intake {
+    pub(super) fn new(
+        inbox: mpsc::Receiver<EngineRequest>,
+        handle: WeakHandle,
+        store: Arc<dyn Store>,
+        clock: Arc<Clock>,
+        (admission, metrics): (Arc<Admission>, EngineMetrics),
+    ) -> Self {
+        Self {
+            inbox,
+            clock,
+            admission,
+            metrics,
+            follow_ups: VecDeque::new(),
+            background: VecDeque::new(),
+            starts: Starts::default(),
+            slices: Slices::default(),
+            timers: Timers::default(),
+            reservations: Reservations::new(store, handle),
+            closing: None,
+        }
+    }
+
+    /// Whether no handle is left and what was asked is done, or cannot be done.
+    pub(super) fn is_over(&self) -> bool {
+        let has_nothing_left = self.follow_ups.is_empty() && self.starts.is_empty();
+        self.closing.is_some_and(|since| has_nothing_left || since.elapsed() > CLOSING_MAX)
+    }
+
+    /// Waits until there is something to do, then takes what waits, up to a bound. Where other
+    /// processes decide about the same executions, `waits_for_more` makes small batches larger.
+    pub(super) async fn gather(
+        &mut self,
+        dispatcher: &mut Dispatcher,
+        waits_for_more: bool,
+    ) -> Gathered {
+        let requests = self.requests(dispatcher, waits_for_more).await;
+        let follow_ups = self.follow_ups.len().min(FOLLOW_UPS_MAX);
+        let jobs = self.follow_ups.drain(..follow_ups).collect();
+        let mut gathered = Gathered { jobs, ..Gathered::default() };
+        for request in requests {
+            self.sort_in(request, dispatcher, &mut gathered);
+        }
+        self.add_due(dispatcher, &mut gathered.jobs);
+        self.reservations.ask_for(dispatcher);
+        gathered
+    }
+
+    /// Waits for a request, a timer or a start that may go, then takes all requests that wait.
+    async fn requests(
+        &mut self,
+        dispatcher: &Dispatcher,
+        waits_for_more: bool,
+    ) -> Vec<EngineRequest> {
+        let mut requests = Vec::new();
+        let starts_wait = self.starts.wait(Instant::now());
+        let has_jobs = !self.follow_ups.is_empty()
+            || !self.slices.is_empty()
+            || !self.background.is_empty()
+            || starts_wait == Some(Duration::ZERO);
+        if !has_jobs && !dispatcher.can_serve_polls() {
+            let wait = self.timers.wait_ms(self.clock.passed());
+            let wait = Duration::from_millis(wait).min(starts_wait.unwrap_or(Duration::MAX));
+            match tokio::time::timeout(wait, self.inbox.recv()).await {
+                Ok(Some(request)) => requests.push(request),
+                Ok(None) => self.closing = self.closing.or_else(|| Some(Instant::now())),
+                Err(_) => {}
+            }
+        } else {
+            // Lets connections and reservations on this thread move before the next batch.
+            tokio::task::yield_now().await;
+        }
+        self.take_waiting(&mut requests);
+        if waits_for_more && requests.len() < GATHERED {
+            tokio::time::sleep(GATHER).await;
+            self.take_waiting(&mut requests);
+        }
+        requests
+    }
+
+    fn take_waiting(&mut self, requests: &mut Vec<EngineRequest>) {
+        while requests.len() < BATCH_REQUESTS_MAX
+            && let Ok(request) = self.inbox.try_recv()
+        {
+            requests.push(request);
+        }
+    }
+
+    fn sort_in(
+        &mut self,
+        request: EngineRequest,
+        dispatcher: &mut Dispatcher,
+        gathered: &mut Gathered,
+    ) {
+        let jobs = &mut gathered.jobs;
+        match request {
+            EngineRequest::Job(job) if matches!(job.what, What::Start(_)) => {
+                self.starts.push(*job, Instant::now());
+            }
+            EngineRequest::Job(job) => jobs.push(*job),
+            EngineRequest::Poll(poll) => dispatcher.register(poll),
+            EngineRequest::Return(tasks) => {
+                jobs.extend(tasks.into_iter().map(|(task, count)| Job::give_back(task, count)));
+            }
+            EngineRequest::Reserved(demands, keys) => {
+                self.reservations.answered();
+                dispatcher.add_reserved(&demands, keys);
+            }
+            EngineRequest::Notified(queues) => dispatcher.may_have_more(&queues),
+            EngineRequest::Tick => {
+                dispatcher.all_may_have_more();
+                gathered.is_tick = true;
+                self.show_waiting();
+            }
+            EngineRequest::WakeUps(wake_ups) => {
+                for (id, at) in wake_ups {
+                    if !self.slices.contains(id) {
+                        self.timers.add(id, at);
+                    }
+                }
+            }
+            EngineRequest::Forget(id) => gathered.deleted.push(id),
+            EngineRequest::Ping(reply) => {
+                let _ = reply.send(());
+            }
+            EngineRequest::Undelivered(messages) => {
+                self.follow_ups.extend(messages.into_iter().map(Job::message));
+            }
+        }
+    }
+
+    /// Adds the jobs that no request brings: timers that are due, ready tasks for polls, and as many
+    /// slices and starts as the batch has room for.
+    fn add_due(&mut self, dispatcher: &mut Dispatcher, jobs: &mut Vec<Job>) {
+        let now = self.clock.now();
+        for (at, id) in self.timers.due(self.clock.passed(), BATCH_REQUESTS_MAX) {
+            self.metrics.timer_lateness.observe_ms(now.millis_since(at));
+            jobs.push(Job::wake_up(id));
+        }
+        jobs.extend(dispatcher.tasks_for_polls().into_iter().map(Job::lease));
+        let others = jobs.len() + self.starts.len();
+        jobs.extend(self.slices.beside(others));
+        jobs.extend(self.background_beside(others));
+        let is_full = self.admission.is_full();
+        let began = Instant::now();
+        jobs.extend(self.starts.beside(jobs.len(), is_full, began));
+        self.starts.refuse_overdue(began);
+    }
+
+    /// Starts by message to decide together with that many other jobs.
+    fn background_beside(&mut self, others: usize) -> impl Iterator<Item = Job> {
+        let most = if others > 0 { BACKGROUND_BESIDE_MAX } else { FOLLOW_UPS_MAX };
+        self.background.drain(..most.min(self.background.len()))
+    }
+
+    fn show_waiting(&self) {
+        let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
+        self.metrics.executions_continuing.set(count(self.slices.len()));
+        self.metrics.starts_waiting.set(count(self.background.len()));
+    }
+
+    /// Adds jobs to the next batches.
+    pub(super) fn add(&mut self, jobs: impl IntoIterator<Item = Job>) {
+        self.follow_ups.extend(jobs);
+    }
+
+    /// Puts jobs that did not fit into a batch before all others.
+    pub(super) fn add_first(&mut self, jobs: Vec<Job>) {
+        for job in jobs.into_iter().rev() {
+            self.follow_ups.push_front(job);
+        }
+    }
+
+    /// Adds the starts that committed executions ask for, as far as there is room.
+    pub(super) fn add_starts(&mut self, starts: Vec<StoredMessage>) {
+        let room = BACKGROUND_MAX.saturating_sub(self.background.len());
+        self.background.extend(starts.into_iter().take(room).map(Job::message));
+    }
+
+    /// Tries again what nobody waits for and the database could not take: messages and tasks that must
+    /// go back. Everything else is found again in the database.
+    pub(super) fn try_again(&mut self, refused: Vec<Job>) {
+        for job in refused {
+            match &job.what {
+                What::Command(Command::ReturnTask { seq, poll_count, leased_at }) => {
+                    let task = job.target.task(*seq);
+                    self.follow_ups.push_back(Job::take_back(task, *poll_count, *leased_at));
+                }
+                What::Message(_) if self.follow_ups.len() < REFUSED_MESSAGES_MAX => {
+                    self.follow_ups.push_back(job);
+                }
+                What::Start(_)
+                | What::Command(_)
+                | What::RestartOnLatest
+                | What::Lease(_)
+                | What::Child { .. }
+                | What::Message(_)
+                | What::Resume(_) => {}
+            }
+        }
+    }
+
+    /// The execution's last decision left a rest for the next slice.
+    pub(super) fn continue_soon(&mut self, id: ExecutionId) {
+        self.slices.push(id);
+    }
+
+    /// The execution is to be woken at that time; a late one is found in the database when it is near.
+    pub(super) fn wake_up_at(&mut self, id: ExecutionId, at: Timestamp) {
+        self.timers.add_near(id, at, self.clock.now());
+    }
+
+    /// A commit took so long.
+    pub(super) fn note_commit(&mut self, took: Duration) {
+        self.starts.committed(took);
+    }
+
+    /// What a commit means for the rate of starts; see [`Starts::opened`] and [`Starts::waited`].
+    pub(super) fn note_progress(
+        &mut self,
+        opened: impl Iterator<Item = i64>,
+        waits_ms: impl Iterator<Item = i64>,
+    ) {
+        self.starts.opened(opened);
+        self.starts.waited(waits_ms);
+    }
+}
