@@ -76,7 +76,7 @@ impl Facts {
         self.marks.contains(&mark)
     }
 
-    /// Whether it stands for others in executions and never runs at a worker by its own name.
+    /// Whether workers run it as it is; DYNAMIC becomes another type first.
     pub(crate) fn is_plain_worker(&self) -> bool {
         self.is_worker() && self.inside == Inside::Nothing
     }
@@ -89,7 +89,7 @@ impl Facts {
         }
     }
 
-    /// The mark's opposite: whether a failed task is tried again by itself.
+    /// Whether a failed task is tried again by itself.
     pub(crate) fn is_retried(&self) -> bool {
         !self.has(Mark::NotRetried)
     }
@@ -200,11 +200,11 @@ pub enum Mark {
     TakesInputTemplate,
     /// Its input cannot name the task's id.
     HasNoTaskIdInInput,
-    /// A failed task is not tried again by itself: it directs the flow.
+    /// It directs the flow, so a failed task is not tried again by itself.
     NotRetried,
     /// It needs no task definition: executions show its type in place of one's name.
     NeedsNoTaskDef,
-    /// DYNAMIC runs it when its input names it; of other names it makes tasks for workers.
+    /// A DYNAMIC step runs it when its input names it. Any other name becomes a task for workers.
     RunsByName,
     /// A dynamic fork names branches after it that have no name of their own, as it does for all types
     /// that no worker runs.

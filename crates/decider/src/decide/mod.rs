@@ -1,9 +1,13 @@
 //! The pure function at the heart: an execution and a command give changes, or a rejection.
 //!
-//! A decision is a small agenda of steps worked off in order, each of which records changes and may
-//! put further steps on the agenda. Scripts are not evaluated here: a decision that needs one is
-//! suspended, and continues when it is given the results. A decision that has used up its slice
-//! leaves the rest of its agenda in the state; see [`agenda`].
+//! A decision is a small agenda of steps taken in order, each of which records changes and may put
+//! further steps on the agenda. This file takes the steps. `decider.rs` has the decision under way and
+//! `schedule.rs` what all tasks have in common; [`types`] builds on both, one file for each task type,
+//! and is reached through the functions that a type gives.
+//!
+//! Scripts are not evaluated here: a decision that needs one is suspended, and continues when it is
+//! given the results. A decision that has used up its slice leaves the rest of its agenda in the
+//! state; see [`agenda`].
 #![expect(
     clippy::unnecessary_wraps,
     reason = "steps of all types have one signature, also those that never stop for a script"

@@ -76,7 +76,7 @@ pub enum Wait {
         /// Since when.
         since: Timestamp,
     },
-    /// The birth of the execution it asked for.
+    /// The start of the execution it asked for.
     Start {
         /// Since when.
         since: Timestamp,

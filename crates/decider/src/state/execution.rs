@@ -16,7 +16,7 @@ pub struct Parent {
     pub depth: u32,
 }
 
-/// What is known of an execution from its birth on.
+/// What is known of an execution from its start on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartFacts {
     /// Its id.
@@ -59,7 +59,7 @@ impl StartFacts {
 /// The state of one execution.
 #[derive(Clone, Debug)]
 pub struct Execution {
-    /// Facts of its birth (or last restart).
+    /// Facts of its start (or last restart).
     pub facts: Arc<StartFacts>,
     /// The plan it runs on.
     pub plan: Arc<Plan>,
@@ -134,7 +134,7 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// The state right after birth.
+    /// The state right after the start.
     pub fn new(plan: Arc<Plan>, facts: StartFacts, input: Payload) -> Self {
         Self {
             plan,

@@ -54,7 +54,7 @@ impl Decider {
         }
     }
 
-    /// Looks at every loop whose iteration is over; true when one of them went on or ended.
+    /// Continues or ends every loop whose iteration is over; true when there was one.
     pub(in crate::decide) fn close_loops(&mut self) -> bool {
         let idle: Vec<u32> = self.execution.open_loops.iter().copied().collect();
         let idle: Vec<u32> =
