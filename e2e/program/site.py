@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 
-import faults
 import load
 from harness import baton, places, processes
 
@@ -25,14 +24,6 @@ CALM_LEASE_S, STORMY_LEASE_S, STILL_S = 20, 2, 3
 DOWN_S, HOLD_S, JUMP_S = 0.3, 1.0, 3600
 DEAD_WAITS = {"postgres": "store-postgres", "sqlite": "store-sqlite"}
 DEAD_WAITS_MOST = 20
-# Stricter than the store's own query: who waits for nothing but a child (4) needs one that is open, or a message under way.
-CHILDLESS = {"postgres": faults.CHILDLESS, "sqlite": """
-select id from execution e
-where ended_at is null and waits = 4
-    and not exists (
-        select 1 from execution c where c.ended_at is null and cast(substr(c.parent, 1, 13) || x'000000' as blob) = e.id)
-    and id not in (select sender from message) and id not in (select receiver from message)
-"""}
 
 
 class Relay:
@@ -105,15 +96,13 @@ class Site:
         return f"http://127.0.0.1:{self.stub.server_port}/add?n=1"
 
     def dead_waits(self):
-        """Ids of open executions that nothing will move again: by the store's own query, and those whose child has ended."""
+        """Ids of open executions that wait in vain, by the store's own query."""
         query = (places.ROOT / "crates" / DEAD_WAITS[self.store] / "src" / "sql" / "dead_waits.sql").read_text()
         if self.postgres:
-            found = self.postgres.sql(self.url, f"prepare dead_waits as {query};\nexecute dead_waits({DEAD_WAITS_MOST})").split()
-            return found + self.postgres.sql(self.url, CHILDLESS["postgres"]).split()
+            return self.postgres.sql(self.url, f"prepare dead_waits as {query};\nexecute dead_waits({DEAD_WAITS_MOST})").split()
         file = f"file:{self.url.removeprefix('sqlite:')}?mode=ro"
         with contextlib.closing(sqlite3.connect(file, uri=True, timeout=10)) as database:
-            found = [*database.execute(query, (DEAD_WAITS_MOST,)), *database.execute(CHILDLESS["sqlite"])]
-            return [bytes(row[0]).hex() for row in found]
+            return [bytes(row[0]).hex() for row in database.execute(query, (DEAD_WAITS_MOST,))]
 
     def close(self):
         for server in self.servers:
