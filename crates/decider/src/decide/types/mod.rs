@@ -1,6 +1,6 @@
 //! The task types: one list, one file each.
 //!
-//! A type is a [`super::decider::TaskType`]: what is known of it ([`Facts`]), and what the engine does for its tasks.
+//! A type is a `TaskType` of `decider.rs`: what is known of it ([`Facts`]), and what the engine does for its tasks.
 //! A new one is a file beside this one and a line in the list; docs/how-to/add-a-task-type.md shows
 //! how.
 mod command;
