@@ -313,21 +313,23 @@ $$;
 
 -- Deletes an execution with all that belongs to it and the messages to it; false where it is not there
 -- or has another version. What it has told others stays: its parent learns of its end from a message.
-create function baton_remove(p_home smallint, p_id uuid, p_version bigint) returns boolean
+-- Not delegated to the shard's node, so its parameter is no p_shard: messages to it and its key may lie
+-- in other shards.
+create function baton_remove(p_own_shard smallint, p_id uuid, p_version bigint) returns boolean
 language plpgsql
 as $$
 begin
-    delete from execution where shard = p_home and id = p_id and version = p_version;
+    delete from execution where shard = p_own_shard and id = p_id and version = p_version;
     if not found then
         return false;
     end if;
-    delete from journal where shard = p_home and execution_id = p_id;
-    delete from snapshot where shard = p_home and execution_id = p_id;
-    delete from task_log where shard = p_home and execution_id = p_id;
+    delete from journal where shard = p_own_shard and execution_id = p_id;
+    delete from snapshot where shard = p_own_shard and execution_id = p_id;
+    delete from task_log where shard = p_own_shard and execution_id = p_id;
     delete from idempotency where execution_id = p_id;
     -- No index leads here by execution, nor to a message by its receiver: these rows are few, and
     -- such an index would cost each task or message two writes.
-    delete from ready where shard = p_home and execution_id = p_id;
+    delete from ready where shard = p_own_shard and execution_id = p_id;
     delete from message where to_id = p_id;
     return true;
 end
