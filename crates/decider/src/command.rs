@@ -173,6 +173,35 @@ pub enum MessageBody {
     ParentRetried,
 }
 
+impl MessageBody {
+    /// The start that it asks for, if it does.
+    pub fn start(&self) -> Option<&ChildStart> {
+        if let Self::Start(start) | Self::StartFor { start, .. } = self {
+            Some(start)
+        } else {
+            None
+        }
+    }
+
+    /// The start that it asks for, with the START_WORKFLOW task that wants to be told of it.
+    ///
+    /// # Errors
+    /// The body as it is, when it asks for none.
+    pub fn into_start(self) -> Result<(ChildStart, Option<TaskId>), Self> {
+        match self {
+            Self::Start(start) => Ok((*start, None)),
+            Self::StartFor { task, start } => Ok((*start, Some(task))),
+            other @ (Self::Started { .. }
+            | Self::ChildEnded { .. }
+            | Self::ChildRefused { .. }
+            | Self::FailureRefused { .. }
+            | Self::ChildReopened { .. }
+            | Self::ParentEnded { .. }
+            | Self::ParentRetried) => Err(other),
+        }
+    }
+}
+
 /// An execution that another one asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChildStart {

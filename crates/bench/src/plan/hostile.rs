@@ -50,9 +50,9 @@ impl Hostile {
             Attack::Doubling => ((0..=DOUBLINGS).map(doubled).collect(), json!({})),
             Attack::WideFork => (wide(), json!({"list": (0..BRANCHES).collect::<Vec<_>>()})),
             Attack::ManyChildren => {
-                let born = format!("{workflow}_child");
-                others.push(definition(&born, &[noop("a", &json!({}))], &json!({})));
-                (fork::tasks().into(), children::input(CHILDREN, &born, ""))
+                let child = format!("{workflow}_child");
+                others.push(definition(&child, &[noop("a", &json!({}))], &json!({})));
+                (fork::tasks().into(), children::input(CHILDREN, &child, ""))
             }
             Attack::EndlessScripts => (scripts(), json!({})),
             Attack::LongCorrelationId => (vec![noop("a", &json!({}))], json!({})),

@@ -6,7 +6,7 @@ use crate::command::{ChildStart, MessageBody};
 use crate::state::Lineage;
 use crate::validation::inline_fault;
 use baton_common::limits::{CORRELATION_ID_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, NAME_BYTES_MAX};
-use baton_common::{TaskStatus, WorkflowDef};
+use baton_common::{TaskStatus, WorkflowDef, strict};
 
 impl Decider {
     /// Counts a start among those since something last came from outside.
@@ -56,8 +56,7 @@ fn start_fault(start: &ChildStart) -> Option<String> {
     let (correlation_id, key) = (start.correlation_id.as_ref(), start.idempotency_key.as_ref());
     let of_definition = || {
         // What cannot be read is refused where it is to start.
-        let definition: WorkflowDef =
-            serde_json::from_str(start.definition.as_ref()?.get()).ok()?;
+        let definition: WorkflowDef = strict::from_str(start.definition.as_ref()?.get()).ok()?;
         let fault = inline_fault(&definition)?;
         Some(format!("workflowDefinition{}: {}", fault.pointer, fault.message))
     };

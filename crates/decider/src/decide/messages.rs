@@ -19,7 +19,7 @@ impl Decider {
         body: MessageBody,
     ) -> Result<(), Rejection> {
         match body {
-            // An execution that can receive this is born already.
+            // An execution that can receive this has started already.
             MessageBody::Start(_) | MessageBody::StartFor { .. } => Err(Rejection::Late),
             MessageBody::Started { task, child } => self.receive_started(task, child),
             MessageBody::ChildEnded { task, status, output, reason, saw_outside } => {
@@ -39,9 +39,7 @@ impl Decider {
                 if task.status.is_terminal() {
                     return Err(Rejection::Late);
                 }
-                let output = Some(Payload::empty_object());
-                self.forget_child(&task);
-                self.end(task.seq, TaskStatus::Failed, output, Some(&reason));
+                self.end_without_child(&task, &reason);
                 Ok(())
             }
             MessageBody::FailureRefused { name, reason } => {
@@ -114,13 +112,12 @@ impl Decider {
         let waiting = self.execution.open_tasks().find(|task| task.child == Some(child)).cloned();
         let task = waiting.ok_or(Rejection::Late)?;
         let reason = describe_failure(&task, child, "it has been removed");
-        self.forget_child(&task);
-        self.end(task.seq, TaskStatus::Failed, Some(Payload::empty_object()), Some(&reason));
+        self.end_without_child(&task, &reason);
         Ok(())
     }
 
-    /// A task whose child was never born, or was removed, names none.
-    fn forget_child(&mut self, task: &Task) {
+    /// Fails a task whose child never started, or was removed; it names none then.
+    fn end_without_child(&mut self, task: &Task, reason: &str) {
         self.record(Change::TaskReopened(Box::new(TaskReopening {
             seq: task.seq,
             status: task.status,
@@ -132,9 +129,10 @@ impl Decider {
             child: None,
             at: self.now(),
         })));
+        self.end(task.seq, TaskStatus::Failed, Some(Payload::empty_object()), Some(reason));
     }
 
-    /// A child goes on after its end: its task waits again, and so does this execution.
+    /// A child continues after its end: its task waits again, and so does this execution.
     fn receive_reopened(
         &mut self,
         task: TaskId,

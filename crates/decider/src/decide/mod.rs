@@ -272,7 +272,7 @@ impl Decider {
         self.agenda.carry(&self.execution.agenda);
     }
 
-    /// Born, but its first step is still to be scheduled.
+    /// Created, but its first step is still to be scheduled.
     fn is_unbegun(&self) -> bool {
         self.execution.last_seq == 0 && self.execution.status == WorkflowStatus::Running
     }

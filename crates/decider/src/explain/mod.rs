@@ -36,7 +36,7 @@ pub enum Scope {
 /// Where an execution stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Born; its first step is still to be scheduled.
+    /// Created; its first step is still to be scheduled.
     Unbegun {
         /// Since when.
         since: Timestamp,

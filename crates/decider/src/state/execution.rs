@@ -263,7 +263,7 @@ impl Execution {
             return None;
         }
         if self.last_seq == 0 {
-            // Born, but not begun: whoever finds it so must begin it.
+            // Created, but not begun: whoever finds it so must begin it.
             return Some(self.created_at);
         }
         let own = self.timeout_at();

@@ -25,7 +25,7 @@ use aside::Aside;
 use batch::{DraftBatch, JobDecider, JobOutcome, Known, answered};
 use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
-use baton_decider::command::{Message, MessageBody};
+use baton_decider::command::Message;
 use baton_decider::decide::agenda::SliceLimits;
 use baton_store::{Conflict, MessageId, ReadyKey, Revision};
 use baton_telemetry::EngineMetrics;
@@ -341,10 +341,7 @@ fn take_starts(batch: &mut DraftBatch, jobs: &mut Vec<Job>, index: usize) {
     let Some(draft) = batch.drafts.get_mut(&from) else { return };
     let mut starts: Vec<Message> = Vec::new();
     draft.messages.retain(|message| {
-        let (MessageBody::Start(start) | MessageBody::StartFor { start, .. }) = &message.body
-        else {
-            return true;
-        };
+        let Some(start) = message.body.start() else { return true };
         let is_chained = start.lineage.generation > CHAIN_LEAST;
         let is_now = batch.starts < BATCH_STARTS_MAX
             && (!is_chained || batch.chained_starts < BATCH_CHAINED_STARTS_MAX);

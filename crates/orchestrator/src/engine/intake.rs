@@ -33,8 +33,8 @@ const FOLLOW_UPS_MAX: usize = 128;
 const BACKGROUND_BESIDE_MAX: usize = 16;
 /// Most starts by message that are kept; the others are found in the database again.
 const BACKGROUND_MAX: usize = 16_384;
-/// Most refused messages kept for the next batch; the others are found in the database again.
-const REFUSED_MESSAGES_MAX: usize = 4_096;
+/// Most messages kept that were refused, or found in the database; the others are found there again.
+const FOUND_MESSAGES_MAX: usize = 4_096;
 /// How long a small batch waits for more requests where several other processes decide about the same
 /// executions. There every batch loads what they committed, so few large ones cost the database less.
 const GATHER: Duration = Duration::from_millis(2);
@@ -199,7 +199,8 @@ impl Intake {
                 let _ = reply.send(());
             }
             EngineRequest::Undelivered(messages) => {
-                self.follow_ups.extend(messages.into_iter().map(Job::message));
+                let room = FOUND_MESSAGES_MAX.saturating_sub(self.follow_ups.len());
+                self.follow_ups.extend(messages.into_iter().take(room).map(Job::message));
             }
         }
     }
@@ -261,7 +262,7 @@ impl Intake {
                     let task = job.target.task(*seq);
                     self.follow_ups.push_back(Job::take_back(task, *poll_count, *leased_at));
                 }
-                What::Message(_) if self.follow_ups.len() < REFUSED_MESSAGES_MAX => {
+                What::Message(_) if self.follow_ups.len() < FOUND_MESSAGES_MAX => {
                     self.follow_ups.push_back(job);
                 }
                 What::Start(_)

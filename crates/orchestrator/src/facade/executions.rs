@@ -16,7 +16,7 @@ use baton_decider::state::Lineage;
 use baton_store::ExecutionRow;
 use std::sync::Arc;
 
-/// How often a removal looks again at an execution that others let go on meanwhile.
+/// How often a removal is tried on an execution that others change meanwhile.
 const REMOVAL_TRIES_MAX: usize = 16;
 
 impl Orchestrator {
@@ -249,7 +249,7 @@ impl Orchestrator {
                 return self.inner.engine.send(EngineRequest::Forget(id)).await;
             }
         }
-        let message = format!("workflow {id} goes on again and again; nothing is removed");
+        let message = format!("workflow {id} is changed again and again; nothing is removed");
         Err(OrchestratorError::Unavailable(message))
     }
 

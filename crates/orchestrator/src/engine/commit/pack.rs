@@ -6,7 +6,6 @@ use crate::engine::draft::Draft;
 use crate::engine::state::Cached;
 use crate::snapshots::Since;
 use baton_common::Timestamp;
-use baton_decider::command::MessageBody;
 use baton_store::{Batch, StoredMessage};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -61,8 +60,8 @@ fn pack_draft(draft: &mut Draft, now: Timestamp, batch: &mut Batch, packed: &mut
     };
     let (write, row_wake_at) = write_of(draft, plan);
     for (message, stored) in draft.messages.iter().zip(&write.sent) {
-        let is_start = matches!(message.body, MessageBody::Start(_) | MessageBody::StartFor { .. });
-        let sent = if is_start { &mut packed.starts } else { &mut packed.messages };
+        let sent =
+            if message.body.start().is_some() { &mut packed.starts } else { &mut packed.messages };
         sent.push(stored.clone());
     }
     let (execution, version) = (draft.after.clone(), write.expected_version + 1);

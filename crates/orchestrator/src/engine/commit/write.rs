@@ -68,7 +68,7 @@ fn row_wake_at(draft: &Draft) -> Option<Timestamp> {
 fn waits_of(execution: &Execution) -> Waits {
     let bits = [Waits::LEASE, Waits::READY, Waits::CHILD, Waits::EXTERNAL, Waits::TIMER];
     let waits = execution.waits().into_iter().zip(bits);
-    // Its parent hears of an end, and then that it goes on.
+    // Its parent is told of an end, and then that it continues.
     let is_reopened = !execution.status.is_terminal() && execution.sent_to_parent > 1;
     let reopened = if is_reopened { Waits::REOPENED } else { 0 };
     Waits(waits.filter(|(waits, _)| *waits).fold(reopened, |all, (_, bit)| all | bit))

@@ -1,8 +1,8 @@
 //! Decides messages: turns each into a start or a command.
 use super::batch::{DraftBatch, JobDecider, JobOutcome, Known, answered};
 use crate::journal;
-use baton_common::ExecutionId;
-use baton_decider::command::{Command, MessageBody};
+use baton_common::{ExecutionId, TaskId};
+use baton_decider::command::{ChildStart, Command, MessageBody};
 use baton_store::StoredMessage;
 
 impl JobDecider {
@@ -17,24 +17,14 @@ impl JobDecider {
             Ok(message) => message,
             Err(error) => return JobOutcome::Answered(Err(error.into())),
         };
-        let (start, starter) = match body {
-            MessageBody::Start(start) => (start, None),
-            MessageBody::StartFor { task, start } => (start, Some(task)),
-            body @ (MessageBody::Started { .. }
-            | MessageBody::ChildEnded { .. }
-            | MessageBody::ChildRefused { .. }
-            | MessageBody::FailureRefused { .. }
-            | MessageBody::ChildReopened { .. }
-            | MessageBody::ParentEnded { .. }
-            | MessageBody::ParentRetried) => {
-                let from = message.id.from;
-                let command = Command::Receive { from, number, body };
-                return self.obey(batch, message.to, command, Known::nothing(index));
+        match body.into_start() {
+            Ok((start, starter)) => {
+                self.begin(batch, message.to, (message.id.from, starter), start)
             }
-        };
-        match self.request_of(batch, *start, message.id.from, starter) {
-            Ok(request) => self.create(batch, message.to, &request),
-            Err(error) => JobOutcome::Answered(Err(error)),
+            Err(body) => {
+                let command = Command::Receive { from: message.id.from, number, body };
+                self.obey(batch, message.to, command, Known::nothing(index))
+            }
         }
     }
 
@@ -46,18 +36,21 @@ impl JobDecider {
         from: ExecutionId,
         body: MessageBody,
     ) -> JobOutcome {
-        let (start, starter) = match body {
-            MessageBody::Start(start) => (start, None),
-            MessageBody::StartFor { task, start } => (start, Some(task)),
-            MessageBody::Started { .. }
-            | MessageBody::ChildEnded { .. }
-            | MessageBody::ChildRefused { .. }
-            | MessageBody::FailureRefused { .. }
-            | MessageBody::ChildReopened { .. }
-            | MessageBody::ParentEnded { .. }
-            | MessageBody::ParentRetried => return answered(target, Ok(())),
-        };
-        match self.request_of(batch, *start, from, starter) {
+        match body.into_start() {
+            Ok((start, starter)) => self.begin(batch, target, (from, starter), start),
+            Err(_) => answered(target, Ok(())),
+        }
+    }
+
+    /// Creates the execution that `from` asks for; `starter` is its START_WORKFLOW task, if it is one.
+    fn begin(
+        &self,
+        batch: &mut DraftBatch,
+        target: ExecutionId,
+        (from, starter): (ExecutionId, Option<TaskId>),
+        start: ChildStart,
+    ) -> JobOutcome {
+        match self.request_of(batch, start, from, starter) {
             Ok(request) => self.create(batch, target, &request),
             Err(error) => JobOutcome::Answered(Err(error)),
         }

@@ -24,13 +24,9 @@ impl JobDecider {
         if batch.exists(target) {
             return JobOutcome::Answered(Ok(Reply { id: target, task: None }));
         }
-        let Some(pinned) = self.definition_of(batch, &request.definition) else {
+        let Some(draft) = self.created(batch, target, request) else {
             return refuse_start(target, request);
         };
-        let facts = facts_of(target, request, &pinned, self.clock.now());
-        let input = input_of(batch, request, &pinned);
-        let execution = Arc::new(Execution::new(pinned.plan.clone(), facts, input));
-        let draft = Draft::created(execution, Some(pinned), request);
         match decide_knowing(&draft.after, Command::Begin, self.context(batch), evaluations) {
             Ok(Outcome::Decided(decision)) => {
                 let mut draft = draft;
@@ -48,6 +44,20 @@ impl JobDecider {
             }
             Err(rejection) => JobOutcome::Answered(Err(rejection.into())),
         }
+    }
+
+    /// The draft of a new execution, before its first decision; `None` without its definition.
+    fn created(
+        &self,
+        batch: &mut DraftBatch,
+        target: ExecutionId,
+        request: &StartRequest,
+    ) -> Option<Draft> {
+        let pinned = self.definition_of(batch, &request.definition)?;
+        let facts = facts_of(target, request, &pinned, self.clock.now());
+        let input = input_of(batch, request, &pinned);
+        let execution = Arc::new(Execution::new(pinned.plan.clone(), facts, input));
+        Some(Draft::created(execution, Some(pinned), request))
     }
 
     fn definition_of(
@@ -78,13 +88,10 @@ impl JobDecider {
         if let Some(owner) = batch.learned.key_owner(target) {
             return key_is_taken(target, owner, request);
         }
-        let Some(pinned) = self.definition_of(batch, &request.definition) else {
+        let Some(draft) = self.created(batch, target, request) else {
             return refuse_start(target, request);
         };
-        let facts = facts_of(target, request, &pinned, self.clock.now());
-        let input = input_of(batch, request, &pinned);
-        let execution = Arc::new(Execution::new(pinned.plan.clone(), facts, input));
-        batch.drafts.insert(target, Draft::created(execution, Some(pinned), request));
+        batch.drafts.insert(target, draft);
         JobOutcome::Created
     }
 
