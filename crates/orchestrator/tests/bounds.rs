@@ -7,6 +7,7 @@
 )]
 mod support;
 
+use baton_common::limits::TASK_PAYLOAD_BYTES_MAX;
 use baton_orchestrator::SearchRequest;
 use serde_json::{Value, json};
 use support::{LONG_MS, complete, define, engine, request, simple, start, steps, take, until};
@@ -175,4 +176,60 @@ async fn a_wide_fork_comes_in_slices() {
     let workflow = until(&engine, &id, "COMPLETED").await;
     let ended = steps(&workflow).iter().filter(|(_, status)| *status == "COMPLETED").count();
     assert_eq!((workflow.tasks.len(), ended), (3_002, 3_002));
+}
+
+fn value(reference: &str, of: &str) -> Value {
+    json!({"name": "v", "taskReferenceName": reference, "type": "INLINE", "inputParameters": {
+        "evaluatorType": "value-param", "expression": "v", "v": format!("${{workflow.input.{of}}}")}})
+}
+
+/// Starts an execution with texts of these sizes as its input, and waits for its end.
+async fn ends(
+    engine: &baton_orchestrator::Orchestrator,
+    name: &str,
+    texts: &[(&str, usize)],
+    status: &str,
+) -> String {
+    let texts = texts.iter().map(|(name, size)| ((*name).to_owned(), json!("x".repeat(*size))));
+    let input = serde_json::from_value(Value::Object(texts.collect())).unwrap();
+    let start = baton_common::api::StartWorkflowRequest { input, ..request(name) };
+    let id = engine.start_workflow(start).await.unwrap();
+    until(engine, &id, status).await.reason_for_incompletion.unwrap_or_default().to_string()
+}
+
+/// Goal: a JOIN may put out as much as any other task, and not one byte more.
+#[tokio::test]
+async fn what_a_join_gathers_has_the_limit_of_an_output() {
+    let engine = engine().await;
+    let fork = json!({"name": "f", "taskReferenceName": "f", "type": "FORK_JOIN",
+        "forkTasks": [[value("a", "one")], [value("b", "two")]]});
+    let join = json!({"name": "j", "taskReferenceName": "j", "type": "JOIN", "joinOn": ["a", "b"]});
+    define(&engine, "gathers", &[fork, join]).await;
+    let around = r#"{"a":{"result":""},"b":{"result":""}}"#.len();
+    let one = TASK_PAYLOAD_BYTES_MAX / 2;
+    let two = TASK_PAYLOAD_BYTES_MAX - around - one;
+    ends(&engine, "gathers", &[("one", one), ("two", two)], "COMPLETED").await;
+    let reason = ends(&engine, "gathers", &[("one", one), ("two", two + 1)], "FAILED").await;
+    assert!(reason.contains("output of 10485761 bytes"), "{reason}");
+    assert!(reason.contains("the limit of 10485760"), "{reason}");
+}
+
+/// Goal: the iterations that a loop keeps may together be as large as an output; one that keeps few of
+/// them may go on for ever.
+#[tokio::test]
+async fn what_a_loop_keeps_has_the_limit_of_an_output() {
+    let engine = engine().await;
+    let repeat = |input: &Value| {
+        json!({"name": "l", "taskReferenceName": "l", "type": "DO_WHILE", "inputParameters": input,
+            "loopCondition": "$.l['iteration'] < 4", "loopOver": [value("a", "text")]})
+    };
+    define(&engine, "keeps_all", &[repeat(&json!({}))]).await;
+    define(&engine, "keeps_two", &[repeat(&json!({"keepLastN": 2}))]).await;
+    let around = r#"{"a":{"result":""}}"#.len();
+    let quarter = TASK_PAYLOAD_BYTES_MAX / 4 - around;
+    ends(&engine, "keeps_all", &[("text", quarter)], "COMPLETED").await;
+    ends(&engine, "keeps_two", &[("text", quarter + 1)], "COMPLETED").await;
+    let reason = ends(&engine, "keeps_all", &[("text", quarter + 1)], "FAILED").await;
+    assert!(reason.contains("output of 10485764 bytes"), "{reason}");
+    assert!(reason.contains("the limit of 10485760; keepLastN"), "{reason}");
 }

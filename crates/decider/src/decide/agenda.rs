@@ -33,6 +33,26 @@ impl SliceLimits {
         starts: 128,
         scripts: 32,
     };
+
+    /// A part of these limits, 0 to 1; at least one of each. Scripts stay as many: they are not
+    /// evaluated in the decision.
+    #[must_use]
+    pub fn share(self, share: f32) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a part of a limit need not be exact"
+        )]
+        let part = |limit: usize| ((limit as f32 * share) as usize).max(1);
+        Self {
+            changes: part(self.changes),
+            bytes: part(self.bytes),
+            read_bytes: part(self.read_bytes),
+            starts: part(self.starts),
+            scripts: self.scripts,
+        }
+    }
 }
 
 /// What a decision has used of its slice.

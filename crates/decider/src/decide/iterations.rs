@@ -31,7 +31,7 @@ impl Decider {
         let outputs = json::payload(&outputs.collect::<Object>());
         // Noted already where the condition's script has interrupted the decision.
         if let Output::Loop(progress) = &task.output
-            && progress.iterations.get(&task.iteration) == Some(&outputs)
+            && progress.iterations.get(task.iteration) == Some(&outputs)
         {
             return;
         }

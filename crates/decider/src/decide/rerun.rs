@@ -91,7 +91,7 @@ impl Decider {
         let index = iteration.saturating_sub(1) as usize;
         let item = items.and_then(|items| items.into_iter().nth(index));
         let mut progress = task.loop_progress();
-        progress.iterations = progress.iterations.split(&iteration).0;
+        progress.iterations = progress.iterations.before(iteration);
         progress.iteration = iteration;
         progress.item = item;
         self.wait_again(task, Output::Loop(progress));

@@ -468,11 +468,6 @@ fn advanced(task: &mut Task, iteration: u32, item: Option<Payload>, forget_until
     if let Output::Loop(progress) = &mut task.output {
         progress.iteration = iteration;
         progress.item = item;
-        while let Some((oldest, _)) = progress.iterations.get_min().cloned() {
-            if oldest > forget_until {
-                break;
-            }
-            progress.iterations.remove(&oldest);
-        }
+        progress.iterations.forget_until(forget_until);
     }
 }

@@ -1,4 +1,5 @@
 //! One attempt at one step.
+use super::iterations::Iterations;
 use crate::json::{self, Object};
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp};
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub struct LoopProgress {
     /// The iteration under way, from 1; 0 = none.
     pub iteration: u32,
     /// The outputs of each iteration's steps, by base reference name.
-    pub iterations: imbl::OrdMap<u32, Payload>,
+    pub iterations: Iterations,
     /// The item under way, for loops over a list.
     pub item: Option<Payload>,
 }
@@ -58,13 +59,12 @@ impl Output {
         }
     }
 
-    /// Size in memory; a loop's as if every iteration put out as much as the last.
+    /// Size, bytes; a loop's without the names of its members.
     pub(crate) fn len_bytes(&self) -> usize {
         match self {
             Self::Plain(payload) => payload.len_bytes(),
-            Self::Loop(LoopProgress { iterations, .. }) => {
-                let last = iterations.get_max().map_or(0, |(_, output)| output.len_bytes());
-                iterations.len() * last
+            Self::Loop(LoopProgress { iterations, item, .. }) => {
+                iterations.len_bytes() + item.as_ref().map_or(0, Payload::len_bytes)
             }
         }
     }
@@ -88,7 +88,7 @@ impl LoopProgress {
     pub(crate) fn json_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Payload {
         let iterations = names.filter_map(|name| {
             let iteration: u32 = name.parse().ok()?;
-            Some((iteration.to_string(), self.iterations.get(&iteration)?.clone()))
+            Some((iteration.to_string(), self.iterations.get(iteration)?.clone()))
         });
         json::payload(&self.head().into_iter().chain(iterations).collect::<Object>())
     }

@@ -168,7 +168,7 @@ pub(super) fn output_of(output: &state::Output) -> (Option<Json<'_>>, Option<Pro
             let iterations = iterations.iter();
             let progress = Progress {
                 iteration: *iteration,
-                iterations: iterations.map(|(number, output)| (*number, output.raw())).collect(),
+                iterations: iterations.map(|(number, output)| (number, output.raw())).collect(),
                 item: item.as_ref().map(baton_common::Payload::raw),
             };
             (None, Some(progress))

@@ -4,7 +4,8 @@ use super::{domains, id, json, lineage, noon, own, trace};
 use baton_common::{Payload, TaskStatus, WorkflowStatus};
 use baton_decider::change::{Change, ExecutionEnd, Restart, TaskEnd, TaskReopening, TaskReport};
 use baton_decider::state::{
-    AgendaItem, Branch, Delivery, Lineage, LoopProgress, NodeKey, Output, Parent, StartFacts, Task,
+    AgendaItem, Branch, Delivery, Iterations, Lineage, LoopProgress, NodeKey, Output, Parent,
+    StartFacts, Task,
 };
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -139,7 +140,7 @@ fn scheduled() -> Vec<(&'static str, Task)> {
         ("ready", Task { delivery: ready, ..bare_task(1, "b", node("b")) }),
         ("delayed", Task { delivery: Delivery::Delayed(noon(5)), ..bare_task(1, "b", node("b")) }),
         ("leased", Task { delivery: Delivery::Leased, ..bare_task(1, "b", node("b")) }),
-        ("loop", loop_task(imbl::OrdMap::new())),
+        ("loop", loop_task(Iterations::default())),
         ("loop of a list", Task { output: loop_output(), ..bare_task(1, "outer", node("outer")) }),
         ("by path", bare_task(1, "a", node("a"))),
         (

@@ -3,6 +3,7 @@ use super::job::{Job, What};
 use crate::error::OrchestratorError;
 use baton_common::ExecutionId;
 use baton_decider::command::Command;
+use baton_decider::decide::agenda::SliceLimits;
 use baton_store::Conflict;
 use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
@@ -14,6 +15,8 @@ const ATTEMPTS_MAX: usize = 8;
 /// A batch that is to be decided.
 pub(super) struct Attempt {
     pub(super) jobs: Vec<Job>,
+    /// How much each decision may do.
+    pub(super) slice: SliceLimits,
     pub(super) learned: Learned,
     /// When the engine took the batch up.
     pub(super) began: Instant,
@@ -46,8 +49,8 @@ impl Refused {
 
 impl Attempt {
     /// The first attempt at these jobs.
-    pub(super) fn first(jobs: Vec<Job>, began: Instant) -> Self {
-        Self { jobs, learned: Learned::default(), began, earlier: 0 }
+    pub(super) fn first(jobs: Vec<Job>, slice: SliceLimits, began: Instant) -> Self {
+        Self { jobs, slice, learned: Learned::default(), began, earlier: 0 }
     }
 
     /// The next attempt, after another process has committed first.
@@ -72,10 +75,10 @@ impl Attempt {
 
     /// The batch in two halves. The database refuses the whole for what is in it: halving goes on until
     /// the job at fault is alone, so that the others do not suffer from it.
-    pub(super) fn halves(mut jobs: Vec<Job>, began: Instant) -> [Self; 2] {
+    pub(super) fn halves(mut jobs: Vec<Job>, slice: SliceLimits, began: Instant) -> [Self; 2] {
         jobs.sort_by_key(Job::is_read);
         let second = jobs.split_off(jobs.len() / 2);
-        [jobs, second].map(|jobs| Self::first(jobs, began))
+        [jobs, second].map(|jobs| Self::first(jobs, slice, began))
     }
 
     /// Reads come last: they may be answered with an execution that this batch starts.

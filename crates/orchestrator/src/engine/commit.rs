@@ -16,6 +16,7 @@ use super::state::{Cached, States};
 use crate::health::Pulse;
 use baton_common::ExecutionId;
 use baton_common::planted::{Planted, is};
+use baton_decider::decide::agenda::SliceLimits;
 use baton_store::{Batch, CommitError, CommitLane, CommitScope, Conflict, Store, StoreError};
 use baton_telemetry::EngineMetrics;
 use pack::{Packed, pack};
@@ -60,6 +61,7 @@ pub(super) struct Lost {
 pub(super) struct Failed {
     jobs: Vec<Job>,
     error: StoreError,
+    slice: SliceLimits,
     began: Instant,
     /// Tasks to be given back. The commit may have taken effect, but the polls that it leased them to
     /// were not answered.
@@ -87,7 +89,7 @@ impl Failed {
     /// [`Refused`] when smaller attempts would not help.
     pub(super) fn next(self) -> Result<[Attempt; 2], Refused> {
         if self.error.is_about_content() && self.jobs.len() > 1 {
-            return Ok(Attempt::halves(self.jobs, self.began));
+            return Ok(Attempt::halves(self.jobs, self.slice, self.began));
         }
         Err(Refused { jobs: self.jobs, error: self.error.into() })
     }
@@ -118,14 +120,16 @@ impl Commit {
         let failed = losses.failed.map(|(shards, error)| {
             let part = committed.split_off(shards);
             let give_back = give_back(&part.drafts, dispatcher, shards);
-            Failed { jobs: part.jobs, error, began: committed.decided.began, give_back }
+            let Decided { slice, began, .. } = committed.decided;
+            Failed { jobs: part.jobs, error, slice, began, give_back }
         });
         let lost = losses.lost.map(|(shards, conflict)| {
             dispatcher.unassign(|id| shards.contain(id));
             let Part { jobs, drafts, states } = committed.split_off(shards);
             let decided = &mut committed.decided;
             let learned = std::mem::take(&mut decided.learned);
-            let attempt = Attempt { jobs, learned, began: decided.began, earlier: decided.earlier };
+            let Decided { slice, began, earlier, .. } = *decided;
+            let attempt = Attempt { jobs, slice, learned, began, earlier };
             Lost { attempt, conflict, drafts, states }
         });
         let committed = Some(committed).filter(|committed| !committed.decided.jobs.is_empty());

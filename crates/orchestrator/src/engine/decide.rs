@@ -96,6 +96,8 @@ pub(super) struct Decided {
     pub(super) queued: Vec<ExecutionId>,
     /// When it was decided.
     pub(super) at: Timestamp,
+    /// How much each decision was allowed.
+    pub(super) slice: SliceLimits,
     pub(super) learned: Learned,
     /// When the engine took the batch up.
     pub(super) began: Instant,
@@ -140,24 +142,23 @@ impl Decide {
     pub(super) fn new(
         clock: Arc<Clock>,
         definitions: Arc<Definitions>,
-        slice: SliceLimits,
         metrics: EngineMetrics,
     ) -> Self {
-        let decider = JobDecider { clock, definitions, slice };
+        let decider = JobDecider { clock, definitions };
         Self { decider, aside: Aside::default(), metrics }
     }
 
     /// Begins a batch on its loaded states.
     pub(super) fn begin(&mut self, loaded: Loaded) -> Deciding {
         let Loaded { attempt, states } = loaded;
-        let Attempt { jobs, learned, began, earlier } = attempt;
+        let Attempt { jobs, slice, learned, began, earlier } = attempt;
         self.set_aside(&states);
         Deciding {
             asked: jobs.len(),
             answers: Vec::with_capacity(jobs.len()),
             jobs,
             delivered: Vec::new(),
-            batch: DraftBatch::new(states, learned, self.decider.definitions.surroundings()),
+            batch: DraftBatch::new(states, learned, self.decider.definitions.surroundings(), slice),
             postponed: Vec::new(),
             unconfirmed: Vec::new(),
             began: [began, Instant::now()],
@@ -264,16 +265,16 @@ impl Decide {
         let ([began, _], earlier) = (deciding.began, deciding.earlier);
         if !deciding.unconfirmed.is_empty() && !is(Planted::TrustAnOldState) {
             jobs.truncate(asked);
-            let DraftBatch { mut learned, drafts, states, .. } = batch;
+            let DraftBatch { mut learned, drafts, states, slice, .. } = batch;
             learned.stale.extend(deciding.unconfirmed);
-            let attempt = Attempt { jobs, learned, began, earlier };
+            let attempt = Attempt { jobs, slice, learned, began, earlier };
             return Err(Box::new(Unconfirmed { attempt, drafts, states }));
         }
         let at = self.decider.clock.now();
         let assigned = assign::to_polls(&mut batch, dispatcher, suspended, at);
         batch.mark_outdated();
         let revision = batch.read_definitions.then_some(batch.snapshot.catalog.revision);
-        let DraftBatch { states, drafts, waiting, learned, .. } = batch;
+        let DraftBatch { states, drafts, waiting, learned, slice, .. } = batch;
         let assign::Assigned { order, unassigned, queued } = assigned;
         Ok(Decided {
             jobs,
@@ -288,6 +289,7 @@ impl Decide {
             unassigned,
             queued,
             at,
+            slice,
             learned,
             began,
             earlier,

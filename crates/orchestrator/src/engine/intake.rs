@@ -1,9 +1,10 @@
 //! The first stage: collects what makes the next batch.
 //!
 //! Promises that requests are taken in the order they come, that follow-up jobs of committed batches
-//! come first, and that starts, timers and background work get their share without delaying the rest.
+//! come first, and that starts and timers get their share without delaying the rest. What no caller
+//! waits for has batches of its own, between those of the requests.
+mod background;
 mod reserve;
-mod slices;
 mod starts;
 mod timers;
 
@@ -12,12 +13,13 @@ use super::handle::{EngineRequest, WeakHandle};
 use super::job::{Job, What};
 use crate::admission::Admission;
 use crate::clock::Clock;
+use background::Background;
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::command::Command;
+use baton_decider::decide::agenda::SliceLimits;
 use baton_store::{Store, StoredMessage};
 use baton_telemetry::EngineMetrics;
 use reserve::Reservations;
-use slices::Slices;
 use starts::{BATCH_REQUESTS_MAX, Starts};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,10 +31,6 @@ use tokio::time::Instant;
 /// Most follow-up jobs in one batch, such as messages: what callers ask for must not wait for all of
 /// them.
 const FOLLOW_UPS_MAX: usize = 128;
-/// Most starts by message in a batch that has other jobs.
-const BACKGROUND_BESIDE_MAX: usize = 16;
-/// Most starts by message that are kept; the others are found in the database again.
-const BACKGROUND_MAX: usize = 16_384;
 /// Most messages kept that were refused, or found in the database; the others are found there again.
 const FOUND_MESSAGES_MAX: usize = 4_096;
 /// How long a small batch waits for more requests where several other processes decide about the same
@@ -51,11 +49,8 @@ pub(super) struct Intake {
     metrics: EngineMetrics,
     /// Jobs that committed and refused batches have left behind, next in line.
     follow_ups: VecDeque<Job>,
-    /// Starts that executions ask for by message, behind all else.
-    background: VecDeque<Job>,
+    background: Background,
     starts: Starts,
-    /// Executions with more to decide.
-    slices: Slices,
     timers: Timers,
     reservations: Reservations,
     /// Since when there is no handle any more.
@@ -63,10 +58,13 @@ pub(super) struct Intake {
 }
 
 /// What the engine does next.
-#[derive(Default)]
 pub(super) struct Gathered {
     /// The jobs of the next batch.
     pub(super) jobs: Vec<Job>,
+    /// How much each of its decisions may do.
+    pub(super) slice: SliceLimits,
+    /// Whether requests may be waiting for the end of this batch, which has none of them.
+    pub(super) is_turn: bool,
     /// Executions that have been deleted.
     pub(super) deleted: Vec<ExecutionId>,
     /// Whether a second has passed, so that gauges are due.
@@ -80,6 +78,7 @@ impl Intake {
         store: Arc<dyn Store>,
         clock: Arc<Clock>,
         (admission, metrics): (Arc<Admission>, EngineMetrics),
+        slice: SliceLimits,
     ) -> Self {
         Self {
             inbox,
@@ -87,9 +86,8 @@ impl Intake {
             admission,
             metrics,
             follow_ups: VecDeque::new(),
-            background: VecDeque::new(),
+            background: Background::new(slice),
             starts: Starts::default(),
-            slices: Slices::default(),
             timers: Timers::default(),
             reservations: Reservations::new(store, handle),
             closing: None,
@@ -102,22 +100,32 @@ impl Intake {
         self.closing.is_some_and(|since| has_nothing_left || since.elapsed() > CLOSING_MAX)
     }
 
-    /// Waits until there is something to do, then takes what waits, up to a bound. Where other
-    /// processes decide about the same executions, `waits_for_more` makes small batches larger.
+    /// Waits until there is something to do, then takes what waits, up to a bound; or takes what waits
+    /// in the background, when it is its turn. Where other processes decide about the same executions,
+    /// `waits_for_more` makes small batches larger.
     pub(super) async fn gather(
         &mut self,
         dispatcher: &mut Dispatcher,
         waits_for_more: bool,
     ) -> Gathered {
+        if self.background.is_next() {
+            let (jobs, slice) = self.background.turn();
+            return Gathered { jobs, slice, is_turn: true, deleted: Vec::new(), is_tick: false };
+        }
         let requests = self.requests(dispatcher, waits_for_more).await;
         let follow_ups = self.follow_ups.len().min(FOLLOW_UPS_MAX);
         let jobs = self.follow_ups.drain(..follow_ups).collect();
-        let mut gathered = Gathered { jobs, ..Gathered::default() };
+        let slice = self.background.gives_way();
+        let (is_turn, deleted, is_tick) = (false, Vec::new(), false);
+        let mut gathered = Gathered { jobs, slice, is_turn, deleted, is_tick };
         for request in requests {
             self.sort_in(request, dispatcher, &mut gathered);
         }
         self.add_due(dispatcher, &mut gathered.jobs);
         self.reservations.ask_for(dispatcher);
+        if gathered.jobs.is_empty() {
+            (gathered.jobs, gathered.slice) = self.background.alone();
+        }
         gathered
     }
 
@@ -130,7 +138,6 @@ impl Intake {
         let mut requests = Vec::new();
         let starts_wait = self.starts.wait(Instant::now());
         let has_jobs = !self.follow_ups.is_empty()
-            || !self.slices.is_empty()
             || !self.background.is_empty()
             || starts_wait == Some(Duration::ZERO);
         if !has_jobs && !dispatcher.can_serve_polls() {
@@ -189,7 +196,7 @@ impl Intake {
             }
             EngineRequest::WakeUps(wake_ups) => {
                 for (id, at) in wake_ups {
-                    if !self.slices.contains(id) {
+                    if !self.background.contains(id) {
                         self.timers.add(id, at);
                     }
                 }
@@ -206,7 +213,7 @@ impl Intake {
     }
 
     /// Adds the jobs that no request brings: timers that are due, ready tasks for polls, and as many
-    /// slices and starts as the batch has room for.
+    /// starts as the batch has room for.
     fn add_due(&mut self, dispatcher: &mut Dispatcher, jobs: &mut Vec<Job>) {
         let now = self.clock.now();
         for (at, id) in self.timers.due(self.clock.passed(), BATCH_REQUESTS_MAX) {
@@ -214,25 +221,17 @@ impl Intake {
             jobs.push(Job::wake_up(id));
         }
         jobs.extend(dispatcher.tasks_for_polls().into_iter().map(Job::lease));
-        let others = jobs.len() + self.starts.len();
-        jobs.extend(self.slices.beside(others));
-        jobs.extend(self.background_beside(others));
         let is_full = self.admission.is_full();
         let began = Instant::now();
         jobs.extend(self.starts.beside(jobs.len(), is_full, began));
         self.starts.refuse_overdue(began);
     }
 
-    /// Starts by message to decide together with that many other jobs.
-    fn background_beside(&mut self, others: usize) -> impl Iterator<Item = Job> {
-        let most = if others > 0 { BACKGROUND_BESIDE_MAX } else { FOLLOW_UPS_MAX };
-        self.background.drain(..most.min(self.background.len()))
-    }
-
     fn show_waiting(&self) {
-        let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
-        self.metrics.executions_continuing.set(count(self.slices.len()));
-        self.metrics.starts_waiting.set(count(self.background.len()));
+        let [slices, starts] =
+            self.background.len().map(|len| i64::try_from(len).unwrap_or(i64::MAX));
+        self.metrics.executions_continuing.set(slices);
+        self.metrics.starts_waiting.set(starts);
     }
 
     /// Adds jobs to the next batches.
@@ -249,8 +248,7 @@ impl Intake {
 
     /// Adds the starts that committed executions ask for, as far as there is room.
     pub(super) fn add_starts(&mut self, starts: Vec<StoredMessage>) {
-        let room = BACKGROUND_MAX.saturating_sub(self.background.len());
-        self.background.extend(starts.into_iter().take(room).map(Job::message));
+        self.background.add_starts(starts);
     }
 
     /// Tries again what nobody waits for and the database could not take: messages and tasks that must
@@ -278,12 +276,17 @@ impl Intake {
 
     /// The execution's last decision left a rest for the next slice.
     pub(super) fn continue_soon(&mut self, id: ExecutionId) {
-        self.slices.push(id);
+        self.background.add_slice(id);
     }
 
     /// The execution is to be woken at that time; a late one is found in the database when it is near.
     pub(super) fn wake_up_at(&mut self, id: ExecutionId, at: Timestamp) {
         self.timers.add_near(id, at, self.clock.now());
+    }
+
+    /// A turn of the background took so long.
+    pub(super) fn note_turn(&mut self, took: Duration) {
+        self.background.took(took);
     }
 
     /// A commit took so long.

@@ -150,9 +150,16 @@ impl Engine {
         let EngineParts { store, clock, definitions, metrics, .. } = parts;
         let gauges = (parts.admission, metrics.clone());
         Self {
-            intake: Intake::new(inbox, handle.clone(), store.clone(), clock.clone(), gauges),
+            intake: Intake::new(
+                inbox,
+                handle.clone(),
+                store.clone(),
+                clock.clone(),
+                gauges,
+                parts.slice,
+            ),
             load: Load::new(store.clone(), clock.clone(), definitions.clone(), metrics.clone()),
-            decide: Decide::new(clock.clone(), definitions, parts.slice, metrics.clone()),
+            decide: Decide::new(clock.clone(), definitions, metrics.clone()),
             commit: Commit::new(store.clone(), lane, parts.pulse, metrics.clone()),
             publish: Publish::new(
                 (store, clock),
@@ -178,12 +185,16 @@ impl Engine {
         if gathered.jobs.is_empty() {
             return;
         }
-        let mut attempts = vec![Attempt::first(gathered.jobs, Instant::now())];
+        let began = Instant::now();
+        let mut attempts = vec![Attempt::first(gathered.jobs, gathered.slice, began)];
         while let Some(attempt) = attempts.pop() {
             match self.attempt(attempt).await {
                 Ok(again) => attempts.extend(again),
                 Err(refused) => self.refuse(refused).await,
             }
+        }
+        if gathered.is_turn {
+            self.intake.note_turn(began.elapsed());
         }
     }
 

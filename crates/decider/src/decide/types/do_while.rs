@@ -2,6 +2,7 @@
 //! **Source**: conductor-semantics §1.9.
 use super::super::AgendaItem;
 use super::super::decider::{Decider, Flow, Stop, TaskType};
+use super::super::schedule::output_too_large;
 use super::engine::ENGINE;
 use crate::change::Change;
 use crate::json;
@@ -11,7 +12,7 @@ use crate::task_type::{Again, Facts, Inside, Mark, Waits};
 use crate::validation::Fault;
 use crate::validation::demands::required;
 use crate::validation::steps::{Step, TaskDefs};
-use baton_common::limits::LOOP_ITERATIONS_MAX;
+use baton_common::limits::{LOOP_ITERATIONS_MAX, TASK_PAYLOAD_BYTES_MAX};
 use baton_common::planted::{Planted, is};
 use baton_common::{Payload, TaskStatus};
 use baton_expression::script::{Language, Script};
@@ -88,6 +89,10 @@ impl Decider {
         let Kind::Body(body) = &node.kind else { return Ok(()) };
         let tasks = self.tasks_of_iteration(&task, &body.names);
         self.note_iteration(&task, &tasks);
+        if let Some(reason) = self.size_fault(seq) {
+            self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(&reason));
+            return Ok(());
+        }
         if let Some(reason) = self.fault_of_iteration(&tasks) {
             self.end(seq, TaskStatus::Failed, None, Some(&reason));
             return Ok(());
@@ -103,6 +108,14 @@ impl Decider {
             return Ok(());
         }
         self.next_iteration(&task, body.first, next_item.flatten())
+    }
+
+    /// Why a loop must end that keeps more of its iterations than an output may have.
+    fn size_fault(&self, seq: u32) -> Option<String> {
+        let size = self.execution.task(seq)?.output.len_bytes();
+        (size > TASK_PAYLOAD_BYTES_MAX).then(|| {
+            format!("{}; keepLastN makes a loop keep fewer iterations", output_too_large(size))
+        })
     }
 
     fn next_iteration(

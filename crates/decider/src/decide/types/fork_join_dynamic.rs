@@ -52,14 +52,22 @@ fn whole(branch: &Branch, input: Payload) -> WorkflowTask {
 /// Keeps one of all steps that are alike but for name and input, so that a fork of a hundred
 /// thousand branches does not hold as many definitions.
 #[derive(Default)]
-struct Alike(HashMap<String, Arc<WorkflowTask>>);
+struct Alike {
+    known: HashMap<String, Arc<WorkflowTask>>,
+    /// Most branches are like the one before, which costs less to see.
+    last: Option<Arc<WorkflowTask>>,
+}
 
 impl Alike {
     fn branch(&mut self, reference: Arc<str>, mut step: WorkflowTask, input: Payload) -> Branch {
         step.task_reference_name = None;
         step.input_parameters = Payload::empty_object();
-        let known = self.0.entry(json::payload(&step).get().to_owned());
-        let step = known.or_insert_with(|| Arc::new(step)).clone();
+        let last = self.last.take().filter(|last| **last == step);
+        let step = last.unwrap_or_else(|| {
+            let known = self.known.entry(json::payload(&step).get().to_owned());
+            known.or_insert_with(|| Arc::new(step)).clone()
+        });
+        self.last = Some(step.clone());
         Branch { reference, step, input }
     }
 }

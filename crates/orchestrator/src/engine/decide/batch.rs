@@ -21,6 +21,8 @@ pub(in crate::engine) struct DraftBatch {
     pub(in crate::engine) states: States,
     pub(in crate::engine) drafts: Drafts,
     pub(in crate::engine) snapshot: Arc<Snapshot>,
+    /// How much each decision may do.
+    pub(in crate::engine) slice: SliceLimits,
     /// Whether a decision depends on the registered definitions.
     pub(super) read_definitions: bool,
     /// Decisions that wait for scripts.
@@ -38,11 +40,17 @@ pub(in crate::engine) struct DraftBatch {
 
 impl DraftBatch {
     /// Nothing decided yet.
-    pub(super) fn new(states: States, learned: Learned, snapshot: Arc<Snapshot>) -> Self {
+    pub(super) fn new(
+        states: States,
+        learned: Learned,
+        snapshot: Arc<Snapshot>,
+        slice: SliceLimits,
+    ) -> Self {
         Self {
             states,
             drafts: Drafts::new(),
             snapshot,
+            slice,
             read_definitions: false,
             waiting: Vec::new(),
             claims: Vec::new(),
@@ -122,13 +130,12 @@ pub(super) enum JobOutcome {
 pub(super) struct JobDecider {
     pub(super) clock: Arc<Clock>,
     pub(super) definitions: Arc<Definitions>,
-    pub(super) slice: SliceLimits,
 }
 
 impl JobDecider {
     pub(super) fn context(&self, batch: &DraftBatch) -> Context {
         let surroundings = batch.snapshot.clone();
-        Context { now: self.clock.now(), slice: self.slice, surroundings }
+        Context { now: self.clock.now(), slice: batch.slice, surroundings }
     }
 }
 

@@ -69,11 +69,6 @@ impl Starts {
         self.waiting.push_back((now, start));
     }
 
-    /// How many wait.
-    pub(super) fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
