@@ -2,7 +2,7 @@
 use super::deadline::Deadline;
 use super::frame::{self, Answer, Request};
 use super::{Language, Script, ScriptError, ScriptLimits, THREAD_STACK_BYTES, evaluate_here, jq};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -13,6 +13,10 @@ const JAVASCRIPT_GRACE_MS: u64 = 500;
 /// Address space beside the script's memory, bytes: stacks, buffers of a frame, the allocator's
 /// reserve.
 const ADDRESS_SPACE_EXTRA_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The niceness of the process: a third of a processor's time where others want it too. A script that
+/// does not end takes all it can get until its time is over, and requests must not wait for that.
+const NICENESS: i32 = 5;
 
 /// Runs the scripts that arrive on `input` one after the other and writes the answers to
 /// `output`; ends with `input`, which is when the pool or its process is gone.
@@ -27,6 +31,7 @@ pub fn serve(
     output: impl Write + Send + 'static,
 ) -> io::Result<()> {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = setpriority_process(None, NICENESS);
     let thread = std::thread::Builder::new()
         .stack_size(THREAD_STACK_BYTES)
         .spawn(move || answer_all(input, output))?;

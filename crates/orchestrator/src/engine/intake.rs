@@ -63,8 +63,6 @@ pub(super) struct Gathered {
     pub(super) jobs: Vec<Job>,
     /// How much each of its decisions may do.
     pub(super) slice: SliceLimits,
-    /// Whether requests may be waiting for the end of this batch, which has none of them.
-    pub(super) is_turn: bool,
     /// Executions that have been deleted.
     pub(super) deleted: Vec<ExecutionId>,
     /// Whether a second has passed, so that gauges are due.
@@ -73,8 +71,7 @@ pub(super) struct Gathered {
 
 impl Intake {
     pub(super) fn new(
-        inbox: mpsc::Receiver<EngineRequest>,
-        handle: WeakHandle,
+        (inbox, handle): (mpsc::Receiver<EngineRequest>, WeakHandle),
         store: Arc<dyn Store>,
         clock: Arc<Clock>,
         (admission, metrics): (Arc<Admission>, EngineMetrics),
@@ -109,22 +106,21 @@ impl Intake {
         waits_for_more: bool,
     ) -> Gathered {
         if self.background.is_next() {
-            let (jobs, slice) = self.background.turn();
-            return Gathered { jobs, slice, is_turn: true, deleted: Vec::new(), is_tick: false };
+            let (jobs, slice) = self.background.take_turn();
+            return Gathered { jobs, slice, deleted: Vec::new(), is_tick: false };
         }
         let requests = self.requests(dispatcher, waits_for_more).await;
         let follow_ups = self.follow_ups.len().min(FOLLOW_UPS_MAX);
         let jobs = self.follow_ups.drain(..follow_ups).collect();
-        let slice = self.background.gives_way();
-        let (is_turn, deleted, is_tick) = (false, Vec::new(), false);
-        let mut gathered = Gathered { jobs, slice, is_turn, deleted, is_tick };
+        let slice = self.background.give_way();
+        let mut gathered = Gathered { jobs, slice, deleted: Vec::new(), is_tick: false };
         for request in requests {
             self.sort_in(request, dispatcher, &mut gathered);
         }
         self.add_due(dispatcher, &mut gathered.jobs);
         self.reservations.ask_for(dispatcher);
         if gathered.jobs.is_empty() {
-            (gathered.jobs, gathered.slice) = self.background.alone();
+            (gathered.jobs, gathered.slice) = self.background.take_alone();
         }
         gathered
     }
@@ -284,14 +280,16 @@ impl Intake {
         self.timers.add_near(id, at, self.clock.now());
     }
 
-    /// A turn of the background took so long.
-    pub(super) fn note_turn(&mut self, took: Duration) {
+    /// The batch under way took so long, from its first stage to its last.
+    pub(super) fn note_batch(&mut self, took: Duration) {
         self.background.took(took);
     }
 
-    /// A commit took so long.
+    /// A commit of the batch under way took so long.
     pub(super) fn note_commit(&mut self, took: Duration) {
-        self.starts.committed(took);
+        if self.background.waits_for_requests() {
+            self.starts.committed(took);
+        }
     }
 
     /// What a commit means for the rate of starts; see [`Starts::opened`] and [`Starts::waited`].

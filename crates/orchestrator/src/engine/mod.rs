@@ -151,8 +151,7 @@ impl Engine {
         let gauges = (parts.admission, metrics.clone());
         Self {
             intake: Intake::new(
-                inbox,
-                handle.clone(),
+                (inbox, handle.clone()),
                 store.clone(),
                 clock.clone(),
                 gauges,
@@ -193,9 +192,7 @@ impl Engine {
                 Err(refused) => self.refuse(refused).await,
             }
         }
-        if gathered.is_turn {
-            self.intake.note_turn(began.elapsed());
-        }
+        self.intake.note_batch(began.elapsed());
     }
 
     /// Takes a batch through the stages once. Returns what must be attempted again, the first one last.

@@ -32,15 +32,24 @@ pub(super) struct Background {
     whole: SliceLimits,
     /// How much of a whole slice takes about a [`TURN`].
     share: f32,
-    /// Whether requests have had their turn.
-    is_next: bool,
+    turn: Turn,
+}
+
+/// Whose the batch under way is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Requests,
+    /// The background's, between those of requests.
+    Background,
+    /// The background's, while nobody has requests.
+    Alone,
 }
 
 impl Background {
     /// Nothing waits; `whole` is what a decision may do at most.
     pub(super) fn new(whole: SliceLimits) -> Self {
         let (slices, queued, starts) = (VecDeque::new(), HashSet::new(), VecDeque::new());
-        Self { slices, queued, starts, whole, share: 1.0, is_next: false }
+        Self { slices, queued, starts, whole, share: 1.0, turn: Turn::Alone }
     }
 
     /// Adds an execution that has more to decide.
@@ -72,31 +81,39 @@ impl Background {
 
     /// Whether it has the next batch, because requests had the last one.
     pub(super) fn is_next(&self) -> bool {
-        self.is_next && !self.is_empty()
+        self.turn == Turn::Requests && !self.is_empty()
     }
 
-    /// Requests have a batch: the next one is the background's. What a decision of theirs may do.
-    pub(super) fn gives_way(&mut self) -> SliceLimits {
-        self.is_next = true;
+    /// Whether requests have the batch under way.
+    pub(super) fn waits_for_requests(&self) -> bool {
+        self.turn == Turn::Requests
+    }
+
+    /// Requests have the batch: the next one is the background's. What a decision of theirs may do.
+    pub(super) fn give_way(&mut self) -> SliceLimits {
+        self.turn = Turn::Requests;
         self.slice()
     }
 
     /// The jobs of a turn between requests.
-    pub(super) fn turn(&mut self) -> (Vec<Job>, SliceLimits) {
-        self.is_next = false;
+    pub(super) fn take_turn(&mut self) -> (Vec<Job>, SliceLimits) {
+        self.turn = Turn::Background;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 16")]
         let starts = (f32::from(STARTS_IN_A_TURN_MAX) * self.share).ceil() as usize;
         (self.take(1, starts), self.slice())
     }
 
     /// The jobs of a batch while nobody has requests.
-    pub(super) fn alone(&mut self) -> (Vec<Job>, SliceLimits) {
-        self.is_next = false;
+    pub(super) fn take_alone(&mut self) -> (Vec<Job>, SliceLimits) {
+        self.turn = Turn::Alone;
         (self.take(SLICES_ALONE_MAX, STARTS_ALONE_MAX), self.whole)
     }
 
-    /// A turn took so long.
+    /// The batch under way took so long.
     pub(super) fn took(&mut self, took: Duration) {
+        if self.turn != Turn::Background {
+            return;
+        }
         let fits = TURN.as_secs_f32() / took.as_secs_f32().max(f32::MIN_POSITIVE);
         let share = self.share * fits.clamp(1.0 / STEP, STEP);
         self.share = share.clamp(SHARE_LEAST, 1.0);
@@ -135,18 +152,19 @@ mod tests {
         assert!(!background.is_next());
         (0..20).chain(0..20).for_each(|n| background.add_slice(id(n)));
         assert_eq!(background.len(), [20, 0]);
-        background.gives_way();
+        background.give_way();
         assert!(background.is_next());
-        assert_eq!(targets(background.turn().0), [id(0)]);
+        assert_eq!(targets(background.take_turn().0), [id(0)]);
         assert!(!background.is_next(), "requests come first");
         assert!(!background.contains(id(0)) && background.contains(id(1)));
-        assert_eq!(targets(background.alone().0).len(), SLICES_ALONE_MAX);
+        assert_eq!(targets(background.take_alone().0).len(), SLICES_ALONE_MAX);
     }
 
     #[test]
     fn a_turn_is_as_large_as_what_takes_two_milliseconds() {
         let mut background = Background::new(SliceLimits::DEFAULT);
         let changes = |background: &Background| background.slice().changes;
+        background.take_turn();
         assert_eq!(changes(&background), 512);
         background.took(Duration::from_millis(3));
         assert_eq!(changes(&background), 341);
