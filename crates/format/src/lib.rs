@@ -25,7 +25,7 @@ pub use v1::overview::{decode_overview, encode_overview};
 pub use v1::snapshot::encode_snapshot;
 
 /// The newest version that this build reads.
-pub const NEWEST: u32 = 1;
+pub const NEWEST: u32 = 2;
 
 /// Why a record cannot be read. Nothing is known of its content then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The rows that pass between the engine and a store.
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Counts the commits of one execution; 0 = not inserted yet.
 pub type Version = i64;
@@ -61,6 +61,8 @@ pub struct Batch {
     /// conflict, as a lost version is, so that no message has its effect twice. One that is named
     /// twice counts once; one that this batch sends is there.
     pub delivered: Vec<MessageId>,
+    /// What its tasks take and free of what is limited.
+    pub limits: LimitMoves,
 }
 
 impl Batch {
@@ -110,6 +112,71 @@ pub struct ExecutionWrite {
     /// Messages to other executions.
     pub sent: Vec<StoredMessage>,
 }
+
+/// A place under a limit. It belongs to one task for as long as that holds it; slots of executions are
+/// those of a task with number 0.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot {
+    /// The name of the limit.
+    pub limit: String,
+    /// Who holds it.
+    pub task: TaskId,
+}
+
+/// What a batch takes and frees of what is limited. The slots that a task holds follow from its state,
+/// so they move in the commit that changes the state and in no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitMoves {
+    /// Slots that the batch takes; one that is held already is passed over.
+    pub taken: Vec<Slot>,
+    /// Slots that it frees; one that nobody holds is passed over. None is taken and freed at once.
+    pub freed: Vec<Slot>,
+    /// How many slots of a limit may be held once the batch is committed. More is a conflict.
+    pub most: BTreeMap<String, u64>,
+    /// Windows that the batch writes, no limit twice.
+    pub windows: Vec<WindowWrite>,
+}
+
+impl LimitMoves {
+    /// Whether nothing is limited, as in most batches.
+    pub fn is_empty(&self) -> bool {
+        let Self { taken, freed, most: _, windows } = self;
+        taken.is_empty() && freed.is_empty() && windows.is_empty()
+    }
+
+    /// The limits that it moves, in their order, each once.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let slots = self.taken.iter().chain(&self.freed).map(|slot| slot.limit.as_str());
+        slots.chain(self.windows.iter().map(|window| window.limit.as_str())).collect()
+    }
+}
+
+/// What a limit has let through lately: the record of a rate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowWrite {
+    /// The name of the limit.
+    pub limit: String,
+    /// The version that its window must have now; 0 = it must not exist. It has the next one afterwards.
+    pub expected_version: Version,
+    /// The record, opaque.
+    pub body: Bytes,
+}
+
+/// What the database knows of a limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LimitState {
+    /// Its name.
+    pub limit: String,
+    /// How many slots are held.
+    pub in_use: u64,
+    /// How often its window was written.
+    pub window_version: Version,
+    /// Its window; empty before the first write.
+    pub window: Bytes,
+}
+
+/// How many slots of a limit are held after a commit.
+pub type InUse = Vec<(String, u64)>;
 
 /// What an execution is found by.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -113,6 +113,7 @@ fn task(execution: &Execution, seq: u32, task_type: &str, members: &Value) -> Ta
         is_external: members.is_external,
         alerted: 0,
         was_ended: false,
+        slots: None,
     }
 }
 

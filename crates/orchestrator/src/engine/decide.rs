@@ -9,6 +9,7 @@ mod batch;
 mod command;
 mod message;
 mod resume;
+mod slots;
 mod start;
 
 use super::attempt::{Attempt, Learned, Refused};
@@ -30,6 +31,7 @@ use baton_decider::decide::agenda::SliceLimits;
 use baton_store::{Conflict, MessageId, ReadyKey, Revision};
 use baton_telemetry::EngineMetrics;
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -92,6 +94,10 @@ pub(super) struct Decided {
     pub(super) revision: Option<Revision>,
     /// Ready tasks that no poll waits for.
     pub(super) unassigned: Vec<ReadyKey>,
+    /// Ready tasks for which there is no slot, each with the limit.
+    pub(super) limited: Vec<(ReadyKey, Arc<str>)>,
+    /// How many slots may be held of the limits of which slots were taken.
+    pub(super) most: BTreeMap<String, u64>,
     /// The executions of those that became ready with this batch, one entry for each task.
     pub(super) queued: Vec<ExecutionId>,
     /// When it was decided.
@@ -274,7 +280,7 @@ impl Decide {
         batch.mark_outdated();
         let revision = batch.read_definitions.then_some(batch.snapshot.catalog.revision);
         let DraftBatch { states, drafts, waiting, learned, .. } = batch;
-        let assign::Assigned { order, unassigned, queued } = assigned;
+        let assign::Assigned { order, unassigned, limited, queued, most } = assigned;
         Ok(Decided {
             jobs,
             asked,
@@ -286,6 +292,8 @@ impl Decide {
             delivered,
             revision,
             unassigned,
+            limited,
+            most,
             queued,
             at,
             learned,

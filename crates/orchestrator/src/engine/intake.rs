@@ -2,20 +2,23 @@
 //!
 //! Promises that requests are taken in the order they come, that follow-up jobs of committed batches
 //! come first, and that starts, timers and background work get their share without delaying the rest.
+mod limits;
 mod reserve;
 mod slices;
 mod starts;
 mod timers;
 
 use super::dispatch::Dispatcher;
-use super::handle::{EngineRequest, WeakHandle};
+use super::handle::{EngineRequest, WeakHandle, notified_limit};
 use super::job::{Job, What};
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::definitions::Definitions;
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::command::Command;
 use baton_store::{Store, StoredMessage};
 use baton_telemetry::EngineMetrics;
+use limits::LimitReads;
 use reserve::Reservations;
 use slices::Slices;
 use starts::{BATCH_REQUESTS_MAX, Starts};
@@ -46,6 +49,7 @@ const CLOSING_MAX: Duration = Duration::from_secs(5);
 /// What waits for the engine.
 pub(super) struct Intake {
     inbox: mpsc::Receiver<EngineRequest>,
+    definitions: Arc<Definitions>,
     clock: Arc<Clock>,
     admission: Arc<Admission>,
     metrics: EngineMetrics,
@@ -58,6 +62,7 @@ pub(super) struct Intake {
     slices: Slices,
     timers: Timers,
     reservations: Reservations,
+    limit_reads: LimitReads,
     /// Since when there is no handle any more.
     closing: Option<Instant>,
 }
@@ -77,12 +82,13 @@ impl Intake {
     pub(super) fn new(
         inbox: mpsc::Receiver<EngineRequest>,
         handle: WeakHandle,
-        store: Arc<dyn Store>,
+        (store, definitions): (Arc<dyn Store>, Arc<Definitions>),
         clock: Arc<Clock>,
         (admission, metrics): (Arc<Admission>, EngineMetrics),
     ) -> Self {
         Self {
             inbox,
+            definitions,
             clock,
             admission,
             metrics,
@@ -91,7 +97,8 @@ impl Intake {
             starts: Starts::default(),
             slices: Slices::default(),
             timers: Timers::default(),
-            reservations: Reservations::new(store, handle),
+            reservations: Reservations::new(store.clone(), handle.clone()),
+            limit_reads: LimitReads::new(store, handle),
             closing: None,
         }
     }
@@ -110,6 +117,7 @@ impl Intake {
         waits_for_more: bool,
     ) -> Gathered {
         let requests = self.requests(dispatcher, waits_for_more).await;
+        dispatcher.follow(&self.definitions.catalog());
         let follow_ups = self.follow_ups.len().min(FOLLOW_UPS_MAX);
         let jobs = self.follow_ups.drain(..follow_ups).collect();
         let mut gathered = Gathered { jobs, ..Gathered::default() };
@@ -118,6 +126,7 @@ impl Intake {
         }
         self.add_due(dispatcher, &mut gathered.jobs);
         self.reservations.ask_for(dispatcher);
+        self.limit_reads.ask_for(dispatcher);
         gathered
     }
 
@@ -181,7 +190,17 @@ impl Intake {
                 self.reservations.answered();
                 dispatcher.add_reserved(&demands, keys);
             }
-            EngineRequest::Notified(queues) => dispatcher.may_have_more(&queues),
+            EngineRequest::LimitsRead(states) => {
+                self.limit_reads.answered();
+                dispatcher.answer(&states);
+            }
+            // They are followed before each batch.
+            EngineRequest::DefinitionsChanged => {}
+            EngineRequest::Notified(names) => {
+                dispatcher.may_have_more(&names);
+                let limits = names.iter().filter_map(|name| notified_limit(name));
+                limits.for_each(|limit| dispatcher.has_room(limit));
+            }
             EngineRequest::Tick => {
                 dispatcher.all_may_have_more();
                 gathered.is_tick = true;

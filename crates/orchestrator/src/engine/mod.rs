@@ -23,7 +23,9 @@ mod ready;
 mod state;
 mod suspended;
 
-pub(crate) use handle::{Claim, EngineHandle, EngineRequest, Offer, Receipt, WaitingPoll};
+pub(crate) use handle::{
+    Claim, DEFINITIONS_CHANGED, EngineHandle, EngineRequest, Offer, Receipt, WaitingPoll,
+};
 pub(crate) use job::{Definition, Reply, StartRequest, What};
 pub(crate) use ready::ready_key;
 
@@ -150,7 +152,13 @@ impl Engine {
         let EngineParts { store, clock, definitions, metrics, .. } = parts;
         let gauges = (parts.admission, metrics.clone());
         Self {
-            intake: Intake::new(inbox, handle.clone(), store.clone(), clock.clone(), gauges),
+            intake: Intake::new(
+                inbox,
+                handle.clone(),
+                (store.clone(), definitions.clone()),
+                clock.clone(),
+                gauges,
+            ),
             load: Load::new(store.clone(), clock.clone(), definitions.clone(), metrics.clone()),
             decide: Decide::new(clock.clone(), definitions, parts.slice, metrics.clone()),
             commit: Commit::new(store.clone(), lane, parts.pulse, metrics.clone()),
@@ -170,6 +178,7 @@ impl Engine {
     async fn turn(&mut self) {
         let waits_for_more = self.load.is_shared_widely();
         let gathered = self.intake.gather(&mut self.dispatcher, waits_for_more).await;
+
         self.load.forget(&gathered.deleted);
         if gathered.is_tick {
             self.decide.tick();
@@ -218,7 +227,8 @@ impl Engine {
 
     async fn commit_and_publish(&mut self, decided: Decided) -> Result<Vec<Attempt>, Refused> {
         let outcome = self.commit.commit(decided, &mut self.dispatcher).await;
-        let Outcome { committed, lost, mut failed, took } = outcome;
+        let Outcome { committed, lost, mut failed, took, rooms } = outcome;
+        self.publish.notify_rooms(&rooms);
         if let Some(took) = took {
             self.intake.note_commit(took);
         }

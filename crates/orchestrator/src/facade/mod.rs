@@ -196,6 +196,7 @@ impl Orchestrator {
             store: store.clone(),
             clock: clock.clone(),
             polls: polls.clone(),
+            definitions: definitions.clone(),
             engine: engine.clone(),
             metrics: metrics.clone(),
             supervisor,

@@ -1,8 +1,9 @@
 //! The rows of the model and what each method does to them.
+use super::limits::Limits;
 use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
-    HISTORY_DROPPED_MAX, JournalHistory, LoadRequest, LoadedExecution, MessageId, PlanHash,
+    HISTORY_DROPPED_MAX, InUse, JournalHistory, LoadRequest, LoadedExecution, MessageId, PlanHash,
     PollQuery, PollRecord, QueueDemand, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision,
     Snapshot, SnapshotWrite, StoreError, StoredMessage, TaskLog, Version, WaitFacts, WaitQuery,
     Waits,
@@ -30,6 +31,7 @@ pub(super) struct State {
     idempotency: BTreeMap<(String, String), ExecutionId>,
     plans: BTreeMap<PlanHash, Payload>,
     pub(super) definitions: Definitions,
+    pub(super) limits: Limits,
     logs: BTreeMap<TaskId, Vec<TaskLog>>,
     polls: BTreeMap<(String, String), PollRecord>,
 }
@@ -76,7 +78,7 @@ impl Execution {
 
 /// Commits.
 impl State {
-    pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<InUse, CommitError> {
         let conflict = self.conflict(batch);
         if conflict != Conflict::default() {
             return Err(CommitError::Conflict(conflict));
@@ -95,7 +97,7 @@ impl State {
         if !is(Planted::KeepDelivered) {
             self.messages.retain(|(_, id), _| !delivered.contains(id));
         }
-        Ok(())
+        Ok(self.limits.apply(&batch.limits))
     }
 
     fn conflict(&self, batch: &Batch) -> Conflict {
@@ -116,6 +118,7 @@ impl State {
         conflict.stale_definitions =
             batch.revision.is_some_and(|read| read < self.definitions.revision);
         conflict.delivered = self.gone(batch);
+        conflict.limits = self.limits.conflicts(&batch.limits);
         conflict
     }
 
@@ -160,6 +163,7 @@ impl State {
         self.messages.retain(|_, message| message.to != id);
         self.idempotency.retain(|_, holder| *holder != id);
         self.logs.retain(|task, _| task.execution() != id);
+        self.limits.forget(id);
         true
     }
 }

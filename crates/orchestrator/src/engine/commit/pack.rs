@@ -6,7 +6,7 @@ use crate::engine::draft::Draft;
 use crate::engine::state::Cached;
 use crate::snapshots::Since;
 use baton_common::Timestamp;
-use baton_store::{Batch, StoredMessage};
+use baton_store::{Batch, Slot, StoredMessage};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,6 +27,7 @@ pub(super) fn pack(decided: &mut Decided) -> (Batch, Packed) {
     let mut batch = Batch { at: decided.at, revision: decided.revision, ..Batch::default() };
     batch.delivered = std::mem::take(&mut decided.delivered);
     let mut packed = Packed::default();
+    batch.limits.most = std::mem::take(&mut decided.most);
     for id in &decided.order {
         if let Some(draft) = decided.drafts.get_mut(id) {
             pack_draft(draft, decided.at, &mut batch, &mut packed);
@@ -69,4 +70,10 @@ fn pack_draft(draft: &mut Draft, now: Timestamp, batch: &mut Batch, packed: &mut
     let since = draft.before.as_ref().map_or(more, |cached| cached.since.plus(more));
     packed.cached.push(Cached { execution, version, row_wake_at, plan, since });
     batch.writes.push(write);
+    let slot = |(limit, seq): &(Arc<str>, u32)| Slot {
+        limit: limit.to_string(),
+        task: draft.after.id().task(*seq),
+    };
+    batch.limits.taken.extend(draft.slots_taken().map(slot));
+    batch.limits.freed.extend(draft.slots_freed().map(slot));
 }

@@ -1,0 +1,146 @@
+-- What is limited: who holds a slot of what, and how many do.
+-- Reason: a limit holds for all processes, so its count is a row that the commits of slots lock, last of
+--   all that they write. A slot has a row of its own, so that its holder can be named and nothing is
+--   freed twice.
+-- Locks: none that matter, the tables are new and replacing a function blocks nobody.
+-- The shard of both tables is the limit's own (a hash of its name): one node counts it.
+
+create table limited (
+    shard smallint not null,
+    name text collate "C" not null,
+    in_use bigint not null,
+    -- The record of a rate, and how often it was written.
+    window_version bigint not null default 0,
+    window_body bytea not null default '',
+    primary key (shard, name)
+) with (
+    fillfactor = 50, -- each commit under a limit updates its row: in place while there is room
+    autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_vacuum_threshold = 100,
+    autovacuum_vacuum_cost_delay = 0
+);
+alter table limited alter column window_body set storage plain;
+
+create table slot (
+    shard smallint not null, -- of the limit
+    name text collate "C" not null,
+    execution_id uuid not null,
+    seq int not null,
+    primary key (shard, name, execution_id, seq)
+) with (
+    autovacuum_vacuum_scale_factor = 0.01,
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+-- Moves slots and windows, or raises and writes nothing:
+--   BT006 a limit is exceeded   BT007 a window is not the expected one
+-- Answers how many slots are held of each limit, in the order of limit_name, which names all limits
+-- that are moved, sorted, each once. A count is what the rows say: one that is taken or freed again
+-- changes nothing. The rows of limits are locked in the order of their key, after all others.
+create function baton_move_slots(
+    p_shard smallint,
+    -- the limits; a null most allows any number
+    limit_shard smallint[], limit_name text[], limit_most bigint[],
+    -- slots that are taken
+    taken_shard smallint[], taken_name text[], taken_id uuid[], taken_seq int[],
+    -- slots that are freed
+    freed_shard smallint[], freed_name text[], freed_id uuid[], freed_seq int[],
+    -- windows
+    window_shard smallint[], window_name text[], window_version bigint[], window_body bytea[]
+) returns bigint[]
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+    held bigint[];
+    moved bigint;
+begin
+    with taken as (
+        insert into slot (shard, name, execution_id, seq)
+        select * from unnest(taken_shard, taken_name, taken_id, taken_seq)
+        on conflict do nothing
+        returning shard, name
+    ), freed as (
+        delete from slot s
+        using unnest(freed_shard, freed_name, freed_id, freed_seq) as f (shard, name, id, seq)
+        where (p_shard is null or s.shard = p_shard)
+            and s.shard = f.shard and s.name = f.name and s.execution_id = f.id and s.seq = f.seq
+        returning s.shard, s.name
+    ), moves as (
+        select m.shard, m.name, sum(m.count)::bigint as count
+        from (
+            select shard, name, 1 as count from taken
+            union all
+            select shard, name, -1 from freed
+        ) m
+        group by m.shard, m.name
+    ), counted as (
+        insert into limited as l (shard, name, in_use)
+        select n.shard, n.name, coalesce(m.count, 0)
+        from unnest(limit_shard, limit_name) as n (shard, name)
+        left join moves m on m.shard = n.shard and m.name = n.name
+        order by n.shard, n.name
+        on conflict (shard, name) do update set in_use = l.in_use + excluded.in_use
+        returning l.shard, l.name, l.in_use
+    )
+    select array_agg(c.in_use order by n.place)
+    into held
+    from unnest(limit_shard, limit_name) with ordinality as n (shard, name, place)
+    join counted c on c.shard = n.shard and c.name = n.name;
+
+    perform from unnest(held, limit_most) as n (in_use, most) where n.in_use > n.most;
+    if found then
+        raise sqlstate 'BT006' using message = 'a limit is exceeded';
+    end if;
+
+    if window_name is not null then
+        update limited l
+        set window_version = l.window_version + 1, window_body = w.body
+        from unnest(window_shard, window_name, window_version, window_body)
+            as w (shard, name, version, body)
+        where (p_shard is null or l.shard = p_shard)
+            and l.shard = w.shard and l.name = w.name and l.window_version = w.version;
+        get diagnostics moved = row_count;
+        if moved <> cardinality(window_name) then
+            raise sqlstate 'BT007' using message = 'a window is not the expected one';
+        end if;
+    end if;
+    return held;
+end
+$$;
+
+-- As in 0002, and an execution that is removed holds no slot. Only one that cannot be decided can hold
+-- any by then; they are found by one pass over what is held, which is little.
+create or replace function baton_remove(p_own_shard smallint, p_id uuid, p_version bigint)
+returns boolean
+language plpgsql
+as $$
+declare
+    was_open boolean;
+begin
+    delete from execution where shard = p_own_shard and id = p_id and version = p_version
+    returning ended_at is null into was_open;
+    if not found then
+        return false;
+    end if;
+    delete from journal where shard = p_own_shard and execution_id = p_id;
+    delete from snapshot where shard = p_own_shard and execution_id = p_id;
+    delete from task_log where shard = p_own_shard and execution_id = p_id;
+    delete from idempotency where execution_id = p_id;
+    delete from ready where shard = p_own_shard and execution_id = p_id;
+    delete from message where to_id = p_id;
+    if was_open then
+        with freed as (
+            delete from slot where execution_id = p_id returning shard, name
+        ), counts as (
+            select f.shard, f.name, count(*) as count from freed f group by f.shard, f.name
+        )
+        update limited l
+        set in_use = l.in_use - c.count
+        from counts c
+        where l.shard = c.shard and l.name = c.name;
+    end if;
+    return true;
+end
+$$;
