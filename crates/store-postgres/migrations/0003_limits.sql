@@ -97,8 +97,10 @@ begin
     if window_name is not null then
         update limited l
         set window_version = l.window_version + 1, window_body = w.body
-        from unnest(window_shard, window_name, window_version, window_body)
-            as w (shard, name, version, body)
+        from unnest(
+            baton_move_slots.window_shard, baton_move_slots.window_name,
+            baton_move_slots.window_version, baton_move_slots.window_body
+        ) as w (shard, name, version, body)
         where (p_shard is null or l.shard = p_shard)
             and l.shard = w.shard and l.name = w.name and l.window_version = w.version;
         get diagnostics moved = row_count;
@@ -116,11 +118,8 @@ create or replace function baton_remove(p_own_shard smallint, p_id uuid, p_versi
 returns boolean
 language plpgsql
 as $$
-declare
-    was_open boolean;
 begin
-    delete from execution where shard = p_own_shard and id = p_id and version = p_version
-    returning ended_at is null into was_open;
+    delete from execution where shard = p_own_shard and id = p_id and version = p_version;
     if not found then
         return false;
     end if;
@@ -130,17 +129,75 @@ begin
     delete from idempotency where execution_id = p_id;
     delete from ready where shard = p_own_shard and execution_id = p_id;
     delete from message where to_id = p_id;
-    if was_open then
-        with freed as (
-            delete from slot where execution_id = p_id returning shard, name
-        ), counts as (
-            select f.shard, f.name, count(*) as count from freed f group by f.shard, f.name
-        )
-        update limited l
-        set in_use = l.in_use - c.count
-        from counts c
-        where l.shard = c.shard and l.name = c.name;
-    end if;
+    with freed as (
+        delete from slot where execution_id = p_id returning shard, name
+    ), counts as (
+        select f.shard, f.name, count(*) as count from freed f group by f.shard, f.name
+    )
+    update limited l
+    set in_use = l.in_use - c.count
+    from counts c
+    where l.shard = c.shard and l.name = c.name;
     return true;
+end
+$$;
+
+-- As in 0002, and from each lane of a demanded queue: the names that begin with the queue's and the
+-- separator chr(31). The recursion steps from one lane to the next in the order of the key; a queue
+-- without lanes costs one look.
+create or replace function baton_reserve_ready(
+    p_shard smallint, p_queue text[], p_count bigint[], p_reserve_ms bigint
+) returns table (
+    queue text, priority_rank smallint, ready_at bigint, execution_id uuid, seq int
+)
+language plpgsql
+as $$
+#variable_conflict use_column
+declare
+    p_now bigint := baton_now();
+begin
+    perform set_config('synchronous_commit', 'off', true);
+    return query
+    with recursive demand as (
+        select d.queue collate "C" as base, d.queue collate "C" as queue, d.wanted, 0 as lane
+        from unnest(p_queue, p_count) as d (queue, wanted)
+        union all
+        select d.base, n.queue, d.wanted, d.lane + 1
+        from demand d,
+            lateral (
+                select r.queue
+                from ready r
+                where (p_shard is null or r.shard = p_shard)
+                    and r.queue > d.queue
+                    and r.queue > d.base || chr(31) and r.queue < d.base || chr(32)
+                order by r.queue
+                limit 1
+            ) n
+        where d.lane < 1000
+    ), picked as materialized (
+        select p.*
+        from demand,
+            lateral (
+                select r.queue, r.priority_rank, r.ready_at, r.execution_id, r.seq, r.shard
+                from ready r
+                where (p_shard is null or r.shard = p_shard)
+                    and r.queue = demand.queue and r.reserved_until <= p_now
+                order by r.priority_rank, r.ready_at, r.execution_id, r.seq, r.shard
+                limit demand.wanted
+                for update skip locked
+            ) p
+    ), reserved as (
+        update ready r
+        set reserved_until = p_now + p_reserve_ms
+        from picked p
+        where (p_shard is null or r.shard = p_shard)
+            and r.queue = p.queue and r.priority_rank = p.priority_rank
+            and r.ready_at = p.ready_at and r.execution_id = p.execution_id and r.seq = p.seq
+            and r.shard = p.shard
+        returning r.queue, r.priority_rank, r.ready_at, r.execution_id, r.seq
+    )
+    select r.queue, r.priority_rank, r.ready_at, r.execution_id, r.seq
+    from reserved r
+    order by r.priority_rank, r.ready_at, r.execution_id, r.seq;
 end
 $$;

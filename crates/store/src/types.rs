@@ -195,10 +195,27 @@ pub struct ExecutionIndex {
     pub plan: PlanHash,
 }
 
+/// Stands in a queue's name before the name of a lane, and nowhere else.
+pub const LANE: char = '\u{1f}';
+
+/// The queue that a lane belongs to; a queue is its own.
+pub fn queue_of_lane(queue: &str) -> &str {
+    queue.split_once(LANE).map_or(queue, |(queue, _)| queue)
+}
+
+/// What limits the tasks of a lane; `None` for a queue's other tasks.
+pub fn limit_of_lane(queue: &str) -> Option<&str> {
+    queue.split_once(LANE).map(|(_, limit)| limit)
+}
+
+/// Most lanes of a queue from which tasks are named at once.
+pub const LANES_MAX: usize = 1_000;
+
 /// A ready task's place in its queue, which is also its row's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadyKey {
-    /// `taskType` or `domain:taskType`.
+    /// `taskType` or `domain:taskType`. Tasks of a queue that have a limit of their own are in a lane, so
+    /// that those that must wait are not in the way of the others: [`LANE`] and the limit's name follow.
     pub queue: String,
     /// 0 to 99; higher comes first.
     pub priority: u8,
@@ -211,13 +228,13 @@ pub struct ReadyKey {
 /// How many tasks of a queue are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueDemand {
-    /// The queue.
+    /// The queue; its lanes too.
     pub queue: String,
-    /// At most this many, from 1.
+    /// At most this many of the queue and of each of its first [`LANES_MAX`] lanes, from 1.
     pub count: u32,
 }
 
-/// What waits in a queue.
+/// What waits in a queue, or in a lane of one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueueSize {
     /// The queue.

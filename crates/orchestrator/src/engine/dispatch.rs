@@ -9,9 +9,9 @@ use super::handle::{EngineHandle, Handed, Offer, Receipt, WaitingPoll};
 use crate::definitions::Catalog;
 use crate::limits::Bound;
 use baton_common::{ExecutionId, TaskId};
-use baton_store::{InUse, LimitState, QueueDemand, ReadyKey};
+use baton_store::{InUse, LimitState, QueueDemand, ReadyKey, limit_of_lane, queue_of_lane};
 use limits::Limits;
-use queue::{Place, Queue, Rooms, Waiter};
+use queue::{Queue, Rooms, Waiter};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -90,6 +90,7 @@ impl Dispatcher {
         execution: ExecutionId,
         seq: u32,
     ) -> Option<Option<Arc<str>>> {
+        let name = queue_of_lane(name);
         let queue = self.queues.get_mut(name)?;
         let waiter = queue
             .waiters
@@ -152,33 +153,37 @@ impl Dispatcher {
         if self.queues.len() > QUEUES_MAX {
             self.forget_idle();
         }
-        let limit = self.limits.of_queue(&key.queue).cloned();
+        let limit = match limit_of_lane(&key.queue) {
+            Some(limit) => Some(limit.into()),
+            None => self.limits.of_queue(&key.queue).cloned(),
+        };
         self.remember(key, limit.as_ref());
     }
 
     /// Remembers a ready task, of which it may be known what limits it.
     fn remember(&mut self, key: &ReadyKey, limit: Option<&Arc<str>>) {
+        let name = queue_of_lane(&key.queue);
         if let Some(limit) = limit {
-            self.limited.entry(limit.clone()).or_default().insert(key.queue.clone());
+            self.limited.entry(limit.clone()).or_default().insert(name.to_owned());
         }
-        let queue = self.queues.entry(key.queue.clone()).or_default();
+        let queue = self.queues.entry(name.to_owned()).or_default();
         if self.ready < READY_MAX {
-            self.ready += usize::from(queue.add(Place::of(key), limit));
+            self.ready += usize::from(queue.add(key, limit));
         } else {
             queue.may_have_more = true;
         }
         if queue.waiters.iter().any(|waiter| !waiter.reply.is_closed()) {
-            self.unserved.insert(key.queue.clone());
+            self.unserved.insert(name.to_owned());
         }
     }
 
     /// Other processes may have put tasks into these queues.
     pub(super) fn may_have_more(&mut self, names: &[String]) {
-        for name in names {
+        for name in names.iter().map(|name| queue_of_lane(name)) {
             if let Some(queue) = self.queues.get_mut(name) {
                 queue.may_have_more = true;
                 if !queue.waiters.is_empty() {
-                    self.unserved.insert(name.clone());
+                    self.unserved.insert(name.to_owned());
                 }
             }
         }
@@ -204,6 +209,7 @@ impl Dispatcher {
 
     /// A remembered task of this queue was not ready any more: its waiters need another one.
     pub(super) fn was_not_ready(&mut self, name: &str) {
+        let name = queue_of_lane(name);
         if self.queues.get(name).is_some_and(|queue| queue.wanted() > 0) {
             self.unserved.insert(name.to_owned());
         }
@@ -221,9 +227,9 @@ impl Dispatcher {
         let mut rooms = Rooms::new(&self.limits);
         for name in &self.unserved {
             let Some(queue) = self.queues.get_mut(name) else { continue };
-            let places = queue.take(queue.wanted(), &mut rooms);
-            self.ready -= places.len();
-            claims.extend(places.iter().map(|place| place.key(name)));
+            let keys = queue.take(name, queue.wanted(), &mut rooms);
+            self.ready -= keys.len();
+            claims.extend(keys);
         }
         self.unserved.retain(|name| {
             self.queues.get(name).is_some_and(|queue| queue.may_have_more && queue.wanted() > 0)
@@ -259,7 +265,7 @@ impl Dispatcher {
     pub(super) fn add_reserved(&mut self, demands: &[QueueDemand], keys: Vec<ReadyKey>) {
         let mut counts: HashMap<String, u32> = HashMap::new();
         for key in keys {
-            *counts.entry(key.queue.clone()).or_default() += 1;
+            *counts.entry(queue_of_lane(&key.queue).to_owned()).or_default() += 1;
             self.add_ready(&key);
         }
         for demand in demands {
@@ -278,7 +284,7 @@ impl Dispatcher {
         for (name, queue) in &mut self.queues {
             if let Some(limit) = self.limits.of_queue(name) {
                 self.limited.entry(limit.clone()).or_default().insert(name.clone());
-                queue.limit_all(limit);
+                queue.limit_all(name, limit);
             }
             if !queue.waiters.is_empty() && !queue.is_empty() {
                 self.unserved.insert(name.clone());
@@ -299,7 +305,7 @@ impl Dispatcher {
 
     /// Whether another task of the queue waits for a slot of this limit and comes first.
     pub(super) fn has_before(&self, key: &ReadyKey, limit: &str) -> bool {
-        self.queues.get(&key.queue).is_some_and(|queue| queue.has_before(limit, key))
+        self.queues.get(queue_of_lane(&key.queue)).is_some_and(|queue| queue.has_before(limit, key))
     }
 
     /// So many slots are held now. Returns the limits with free slots that nobody waits for here.

@@ -1,5 +1,6 @@
 //! What the engine tells about itself.
 use super::Orchestrator;
+use super::tasks::whole_queues;
 use baton_store::QueueSize;
 use baton_telemetry::EngineMetrics;
 use std::cmp::Reverse;
@@ -56,6 +57,7 @@ impl Orchestrator {
         self.metrics().database_up.set(i64::from(is_up));
         let look = tokio::time::timeout(SAMPLE_MAX, self.inner.store.queue_sizes());
         let sizes = if is_up { look.await.ok().and_then(Result::ok) } else { None };
+        let sizes = sizes.map(whole_queues);
         if sizes.is_none() {
             tracing::warn!(is_up, "the queues could not be counted");
         }

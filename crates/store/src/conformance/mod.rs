@@ -64,7 +64,7 @@ pub const CASES: &[Case] = cases! {
         of_two_lanes_one_wins, many_lanes_lose_no_update, a_load_sees_whole_batches;
     ready: the_most_urgent_comes_first, each_queue_gives_what_is_demanded,
         reserved_tasks_are_hidden, a_reservation_ends_by_itself, removed_tasks_are_not_named, a_task_made_ready_again_is_free,
-        callers_at_once_get_different_tasks, queues_are_counted_with_reserved_tasks;
+        callers_at_once_get_different_tasks, lanes_come_with_their_queue, queues_are_counted_with_reserved_tasks;
     waits: wake_ups_come_due_in_order, wake_ups_move_and_vanish, each_lively_wait_is_alive,
         each_broken_wait_is_dead, who_waits_for_a_child_needs_an_open_one,
         a_child_needs_an_open_parent, dead_waits_are_limited;

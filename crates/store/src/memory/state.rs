@@ -1,6 +1,7 @@
 //! The rows of the model and what each method does to them.
 use super::limits::Limits;
 use crate::error::Conflict;
+use crate::queue_of_lane;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
     HISTORY_DROPPED_MAX, InUse, JournalHistory, LoadRequest, LoadedExecution, MessageId, PlanHash,
@@ -213,10 +214,15 @@ impl State {
     ) -> Vec<ReadyKey> {
         let mut named = Vec::new();
         for demand in demands {
+            let mut counts: BTreeMap<String, u32> = BTreeMap::new();
             let free = (self.ready.iter_mut())
-                .filter(|(place, until)| place.0 == demand.queue && **until <= now)
-                .take(demand.count as usize);
+                .filter(|(place, until)| queue_of_lane(&place.0) == demand.queue && **until <= now);
             for (place, until) in free {
+                let count = counts.entry(place.0.clone()).or_default();
+                if *count == demand.count {
+                    continue;
+                }
+                *count += 1;
                 *until = now.plus_millis(i64::from(reserve_ms));
                 named.push(key_at(place));
             }

@@ -32,8 +32,8 @@ impl Place {
         Self(99_u8.saturating_sub(key.priority), key.ready_at, key.task, key.priority)
     }
 
-    pub(super) fn key(&self, queue: &str) -> ReadyKey {
-        ReadyKey { queue: queue.to_owned(), priority: self.3, ready_at: self.1, task: self.2 }
+    fn key(&self, queue: String) -> ReadyKey {
+        ReadyKey { queue, priority: self.3, ready_at: self.1, task: self.2 }
     }
 }
 
@@ -48,8 +48,8 @@ pub(super) struct Queue {
     ready: BTreeSet<Place>,
     /// Ready tasks that need a slot, by its limit.
     limited: BTreeMap<Arc<str>, BTreeSet<Place>>,
-    /// The limits of those.
-    lanes: HashMap<TaskId, Arc<str>>,
+    /// The limits of those, and their queues as the database names them.
+    lanes: HashMap<TaskId, (Arc<str>, String)>,
     /// The lane that was served last: the next one comes first, so that they take turns.
     served: Lane,
     /// Whether the database may have ready tasks that are not known here.
@@ -112,34 +112,40 @@ impl Queue {
     }
 
     /// Remembers a ready task; false when it was known. One that is known to be limited stays so.
-    pub(super) fn add(&mut self, place: Place, lane: Option<&Arc<str>>) -> bool {
+    pub(super) fn add(&mut self, key: &ReadyKey, lane: Option<&Arc<str>>) -> bool {
+        let place = Place::of(key);
         match (lane, self.lanes.contains_key(&place.2)) {
             (None, true) => false,
             (None, false) => self.ready.insert(place),
             (Some(limit), _) => {
                 let was_ready = self.ready.remove(&place);
-                self.lanes.insert(place.2, limit.clone());
+                self.lanes.insert(place.2, (limit.clone(), key.queue.clone()));
                 self.limited.entry(limit.clone()).or_default().insert(place) && !was_ready
             }
         }
     }
 
     /// All of its tasks are under this limit from now on.
-    pub(super) fn limit_all(&mut self, limit: &Arc<str>) {
+    pub(super) fn limit_all(&mut self, name: &str, limit: &Arc<str>) {
         for place in std::mem::take(&mut self.ready) {
-            self.add(place, Some(limit));
+            self.add(&place.key(name.to_owned()), Some(limit));
         }
     }
 
     /// Takes out up to `wanted` tasks for which there is room. The most urgent come first; among
     /// lanes whose first tasks are equally urgent, each has its turn.
-    pub(super) fn take(&mut self, wanted: usize, rooms: &mut Rooms<'_>) -> Vec<Place> {
+    pub(super) fn take(
+        &mut self,
+        name: &str,
+        wanted: usize,
+        rooms: &mut Rooms<'_>,
+    ) -> Vec<ReadyKey> {
         let mut taken = Vec::new();
         if self.limited.is_empty() {
             while taken.len() < wanted
                 && let Some(place) = self.ready.pop_first()
             {
-                taken.push(place);
+                taken.push(place.key(name.to_owned()));
             }
             return taken;
         }
@@ -147,7 +153,7 @@ impl Queue {
         while taken.len() < wanted
             && let Some(lane) = self.next_lane(&mut lanes, rooms)
         {
-            taken.extend(self.pop(&lane, rooms));
+            taken.extend(self.pop(name, &lane, rooms));
             self.served = lane;
         }
         taken
@@ -183,15 +189,17 @@ impl Queue {
         }
     }
 
-    fn pop(&mut self, lane: &Lane, rooms: &mut Rooms<'_>) -> Option<Place> {
-        let Some(limit) = lane else { return self.ready.pop_first() };
+    fn pop(&mut self, name: &str, lane: &Lane, rooms: &mut Rooms<'_>) -> Option<ReadyKey> {
+        let Some(limit) = lane else {
+            return self.ready.pop_first().map(|place| place.key(name.to_owned()));
+        };
         let places = self.limited.get_mut(limit)?;
         let place = places.pop_first()?;
         if places.is_empty() {
             self.limited.remove(limit);
         }
-        self.lanes.remove(&place.2);
         rooms.take(limit);
-        Some(place)
+        let (_, queue) = self.lanes.remove(&place.2)?;
+        Some(place.key(queue))
     }
 }

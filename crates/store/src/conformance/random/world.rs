@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const NAMES: [&str; 4] = ["ship", "pack", "pick_it", "pick%it"];
 const PATTERNS: [&str; 6] = ["ship", "pick_it", "p*", "*i*", "*", "nobody"];
-const QUEUES: [&str; 3] = ["q", "eu:q", "r"];
+const QUEUES: [&str; 5] = ["q", "q\u{1f}c:ship", "q\u{1f}k:eu", "eu:q", "r"];
 const LIMITS: [&str; 3] = ["c:ship", "c:pack", "k:eu"];
 const KEYS: [&str; 3] = ["k1", "k2", "k3"];
 const WAITS: [i16; 7] = [0, 1, 2, 4, 8, 16, 1 | 16];
@@ -330,7 +330,7 @@ impl World {
     }
 
     fn reserve(&mut self) -> Operation {
-        let wanted: BTreeSet<_> = self.dice.some(3, &QUEUES).into_iter().collect();
+        let wanted: BTreeSet<_> = self.dice.some(3, &["q", "eu:q", "r"]).into_iter().collect();
         let demands = wanted.into_iter().map(|queue| QueueDemand {
             queue: queue.to_owned(),
             count: self.dice.pick(&[1, 2, 3, 9]),
