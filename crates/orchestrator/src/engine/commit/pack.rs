@@ -6,6 +6,7 @@ use crate::engine::draft::Draft;
 use crate::engine::state::Cached;
 use crate::snapshots::Since;
 use baton_common::Timestamp;
+use baton_common::planted::{Planted, is};
 use baton_store::{Batch, Slot, StoredMessage};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -75,5 +76,7 @@ fn pack_draft(draft: &mut Draft, now: Timestamp, batch: &mut Batch, packed: &mut
         task: draft.after.id().task(*seq),
     };
     batch.limits.taken.extend(draft.slots_taken().map(slot));
-    batch.limits.freed.extend(draft.slots_freed().map(slot));
+    if !is(Planted::KeepASlot) {
+        batch.limits.freed.extend(draft.slots_freed().map(slot));
+    }
 }
