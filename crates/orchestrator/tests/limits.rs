@@ -209,6 +209,105 @@ async fn a_new_process_keeps_the_limit() {
     assert_eq!(poll_all(&engine, support::LONG_MS).await.len(), 1);
 }
 
+/// So many in so much time, whoever polls, and the next as soon as its time has come.
+#[tokio::test]
+async fn a_rate_is_kept_and_wakes_a_waiting_poll() {
+    let engine = engine().await;
+    let rate = json!({"rateLimitPerFrequency": 2, "rateLimitFrequencyInSeconds": 1});
+    engine.register_tasks(vec![press(&rate)]).await.unwrap();
+    define_fan(&engine, 6).await;
+    start(&engine, "fan").await;
+    let mut leased = Vec::new();
+    while leased.len() < 6 {
+        leased.extend(poll_all(&engine, support::LONG_MS).await);
+    }
+    let times: Vec<i64> = leased.iter().map(|task| task.start_time.millis()).collect();
+    for pair in times.windows(3) {
+        assert!(pair[2] - pair[0] >= 1_000, "three within {} ms", pair[2] - pair[0]);
+    }
+    let took = times[5] - times[0];
+    assert!((2_000..2_900).contains(&took), "{took} ms: polls wait for the rate and no longer");
+}
+
+/// Both limits of a definition hold.
+#[tokio::test]
+async fn a_rate_holds_beside_a_number() {
+    let engine = engine().await;
+    let both = json!({"concurrentExecLimit": 2, "rateLimitPerFrequency": 3,
+        "rateLimitFrequencyInSeconds": 3600});
+    engine.register_tasks(vec![press(&both)]).await.unwrap();
+    define_fan(&engine, 6).await;
+    start(&engine, "fan").await;
+    let first = poll_all(&engine, SHORT_MS).await;
+    assert_eq!(first.len(), 2);
+    complete(&engine, &first[0]).await;
+    complete(&engine, &first[1]).await;
+    assert_eq!(poll_all(&engine, SHORT_MS).await.len(), 1);
+    assert!(poll_all(&engine, SHORT_MS).await.is_empty());
+    let higher = json!({"concurrentExecLimit": 2, "rateLimitPerFrequency": 4,
+        "rateLimitFrequencyInSeconds": 3600});
+    engine.register_tasks(vec![press(&higher)]).await.unwrap();
+    assert_eq!(poll_all(&engine, SHORT_MS).await.len(), 1);
+}
+
+/// Two processes keep a rate together.
+#[tokio::test]
+async fn two_processes_keep_a_rate() {
+    let store = store();
+    let engines = [engine_on(store.clone()).await, engine_on(store).await];
+    let rate = json!({"rateLimitPerFrequency": 3, "rateLimitFrequencyInSeconds": 3600});
+    engines[0].register_tasks(vec![press(&rate)]).await.unwrap();
+    define_fan(&engines[0], 4).await;
+    for engine in &engines {
+        start(engine, "fan").await;
+    }
+    let polls = [0, 1, 0, 1].map(|n| poll_all(&engines[n], 1_500));
+    let leased: usize = futures::future::join_all(polls).await.iter().map(Vec::len).sum();
+    assert_eq!(leased, 3);
+}
+
+/// Tasks of a type that many definitions share wait for their own definition's limit, and are in nobody's
+/// way: also not where there are more of them than a process asks for at once, or when it begins anew.
+#[tokio::test]
+async fn one_definition_of_a_shared_type_is_limited() {
+    let store = store();
+    let engine = engine_on(store.clone()).await;
+    let charge =
+        TaskDef { name: Some("charge".into()), ..press(&json!({"concurrentExecLimit": 1})) };
+    engine.register_tasks(vec![charge]).await.unwrap();
+    let http = |reference: String, name| {
+        json!([{"name": name, "taskReferenceName": reference, "type": "HTTP",
+            "inputParameters": {"http_request": {"uri": "http://127.0.0.1:9", "method": "GET"}}}])
+    };
+    let mut branches: Vec<Value> = (0..300).map(|n| http(format!("c{n:03}"), "charge")).collect();
+    branches.push(http("free".to_owned(), "other"));
+    let on: Vec<Value> = branches.iter().map(|b| b[0]["taskReferenceName"].clone()).collect();
+    let steps = [
+        json!({"name": "f", "taskReferenceName": "f", "type": "FORK_JOIN", "forkTasks": branches}),
+        json!({"name": "j", "taskReferenceName": "j", "type": "JOIN", "joinOn": on}),
+    ];
+    define(&engine, "calls", &steps).await;
+    start(&engine, "calls").await;
+    drop(engine);
+    let engine = engine_on(store.clone()).await;
+    let poll = async |timeout_ms| {
+        let request = PollRequest { task_type: "HTTP".to_owned(), ..wanted(50, timeout_ms) };
+        let polled = engine.poll(request).await.unwrap();
+        let tasks = polled.tasks.clone();
+        polled.delivered();
+        tasks
+    };
+    let mut leased = poll(support::LONG_MS).await;
+    leased.extend(poll(SHORT_MS).await);
+    let mut names = references(&leased);
+    names.sort();
+    assert_eq!(names, ["c000", "free"]);
+    assert_eq!(engine.queue_sizes().await.unwrap(), [("HTTP".to_owned(), 299)].into());
+    let charged = leased.iter().find(|task| &*task.reference_task_name == "c000").unwrap();
+    complete(&engine, charged).await;
+    assert_eq!(references(&poll(support::LONG_MS).await), ["c001"]);
+}
+
 /// Polls, works and reports until nothing has come for a while; counts how many work at a time.
 async fn work(
     engine: &Orchestrator,

@@ -10,6 +10,7 @@ mod place;
 pub(crate) mod snapshot;
 mod start;
 mod task;
+pub(crate) mod window;
 
 use crate::FormatError;
 use baton_common::Payload;

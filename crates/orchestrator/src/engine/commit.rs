@@ -205,6 +205,9 @@ fn note_limits(
     if losses.failed.is_some() {
         dispatcher.doubt(moves.names());
     }
+    if losses.lost.is_none() && losses.failed.is_none() {
+        dispatcher.wrote(&moves.windows);
+    }
     let mut rooms = dispatcher.learn(in_use);
     rooms.retain(|limit| moves.freed.iter().any(|slot| slot.limit == *limit));
     rooms

@@ -28,10 +28,9 @@ use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::command::Message;
 use baton_decider::decide::agenda::SliceLimits;
-use baton_store::{Conflict, MessageId, ReadyKey, Revision};
+use baton_store::{Conflict, LimitMoves, MessageId, ReadyKey, Revision};
 use baton_telemetry::EngineMetrics;
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -96,8 +95,8 @@ pub(super) struct Decided {
     pub(super) unassigned: Vec<ReadyKey>,
     /// Ready tasks for which there is no slot, each with the limit.
     pub(super) limited: Vec<(ReadyKey, Arc<str>)>,
-    /// How many slots may be held of the limits of which slots were taken.
-    pub(super) most: BTreeMap<String, u64>,
+    /// What the commit must hold to.
+    pub(super) limits: LimitMoves,
     /// The executions of those that became ready with this batch, one entry for each task.
     pub(super) queued: Vec<ExecutionId>,
     /// When it was decided.
@@ -280,7 +279,7 @@ impl Decide {
         batch.mark_outdated();
         let revision = batch.read_definitions.then_some(batch.snapshot.catalog.revision);
         let DraftBatch { states, drafts, waiting, learned, .. } = batch;
-        let assign::Assigned { order, unassigned, limited, queued, most } = assigned;
+        let assign::Assigned { order, unassigned, limited, queued, limits } = assigned;
         Ok(Decided {
             jobs,
             asked,
@@ -293,7 +292,7 @@ impl Decide {
             revision,
             unassigned,
             limited,
-            most,
+            limits,
             queued,
             at,
             learned,

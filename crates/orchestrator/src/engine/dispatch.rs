@@ -7,9 +7,13 @@ mod queue;
 
 use super::handle::{EngineHandle, Handed, Offer, Receipt, WaitingPoll};
 use crate::definitions::Catalog;
-use crate::limits::Bound;
-use baton_common::{ExecutionId, TaskId};
-use baton_store::{InUse, LimitState, QueueDemand, ReadyKey, limit_of_lane, queue_of_lane};
+use crate::limits::{Bound, Window};
+use baton_common::{ExecutionId, TaskId, Timestamp};
+use baton_format::decode_window;
+use baton_store::{
+    InUse, LimitState, QueueDemand, ReadyKey, WindowWrite, limit_of_lane, queue_of_lane,
+};
+pub(in crate::engine) use limits::Known;
 use limits::Limits;
 use queue::{Queue, Rooms, Waiter};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -39,6 +43,8 @@ pub(super) struct Dispatcher {
     limits: Limits,
     /// Queues with tasks under each limit.
     limited: HashMap<Arc<str>, BTreeSet<String>>,
+    /// Limits that are full for their rate, and when they let more through.
+    rated: HashMap<Arc<str>, Timestamp>,
 }
 
 impl Dispatcher {
@@ -231,6 +237,7 @@ impl Dispatcher {
             self.ready -= keys.len();
             claims.extend(keys);
         }
+        self.wait_for_rates();
         self.unserved.retain(|name| {
             self.queues.get(name).is_some_and(|queue| queue.may_have_more && queue.wanted() > 0)
         });
@@ -295,12 +302,56 @@ impl Dispatcher {
     /// Remembers a ready task for which there is no slot.
     pub(super) fn wait_for_slot(&mut self, key: &ReadyKey, limit: &Arc<str>) {
         self.remember(key, Some(limit));
+        self.wait_for_rate(limit);
     }
 
-    /// How many slots are held of a limit, as far as this process knows.
-    pub(super) fn in_use(&mut self, bound: &Bound) -> u64 {
-        self.limits.note(bound);
-        self.limits.in_use(&bound.limit)
+    /// Notes the rates for which polls wait.
+    fn wait_for_rates(&mut self) {
+        let mut full = BTreeSet::new();
+        for name in &self.unserved {
+            let Some(queue) = self.queues.get(name).filter(|queue| queue.wanted() > 0) else {
+                continue;
+            };
+            let limits = queue.waits().chain(self.limits.of_queue(name));
+            full.extend(limits.filter(|limit| self.limits.room(limit) == 0).cloned());
+        }
+        full.iter().for_each(|limit| self.wait_for_rate(limit));
+    }
+
+    /// Notes when a limit that is full for its rate lets more through.
+    fn wait_for_rate(&mut self, limit: &Arc<str>) {
+        if let Some(at) = self.limits.next_room(limit) {
+            self.rated.insert(limit.clone(), at);
+        }
+    }
+
+    /// What this process knows of a limit.
+    pub(super) fn known(&mut self, bound: &Bound) -> &Known {
+        self.limits.of(bound)
+    }
+
+    /// The time is this: rates may let more through.
+    pub(super) fn pass(&mut self, now: Timestamp) {
+        self.limits.pass(now);
+        let is_over = |limit: &&Arc<str>| self.rated.get(*limit).is_some_and(|at| *at <= now);
+        let due: Vec<Arc<str>> = self.rated.keys().filter(is_over).cloned().collect();
+        for limit in due {
+            self.rated.remove(&limit);
+            self.serve(&limit);
+        }
+    }
+
+    /// When the next rate lets more through for which a task waits.
+    pub(super) fn next_room(&self) -> Option<Timestamp> {
+        self.rated.values().min().copied()
+    }
+
+    /// These windows were written.
+    pub(super) fn wrote(&mut self, windows: &[WindowWrite]) {
+        for write in windows {
+            let window = Window::of(decode_window(&write.body).unwrap_or_default());
+            self.limits.wrote(&write.limit, write.expected_version + 1, window);
+        }
     }
 
     /// Whether another task of the queue waits for a slot of this limit and comes first.
@@ -313,6 +364,7 @@ impl Dispatcher {
         let mut left = Vec::new();
         for (limit, count) in in_use {
             self.limits.learn(limit, *count);
+            // Only slots that are free by their number are news: time comes to others by itself.
             if self.limits.room(limit) > 0 && !self.serve(limit) {
                 left.push(limit.clone());
             }
@@ -339,7 +391,7 @@ impl Dispatcher {
     /// What the database knows of limits, against which a commit has failed.
     pub(super) fn correct(&mut self, states: &[LimitState]) {
         for state in states {
-            self.limits.learn(&state.limit, state.in_use);
+            self.limits.take_in(state);
         }
     }
 
@@ -366,9 +418,7 @@ impl Dispatcher {
     /// Takes in what was read of limits.
     pub(super) fn answer(&mut self, states: &[(LimitState, u64)]) {
         for (state, version) in states {
-            if self.limits.answer(&state.limit, *version, state.in_use)
-                && self.limits.room(&state.limit) > 0
-            {
+            if self.limits.answer(state, *version) && self.limits.room(&state.limit) > 0 {
                 self.serve(&state.limit);
             }
         }

@@ -118,6 +118,7 @@ impl Intake {
     ) -> Gathered {
         let requests = self.requests(dispatcher, waits_for_more).await;
         dispatcher.follow(&self.definitions.catalog());
+        dispatcher.pass(self.clock.now());
         let follow_ups = self.follow_ups.len().min(FOLLOW_UPS_MAX);
         let jobs = self.follow_ups.drain(..follow_ups).collect();
         let mut gathered = Gathered { jobs, ..Gathered::default() };
@@ -145,6 +146,7 @@ impl Intake {
         if !has_jobs && !dispatcher.can_serve_polls() {
             let wait = self.timers.wait_ms(self.clock.passed());
             let wait = Duration::from_millis(wait).min(starts_wait.unwrap_or(Duration::MAX));
+            let wait = wait.min(self.rate_wait(dispatcher));
             match tokio::time::timeout(wait, self.inbox.recv()).await {
                 Ok(Some(request)) => requests.push(request),
                 Ok(None) => self.closing = self.closing.or_else(|| Some(Instant::now())),
@@ -160,6 +162,12 @@ impl Intake {
             self.take_waiting(&mut requests);
         }
         requests
+    }
+
+    /// How long until a rate lets more through for which a task waits.
+    fn rate_wait(&self, dispatcher: &Dispatcher) -> Duration {
+        let until = |at: Timestamp| u64::try_from(at.millis_since(self.clock.now())).unwrap_or(0);
+        dispatcher.next_room().map_or(Duration::MAX, |at| Duration::from_millis(until(at)))
     }
 
     fn take_waiting(&mut self, requests: &mut Vec<EngineRequest>) {

@@ -28,7 +28,7 @@ pub(super) fn pack(decided: &mut Decided) -> (Batch, Packed) {
     let mut batch = Batch { at: decided.at, revision: decided.revision, ..Batch::default() };
     batch.delivered = std::mem::take(&mut decided.delivered);
     let mut packed = Packed::default();
-    batch.limits.most = std::mem::take(&mut decided.most);
+    batch.limits = std::mem::take(&mut decided.limits);
     for id in &decided.order {
         if let Some(draft) = decided.drafts.get_mut(id) {
             pack_draft(draft, decided.at, &mut batch, &mut packed);

@@ -9,8 +9,7 @@ use crate::engine::suspended::Suspended;
 use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::change::Change;
-use baton_store::ReadyKey;
-use std::collections::BTreeMap;
+use baton_store::{LimitMoves, ReadyKey};
 use std::sync::Arc;
 
 /// What the polls have left.
@@ -24,8 +23,8 @@ pub(super) struct Assigned {
     pub(super) limited: Vec<(ReadyKey, Arc<str>)>,
     /// The executions of those that became ready with this batch, one entry for each task.
     pub(super) queued: Vec<ExecutionId>,
-    /// How many slots may be held of the limits of which slots were taken.
-    pub(super) most: BTreeMap<String, u64>,
+    /// What the commit must hold to.
+    pub(super) limits: LimitMoves,
 }
 
 /// What became of a ready task.
@@ -44,7 +43,7 @@ pub(super) fn to_polls(
 ) -> Assigned {
     let mut assigned = Assigned::default();
     let snapshot = batch.snapshot.clone();
-    let slots = Slots::freed_by(batch.drafts.values(), &snapshot.catalog);
+    let slots = Slots::freed_by(batch.drafts.values(), &snapshot.catalog, now);
     let mut desk = Desk { dispatcher, slots, now };
     for key in std::mem::take(&mut batch.claims) {
         // A later job of the batch may have ended it or taken it away.
@@ -74,8 +73,9 @@ pub(super) fn to_polls(
             desk.assign_new(draft, &mut assigned);
         }
     }
-    assigned.most = desk.slots.most();
-    batch.read_definitions |= !assigned.most.is_empty();
+    assigned.limits = desk.slots.moves();
+    let is_limited = !assigned.limits.most.is_empty() || !assigned.limits.windows.is_empty();
+    batch.read_definitions |= is_limited;
     assigned
 }
 
@@ -124,14 +124,14 @@ impl Desk<'_> {
         let (id, seq) = (draft.after.id(), key.task.seq());
         let bound = self.slots.needed(&draft.after, seq);
         if let Some(bound) = &bound
-            && !self.slots.has_room(bound, self.dispatcher.in_use(bound))
+            && !self.slots.has_room(bound, self.dispatcher.known(bound))
         {
             return Lease::NoSlot(bound.limit.clone());
         }
         let Some(worker) = self.dispatcher.assign(&key.queue, id, seq) else {
             return Lease::NoPoll;
         };
-        let slots = bound.map(|bound| Arc::from([self.slots.take(bound)]));
+        let slots = bound.and_then(|bound| self.slots.take(&bound));
         let change = Change::TaskLeased { seq, worker, slots, at: self.now };
         Arc::make_mut(&mut draft.after).apply(&change);
         draft.changes.push(change);

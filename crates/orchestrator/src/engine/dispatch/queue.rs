@@ -105,6 +105,11 @@ impl Queue {
         self.limited.contains_key(limit)
     }
 
+    /// The limits that known tasks wait for.
+    pub(super) fn waits(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.limited.keys()
+    }
+
     /// Whether a task that waits for a slot of this limit comes before this one.
     pub(super) fn has_before(&self, limit: &str, key: &ReadyKey) -> bool {
         let first = self.limited.get(limit).and_then(BTreeSet::first);
