@@ -24,11 +24,8 @@ pub fn encode_changes(
 
 /// Whether an older build would miss that a slot is held.
 fn names_slots(change: &Change) -> bool {
-    match change {
-        Change::TaskLeased { slots, .. } => slots.is_some(),
-        Change::TaskScheduled(task) => task.slots.is_some(),
-        _ => false,
-    }
+    matches!(change, Change::TaskLeased { slots: Some(_), .. })
+        || matches!(change, Change::TaskScheduled(task) if task.slots.is_some())
 }
 
 /// A journal entry whose parts are read but not yet brought to what they are about.

@@ -41,6 +41,13 @@ impl Catalog {
         }
     }
 
+    /// The limits of task definitions, by name.
+    pub(crate) fn bounds_by_name(&self) -> Vec<(String, Bound)> {
+        let bounds = self.bounds.iter().map(|(name, bound)| (name.clone(), bound.clone()));
+        let sorted: BTreeMap<String, Bound> = bounds.collect();
+        sorted.into_iter().collect()
+    }
+
     /// The limit of a step's tasks: by the definition that is registered now, else by the one that the
     /// execution has pinned.
     pub(crate) fn bound_of(&self, node: &Node) -> Option<Bound> {
@@ -70,20 +77,14 @@ impl Catalog {
             }
         }
         for (name, body) in changes.tasks {
-            match body {
-                Some(body) => {
-                    let def = strict::from_str(body.get()).unwrap_or_default();
-                    match bound_of_def(&name, &def) {
-                        Some(bound) => self.bounds.insert(name.clone(), bound),
-                        None => self.bounds.remove(&name),
-                    };
-                    self.tasks.insert(name, (Arc::new(def), body));
-                }
-                None => {
-                    self.bounds.remove(&name);
-                    self.tasks.remove(&name);
-                }
-            }
+            self.bounds.remove(&name);
+            let Some(body) = body else {
+                self.tasks.remove(&name);
+                continue;
+            };
+            let def = strict::from_str(body.get()).unwrap_or_default();
+            self.bounds.extend(bound_of_def(&name, &def).map(|bound| (name.clone(), bound)));
+            self.tasks.insert(name, (Arc::new(def), body));
         }
     }
 }

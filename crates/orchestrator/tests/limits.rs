@@ -8,7 +8,7 @@
 mod support;
 
 use baton_common::TaskDef;
-use baton_common::api::{StartWorkflowRequest, Task, TaskResultStatus};
+use baton_common::api::{StartWorkflowRequest, Task, TaskResultStatus, WaitReason};
 use baton_orchestrator::{Orchestrator, PollRequest};
 use baton_store::Store;
 use baton_store_sqlite::{Durability, Options, SqliteStore};
@@ -361,4 +361,26 @@ async fn one_process_on_a_file_keeps_a_limit() {
     let options = Options { durability: Durability::Full };
     let store = SqliteStore::open(&directory.path().join("baton.db"), &options).unwrap();
     processes_share_a_limit(vec![Arc::new(store)]).await;
+}
+
+/// A task that has no slot says so, and who holds them; the list of queues and the metrics show it.
+#[tokio::test]
+async fn a_full_limit_is_explained_and_shown() {
+    let (engine, id) = limited_fan(4, 1).await;
+    let held = poll_all(&engine, SHORT_MS).await;
+    let explained = engine.explain_workflow(&id).await.unwrap();
+    let group = explained.waits.iter().find(|wait| wait.reason == WaitReason::Limited).unwrap();
+    assert_eq!(group.count, 3);
+    let holder = held[0].task_id;
+    let full = format!("limit `work` has 1 of 1 in use, held by {holder}");
+    assert_eq!(group.summary, format!("3 tasks are ready and wait for a slot: {full}."));
+    let limit = group.tasks[0].evidence.limit.as_ref().unwrap();
+    assert_eq!((limit.concurrent, limit.in_use, &limit.held_by), (Some(1), 1, &vec![holder]));
+    let queues = engine.queues().await.unwrap();
+    assert_eq!(queues.len(), 1);
+    assert_eq!((&*queues[0].queue, queues[0].ready), ("work", 3));
+    assert_eq!(queues[0].limits, [limit.clone()]);
+    complete(&engine, &held[0]).await;
+    let queues = engine.queues().await.unwrap();
+    assert_eq!((queues[0].limits[0].in_use, queues[0].limits[0].held_by.len()), (0, 0));
 }

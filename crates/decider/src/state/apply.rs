@@ -4,7 +4,7 @@ use crate::deadline;
 use crate::json;
 use crate::plan::Kind;
 use crate::state::execution::{Execution, has_ended, wait_class};
-use crate::state::{AgendaItem, Branch, Delivery, Expansion, Output, Task};
+use crate::state::{AgendaItem, Branch, Delivery, Expansion, Output, Slots, Task};
 use crate::task_type::Starts;
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use std::sync::Arc;
@@ -18,10 +18,7 @@ impl Execution {
             Change::TaskLeased { seq, worker, slots, at } => {
                 self.saw_outside = true;
                 let shows = self.shown_while_leased(*seq);
-                self.alter(*seq, |task| {
-                    leased(task, shows, worker.clone(), *at);
-                    task.slots.clone_from(slots);
-                });
+                self.alter(*seq, |task| leased(task, shows, (worker, slots), *at));
             }
             Change::TaskMoved { seq, delivery, at } => {
                 self.saw_outside = true;
@@ -385,13 +382,19 @@ impl Execution {
     }
 }
 
-fn leased(task: &mut Task, shows: TaskStatus, worker: Option<Arc<str>>, at: Timestamp) {
+fn leased(
+    task: &mut Task,
+    shows: TaskStatus,
+    (worker, slots): (&Option<Arc<str>>, &Slots),
+    at: Timestamp,
+) {
     task.status = shows;
     task.delivery = Delivery::Leased;
     task.started_at = task.started_at.or(Some(at));
     task.callback_after_seconds = 0;
     task.poll_count += 1;
-    task.worker = worker.or(task.worker.take());
+    task.worker = worker.clone().or(task.worker.take());
+    task.slots.clone_from(slots);
     task.updated_at = at;
 }
 

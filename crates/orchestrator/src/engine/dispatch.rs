@@ -315,7 +315,9 @@ impl Dispatcher {
             let limits = queue.waits().chain(self.limits.of_queue(name));
             full.extend(limits.filter(|limit| self.limits.room(limit) == 0).cloned());
         }
-        full.iter().for_each(|limit| self.wait_for_rate(limit));
+        for limit in &full {
+            self.wait_for_rate(limit);
+        }
     }
 
     /// Notes when a limit that is full for its rate lets more through.

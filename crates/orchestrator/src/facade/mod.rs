@@ -3,6 +3,7 @@ mod definitions;
 mod executions;
 mod explain;
 mod health;
+mod limits;
 mod metrics;
 mod query;
 mod search;
