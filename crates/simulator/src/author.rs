@@ -310,5 +310,5 @@ fn readable_of(step: &Step) -> Option<Source> {
 /// A third of the seeds limit their tasks to one or two of a type at a time. No chance is drawn for it, so
 /// that the rest of a seed's case does not depend on it.
 fn limit_of(seed: u64) -> Option<u32> {
-    (seed % 3 == 1).then(|| if seed % 2 == 0 { 1 } else { 2 })
+    (seed % 3 == 1).then_some(if seed.is_multiple_of(2) { 1 } else { 2 })
 }

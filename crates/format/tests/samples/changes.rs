@@ -45,8 +45,8 @@ pub(crate) fn full_facts() -> StartFacts {
 }
 
 /// Slots under two limits.
-pub(crate) fn slots() -> baton_decider::state::Slots {
-    Some(Arc::from(["c:press".into(), "k:eu \"1\"".into()]))
+pub(crate) fn slots() -> Arc<[Arc<str>]> {
+    Arc::from(["c:press".into(), "k:eu \"1\"".into()])
 }
 
 pub(crate) fn bare_task(seq: u32, reference: &str, node: u32) -> Task {
@@ -271,7 +271,7 @@ fn short() -> Vec<(&'static str, Change)> {
         ("full", Change::ExecutionStarted(Box::new(full_facts()))),
         ("least", Change::TaskLeased { seq: 1, worker: None, slots: None, at }),
         ("full", Change::TaskLeased { seq: 1, worker: Some("w".into()), slots: None, at }),
-        ("limited", Change::TaskLeased { seq: 1, worker: None, slots: slots(), at }),
+        ("limited", Change::TaskLeased { seq: 1, worker: None, slots: Some(slots()), at }),
         ("least", Change::TaskMoved { seq: 1, delivery: Delivery::None, at }),
         ("full", Change::TaskMoved { seq: 1, delivery: Delivery::Ready(noon(1)), at }),
         ("full", Change::TaskRenewed { seq: 1, at }),

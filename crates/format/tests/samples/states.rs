@@ -90,7 +90,12 @@ fn limited_state() -> Execution {
     let mut execution = execution();
     let node = execution.plan.find_path("b").unwrap();
     execution.apply(&Change::TaskScheduled(Arc::new(bare_task(1, "b", node))));
-    execution.apply(&Change::TaskLeased { seq: 1, worker: None, slots: slots(), at: noon(1) });
+    execution.apply(&Change::TaskLeased {
+        seq: 1,
+        worker: None,
+        slots: Some(slots()),
+        at: noon(1),
+    });
     execution
 }
 
