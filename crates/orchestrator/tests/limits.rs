@@ -9,6 +9,7 @@ mod support;
 
 use baton_common::TaskDef;
 use baton_common::api::{StartWorkflowRequest, Task, TaskResultStatus, WaitReason};
+use baton_expression::script::ScriptLimits;
 use baton_orchestrator::{Orchestrator, PollRequest};
 use baton_store::Store;
 use baton_store_sqlite::{Durability, Options, SqliteStore};
@@ -333,7 +334,7 @@ const TASKS: usize = 60;
 async fn processes_share_a_limit(stores: Vec<Arc<dyn Store>>) {
     let mut engines = Vec::new();
     for store in stores {
-        let run = |script: &_| baton_expression::script::evaluate(script, &Default::default());
+        let run = |script: &_| baton_expression::script::evaluate(script, &ScriptLimits::default());
         engines.push(Orchestrator::start(store, Arc::new(run)).await.unwrap());
     }
     limit(&engines[0], 3).await;
@@ -344,7 +345,7 @@ async fn processes_share_a_limit(stores: Vec<Arc<dyn Store>>) {
     let (at_work, most, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let workers = engines.iter().cycle().take(8).map(|engine| work(engine, &at_work, &most, &done));
     let all = futures::future::join_all(workers);
-    tokio::time::timeout(Duration::from_secs(60), all).await.expect("all is done");
+    tokio::time::timeout(Duration::from_mins(1), all).await.expect("all is done");
     let most = most.load(Ordering::SeqCst);
     assert!((1..=3).contains(&most), "{most} at a time");
 }
@@ -379,7 +380,7 @@ async fn a_full_limit_is_explained_and_shown() {
     let queues = engine.queues().await.unwrap();
     assert_eq!(queues.len(), 1);
     assert_eq!((&*queues[0].queue, queues[0].ready), ("work", 3));
-    assert_eq!(queues[0].limits, [limit.clone()]);
+    assert_eq!(queues[0].limits, std::slice::from_ref(limit));
     complete(&engine, &held[0]).await;
     let queues = engine.queues().await.unwrap();
     assert_eq!((queues[0].limits[0].in_use, queues[0].limits[0].held_by.len()), (0, 0));

@@ -97,7 +97,9 @@ mod tests {
     #[test]
     fn a_lower_rate_waits_for_more_to_pass() {
         let mut window = Window::default();
-        [0, 100, 200].into_iter().for_each(|millis| window.take(RATE, at(millis)));
+        for millis in [0, 100, 200] {
+            window.take(RATE, at(millis));
+        }
         let lower = Rate { most: 1, per_ms: 1_000 };
         assert_eq!(window.next_room(lower, at(300)), Some(at(1_200)));
         assert_eq!((window.room(lower, at(1_199)), window.room(lower, at(1_200))), (0, 1));
