@@ -36,12 +36,14 @@ create table slot (
 -- Moves slots and windows, or raises and writes nothing:
 --   BT006 a limit is exceeded   BT007 a window is not the expected one
 -- Answers how many slots are held of each limit, in the order of limit_name, which names all limits
--- that are moved, sorted, each once. A count is what the rows say: one that is taken or freed again
--- changes nothing. The rows of limits are locked in the order of their key, after all others.
+-- that are moved, sorted by shard and name, each once. limit_count says how many more are held if all
+-- slots move as the batch says, which is the rule; where one was held or free already, the rows are
+-- counted. The rows of limits are locked in the order of their key, after all others, so what is counted
+-- under their locks is all there is.
 create function baton_move_slots(
     p_shard smallint,
     -- the limits; a null most allows any number
-    limit_shard smallint[], limit_name text[], limit_most bigint[],
+    limit_shard smallint[], limit_name text[], limit_count bigint[], limit_most bigint[],
     -- slots that are taken
     taken_shard smallint[], taken_name text[], taken_id uuid[], taken_seq int[],
     -- slots that are freed
@@ -55,44 +57,47 @@ as $$
 declare
     held bigint[];
     moved bigint;
+    is_plain boolean := true;
 begin
-    with taken as (
+    if taken_name is not null then
         insert into slot (shard, name, execution_id, seq)
         select * from unnest(taken_shard, taken_name, taken_id, taken_seq)
-        on conflict do nothing
-        returning shard, name
-    ), freed as (
+        on conflict do nothing;
+        get diagnostics moved = row_count;
+        is_plain := moved = cardinality(taken_name);
+    end if;
+    if freed_name is not null then
         delete from slot s
         using unnest(freed_shard, freed_name, freed_id, freed_seq) as f (shard, name, id, seq)
         where (p_shard is null or s.shard = p_shard)
-            and s.shard = f.shard and s.name = f.name and s.execution_id = f.id and s.seq = f.seq
-        returning s.shard, s.name
-    ), moves as (
-        select m.shard, m.name, sum(m.count)::bigint as count
-        from (
-            select shard, name, 1 as count from taken
-            union all
-            select shard, name, -1 from freed
-        ) m
-        group by m.shard, m.name
-    ), counted as (
+            and s.shard = f.shard and s.name = f.name and s.execution_id = f.id and s.seq = f.seq;
+        get diagnostics moved = row_count;
+        is_plain := is_plain and moved = cardinality(freed_name);
+    end if;
+    with counted as (
         insert into limited as l (shard, name, in_use)
-        select n.shard, n.name, coalesce(m.count, 0)
-        from unnest(limit_shard, limit_name) as n (shard, name)
-        left join moves m on m.shard = n.shard and m.name = n.name
-        order by n.shard, n.name
+        select * from unnest(limit_shard, limit_name, limit_count)
         on conflict (shard, name) do update set in_use = l.in_use + excluded.in_use
         returning l.shard, l.name, l.in_use
     )
-    select array_agg(c.in_use order by n.place)
-    into held
-    from unnest(limit_shard, limit_name) with ordinality as n (shard, name, place)
-    join counted c on c.shard = n.shard and c.name = n.name;
-
-    perform from unnest(held, limit_most) as n (in_use, most) where n.in_use > n.most;
-    if found then
-        raise sqlstate 'BT006' using message = 'a limit is exceeded';
+    select array_agg(c.in_use order by c.shard, c.name) into held from counted c;
+    if not is_plain then
+        with counted as (
+            update limited l
+            set in_use = (
+                select count(*) from slot s where s.shard = l.shard and s.name = l.name
+            )
+            from unnest(limit_shard, limit_name) as n (shard, name)
+            where (p_shard is null or l.shard = p_shard) and l.shard = n.shard and l.name = n.name
+            returning l.shard, l.name, l.in_use
+        )
+        select array_agg(c.in_use order by c.shard, c.name) into held from counted c;
     end if;
+    for place in 1 .. cardinality(held) loop
+        if held[place] > limit_most[place] then
+            raise sqlstate 'BT006' using message = 'a limit is exceeded';
+        end if;
+    end loop;
 
     if window_name is not null then
         update limited l

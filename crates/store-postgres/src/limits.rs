@@ -45,6 +45,11 @@ impl<'a> Slots<'a> {
     }
 }
 
+fn count_of(slots: &[Slot], limit: &str) -> i64 {
+    let count = slots.iter().filter(|slot| slot.limit == limit).count();
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 fn is_in(only: OneShard, limit: &str) -> bool {
     only.is_none_or(|only| only == shard_of_limit(limit))
 }
@@ -57,6 +62,7 @@ pub(crate) struct Moves<'a> {
     only: Option<i16>,
     shard: Column<i16>,
     name: Column<Cow<'a, str>>,
+    count: Column<i64>,
     most: Column<i64>,
     taken: Slots<'a>,
     freed: Slots<'a>,
@@ -77,6 +83,7 @@ impl<'a> Moves<'a> {
             let most = moves.most.get(*name).map(|most| i64::try_from(*most).unwrap_or(i64::MAX));
             columns.shard.push(shard_of_limit(name).into());
             columns.name.push(text(name));
+            columns.count.push(count_of(&moves.taken, name) - count_of(&moves.freed, name));
             columns.most.push_option(most);
         }
         for write in moves.windows.iter().filter(|write| is_in(only, &write.limit)) {
@@ -92,7 +99,7 @@ impl<'a> Moves<'a> {
 
     /// The parameters of `move_slots.sql` after the shard.
     pub(crate) fn params(&self) -> Vec<Param<'_>> {
-        let mut params: Vec<Param<'_>> = vec![&self.shard, &self.name, &self.most];
+        let mut params: Vec<Param<'_>> = vec![&self.shard, &self.name, &self.count, &self.most];
         params.extend(self.taken.params());
         params.extend(self.freed.params());
         let windows: [Param<'_>; 4] =
