@@ -22,6 +22,7 @@ where
         .route("/api/tasks/queue/size", get(queue_size))
         .route("/api/tasks/queue/all", get(all_queues))
         .route("/api/tasks/queue/all/verbose", get(all_queues_verbose))
+        .route("/api/tasks/queue/states", get(queue_states))
         .route("/api/tasks/queue/polldata", get(poll_data))
         .route("/api/tasks/queue/polldata/all", get(all_poll_data))
         .route("/api/tasks/queue/requeue/{taskType}", post(requeue_tasks))
@@ -74,6 +75,11 @@ async fn all_queues_verbose(State(orchestrator): State<Orchestrator>) -> Answer 
     let shards = sizes.map(|(queue, size)| (queue, [("a", Shard { size, uacked: 0 })]));
     let shards = shards.map(|(queue, shards)| (queue, BTreeMap::from(shards)));
     respond::json(&shards.collect::<BTreeMap<_, _>>())
+}
+
+/// Every queue that has ready tasks or a limit in use, with what limits it.
+async fn queue_states(State(orchestrator): State<Orchestrator>) -> Answer {
+    respond::json(&orchestrator.queues().await?)
 }
 
 /// Who polled one task type last, by domain.

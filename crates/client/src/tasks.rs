@@ -2,8 +2,8 @@
 use crate::target::Target;
 use crate::{Client, ClientError};
 use baton_common::api::{
-    PollData, SearchResult, Task, TaskExecLog, TaskExplanation, TaskResult, TaskResultStatus,
-    TaskSummary,
+    PollData, QueueState, SearchResult, Task, TaskExecLog, TaskExplanation, TaskResult,
+    TaskResultStatus, TaskSummary,
 };
 use baton_common::{ExecutionId, Payload, TaskId};
 use indexmap::IndexMap;
@@ -129,6 +129,14 @@ impl Client {
     /// [`ClientError::Unavailable`].
     pub async fn queues(&self) -> Result<IndexMap<String, i64>, ClientError> {
         self.read(Target::new("/tasks/queue/all")).into_json().await
+    }
+
+    /// Every queue that has ready tasks or a limit in use, with what limits it.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub async fn queue_states(&self) -> Result<Vec<QueueState>, ClientError> {
+        self.read(Target::new("/tasks/queue/states")).into_json().await
     }
 
     /// Who polled for a task type last, one entry for each domain.

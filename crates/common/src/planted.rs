@@ -77,6 +77,10 @@ faults! {
     ForgetTheFailureWorkflow,
     /// A child that a step asks for is started twice.
     StartAChildTwice,
+    /// More slots are taken than a limit has.
+    IgnoreTheLimit,
+    /// A slot stays held when its task leaves its worker.
+    KeepASlot,
 }
 
 #[cfg(feature = "planted-faults")]

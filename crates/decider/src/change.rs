@@ -1,6 +1,6 @@
 //! Facts that a decision returns. They are applied to the state in order and kept in the journal, in
 //! the form that the crate `baton-format` gives them.
-use crate::state::{AgendaItem, Branch, Delivery, Output, StartFacts, Task};
+use crate::state::{AgendaItem, Branch, Delivery, Output, Slots, StartFacts, Task};
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub enum Change {
         seq: u32,
         /// The worker.
         worker: Option<Arc<str>>,
+        /// The limits under which it holds a slot from now on.
+        slots: Slots,
         /// When.
         at: Timestamp,
     },

@@ -13,12 +13,19 @@ pub fn encode_changes(
 ) -> Vec<u8> {
     let is_restart = |change: &Change| matches!(change, Change::ExecutionRestarted(_));
     let restart = changes.iter().rposition(is_restart).unwrap_or(0);
-    let mut writer = Writer::new(v1::VERSION);
+    let has_slots = changes.iter().any(names_slots);
+    let mut writer = Writer::new(if has_slots { v1::WITH_SLOTS } else { v1::VERSION });
     for (index, change) in changes.iter().enumerate() {
         let state = if index < restart { before.unwrap_or(after) } else { after };
         writer.push(&v1::change::Change::of(change, state));
     }
     writer.finish()
+}
+
+/// Whether an older build would miss that a slot is held.
+fn names_slots(change: &Change) -> bool {
+    matches!(change, Change::TaskLeased { slots: Some(_), .. })
+        || matches!(change, Change::TaskScheduled(task) if task.slots.is_some())
 }
 
 /// A journal entry whose parts are read but not yet brought to what they are about.

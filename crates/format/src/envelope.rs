@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_version_is_read_before_anything_else() {
-        for newer in ["[2]", "[2,", "[17,{\"unknown\":1}]", "[4294967295,\u{7}]"] {
+        for newer in ["[3]", "[3,", "[17,{\"unknown\":1}]", "[4294967295,\u{7}]"] {
             assert!(matches!(open(newer.as_bytes()), Err(FormatError::Newer { .. })), "{newer}");
         }
         for corrupt in ["", "[", "[]", "1", "[1", "[01,]", "[0,1]", "[+1,2]", "[ 1]", "[-1]", "{}"]

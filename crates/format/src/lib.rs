@@ -23,9 +23,10 @@ pub use replay::{Unreadable, catch_up, replay};
 pub use v1::message::{decode_message, encode_message};
 pub use v1::overview::{decode_overview, encode_overview};
 pub use v1::snapshot::encode_snapshot;
+pub use v1::window::{decode_window, encode_window};
 
 /// The newest version that this build reads.
-pub const NEWEST: u32 = 1;
+pub const NEWEST: u32 = 2;
 
 /// Why a record cannot be read. Nothing is known of its content then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

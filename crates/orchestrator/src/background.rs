@@ -4,7 +4,8 @@
 //! Promises that each of these is tried every round whatever becomes of the others, and that a loop
 //! that fails is started again.
 use crate::clock::Clock;
-use crate::engine::{EngineHandle, EngineRequest};
+use crate::definitions::Definitions;
+use crate::engine::{DEFINITIONS_CHANGED, EngineHandle, EngineRequest};
 use crate::health::Loop;
 use crate::journal;
 use crate::polls::Polls;
@@ -36,6 +37,7 @@ pub(crate) struct Upkeep {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) polls: Arc<Polls>,
+    pub(crate) definitions: Arc<Definitions>,
     pub(crate) engine: EngineHandle,
     pub(crate) metrics: EngineMetrics,
     pub(crate) supervisor: Supervisor,
@@ -130,7 +132,11 @@ async fn receive(notifications: Option<Notifications>, weak: Weak<Upkeep>) -> Lo
         let received = notifications.recv().await;
         let Some(upkeep) = weak.upgrade() else { return LoopEnd::Stopped };
         let request = match received {
-            Ok(queues) => EngineRequest::Notified(queues),
+            Ok(names) if names.iter().any(|name| name == DEFINITIONS_CHANGED) => {
+                logged("reading definitions", upkeep.definitions.refresh().await.map(drop));
+                EngineRequest::Notified(names)
+            }
+            Ok(names) => EngineRequest::Notified(names),
             Err(RecvError::Lagged(_)) => EngineRequest::Tick,
             Err(RecvError::Closed) => return LoopEnd::Failed,
         };

@@ -2,11 +2,12 @@
 //!
 //! Decisions read the mirror; every batch that read it is fenced by its revision, so a stale mirror
 //! is never acted upon: the commit is refused, the mirror refreshed, and everything decided again.
+use crate::limits::{Bound, bound_of_def};
 use crate::polls::Polls;
 use baton_common::{Payload, TaskDef, WorkflowDef, strict};
 use baton_decider::decide::Surroundings;
 use baton_decider::decide::types::pin;
-use baton_decider::plan::Plan;
+use baton_decider::plan::{Node, Plan};
 use baton_store::{DefinitionChanges, PlanHash, Revision, Store, StoreError};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -26,6 +27,8 @@ pub(crate) struct Catalog {
     pub(crate) revision: Revision,
     pub(crate) workflows: BTreeMap<String, BTreeMap<i32, WorkflowEntry>>,
     pub(crate) tasks: BTreeMap<String, (Arc<TaskDef>, Payload)>,
+    /// The limits of task definitions that have one, by the definition's name.
+    pub(crate) bounds: HashMap<String, Bound>,
 }
 
 impl Catalog {
@@ -36,6 +39,23 @@ impl Catalog {
             Some(version) => versions.get(&version),
             None => versions.last_key_value().map(|(_, entry)| entry),
         }
+    }
+
+    /// The limits of task definitions, by name.
+    pub(crate) fn bounds_by_name(&self) -> Vec<(String, Bound)> {
+        let bounds = self.bounds.iter().map(|(name, bound)| (name.clone(), bound.clone()));
+        let sorted: BTreeMap<String, Bound> = bounds.collect();
+        sorted.into_iter().collect()
+    }
+
+    /// The limit of a step's tasks: by the definition that is registered now, else by the one that the
+    /// execution has pinned.
+    pub(crate) fn bound_of(&self, node: &Node) -> Option<Bound> {
+        if let Some(bound) = self.bounds.get(&*node.name) {
+            return Some(bound.clone());
+        }
+        let pinned = bound_of_def(&node.name, &node.task_def)?;
+        (!self.tasks.contains_key(&*node.name)).then_some(pinned)
     }
 
     fn absorb(&mut self, changes: DefinitionChanges) {
@@ -57,15 +77,14 @@ impl Catalog {
             }
         }
         for (name, body) in changes.tasks {
-            match body {
-                Some(body) => {
-                    let def = strict::from_str(body.get()).unwrap_or_default();
-                    self.tasks.insert(name, (Arc::new(def), body));
-                }
-                None => {
-                    self.tasks.remove(&name);
-                }
-            }
+            self.bounds.remove(&name);
+            let Some(body) = body else {
+                self.tasks.remove(&name);
+                continue;
+            };
+            let def = strict::from_str(body.get()).unwrap_or_default();
+            self.bounds.extend(bound_of_def(&name, &def).map(|bound| (name.clone(), bound)));
+            self.tasks.insert(name, (Arc::new(def), body));
         }
     }
 }

@@ -15,6 +15,7 @@ mod handed_out;
 mod health;
 pub mod inspect;
 mod journal;
+mod limits;
 mod polls;
 mod sampling;
 mod script_metrics;

@@ -51,6 +51,9 @@ pub(crate) enum Command {
     /// Starts, follows and steers executions
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// Shows queues and their limits
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Measures a server; starts one of its own, on a temporary SQLite file, unless given --url
     Bench(BenchOptions),
     /// Evaluates scripts for a server, on standard input and output
@@ -65,6 +68,13 @@ pub(crate) enum Command {
     },
 }
 
+/// What to do with queues.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// Lists queues that have ready tasks or a limit in use
+    List,
+}
+
 /// What to do with settings.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -77,7 +87,7 @@ pub(crate) enum ConfigCommand {
 /// The commands, and the settings that they have flags for.
 ///
 /// All commands of the user's are here, so that they keep their order: one that is changed goes to the end.
-const FLAGS: [(&str, &[Readers]); 11] = [
+const FLAGS: [(&str, &[Readers]); 12] = [
     ("server", &[Readers::Database, Readers::Engine, Readers::Worker, Readers::All]),
     ("gateway", &[Readers::Database, Readers::Engine, Readers::All]),
     ("executor", &[Readers::Worker, Readers::Executor, Readers::Caller, Readers::All]),
@@ -98,6 +108,7 @@ const FLAGS: [(&str, &[Readers]); 11] = [
     ),
     ("definition", &[Readers::Caller]),
     ("workflow", &[Readers::Caller]),
+    ("queue", &[Readers::Caller]),
     ("bench", &[]),
 ];
 

@@ -11,7 +11,7 @@ mod roles;
 mod spans;
 
 use baton_common::limits::READER_STACK_BYTES;
-use cli::{Cli, Command, ConfigCommand};
+use cli::{Cli, Command, ConfigCommand, QueueCommand};
 use config::{Config, Given, Sources};
 use failure::{Exit, Failure};
 use output::Output;
@@ -68,6 +68,9 @@ fn run(cli: Cli, flags: BTreeMap<String, String>) -> Result<(), Failure> {
         }
         Command::Workflow(command) => {
             runtime.block_on(commands::workflow::run(command, &config, output))
+        }
+        Command::Queue(QueueCommand::List) => {
+            runtime.block_on(commands::queue::list(&config, output))
         }
         Command::Bench(options) => runtime.block_on(commands::bench::run(options, output)),
         Command::Backup(options) => commands::backup::backup(&options, &config, output),

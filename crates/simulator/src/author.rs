@@ -83,6 +83,7 @@ pub fn case(seed: u64, allowed: &Allowed) -> Case {
     let faults = allowed.faults.iter().copied().filter(|_| !calm && dice.chance(250)).collect();
     Case {
         seed,
+        limit: limit_of(seed),
         processes: 1 + dice.roll(3),
         by_shard: dice.chance(250),
         workflows,
@@ -304,4 +305,10 @@ fn readable_of(step: &Step) -> Option<Source> {
         | Kind::Noop => false,
     };
     (is_certain && !step.optional).then(|| Source::Output(step.name.clone()))
+}
+
+/// A third of the seeds limit their tasks to one or two of a type at a time. No chance is drawn for it, so
+/// that the rest of a seed's case does not depend on it.
+fn limit_of(seed: u64) -> Option<u32> {
+    (seed % 3 == 1).then_some(if seed.is_multiple_of(2) { 1 } else { 2 })
 }

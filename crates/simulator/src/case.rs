@@ -20,6 +20,9 @@ pub struct Case {
     pub operations: Vec<Operation>,
     /// What may go wrong.
     pub faults: BTreeSet<Fault>,
+    /// How many tasks of each type may be with workers at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }
 
 /// A workflow, named `wf` and its place in the list.

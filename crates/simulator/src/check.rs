@@ -3,7 +3,7 @@ use crate::rules::{Breach, Circumstances, judge};
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use baton_decider::change::Change;
 use baton_decider::plan::Plan;
-use baton_decider::state::{Execution, StartFacts, Task};
+use baton_decider::state::{Delivery, Execution, StartFacts, Task};
 use baton_decider::task_type::Starts;
 use baton_format::{Entry, FormatError};
 use baton_orchestrator::inspect;
@@ -15,6 +15,10 @@ use std::sync::Arc;
 /// Most commits of one execution: one that has more turns in a circle, and each costs more than the
 /// one before. The longest of a good run has some sixty.
 const COMMITS_MAX: i64 = 300;
+
+/// Longest wait of a task for which there is a slot while nothing goes wrong, ms: a worker that has
+/// vanished in time of trouble keeps its slot until its lease ends.
+const IDLE_MS_MAX: i64 = 15_000;
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +66,8 @@ pub struct Checker {
     pub broken: Option<Broken>,
     /// Whether people repeat and pass over steps in this run.
     pub has_operations: bool,
+    /// How many tasks of a type may be with workers at a time.
+    pub limit: Option<u32>,
     /// The failure workflows of each execution.
     pub handlers: BTreeMap<String, Vec<ExecutionId>>,
     /// Commits so far.
@@ -98,6 +104,50 @@ impl Checker {
         }
         for write in &batch.writes {
             self.family(write.id)?;
+        }
+        self.limits()
+    }
+
+    /// Tasks that are with workers, by their type.
+    fn at_work(&self) -> BTreeMap<String, u32> {
+        let mut counts = BTreeMap::new();
+        for seen in self.executions.values() {
+            let leased = seen.execution.open_tasks().filter(|t| t.delivery == Delivery::Leased);
+            for task in leased {
+                *counts.entry(seen.execution.queue_of(task)).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    fn limits(&self) -> Result<(), Breach> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        match self.at_work().into_iter().find(|(_, count)| *count > limit) {
+            Some((queue, count)) => {
+                let text = format!("{count} of {queue} are with workers; the limit is {limit}");
+                Err(("I13 limits are kept", text))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// In calm times workers always poll, so no task waits for long while there is a slot for it.
+    ///
+    /// # Errors
+    /// One does.
+    pub fn idle_slot(&self, calm_at: Timestamp, now: Timestamp) -> Result<(), Breach> {
+        let counts = self.at_work();
+        for seen in self.executions.values() {
+            let state = &seen.execution;
+            for task in state.open_tasks().filter(|_| !state.status.is_terminal()) {
+                let Delivery::Ready(since) = task.delivery else { continue };
+                let at_work = counts.get(&state.queue_of(task)).copied().unwrap_or(0);
+                let is_free = self.limit.is_none_or(|limit| at_work < limit);
+                if is_free && now.millis_since(since.max(calm_at)) > IDLE_MS_MAX {
+                    let text = format!("{} waits beside a free slot", task.reference);
+                    return Err(("I13 limits are kept", text));
+                }
+            }
         }
         Ok(())
     }

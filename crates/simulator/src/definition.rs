@@ -32,9 +32,10 @@ pub(crate) fn name(index: usize) -> String {
 }
 
 /// The definition of a task type.
-pub(crate) fn task(queue: &str) -> Value {
+pub(crate) fn task(queue: &str, limit: Option<u32>) -> Value {
     json!({"name": queue, "ownerEmail": "a@b.c", "retryCount": 100, "retryLogic": "FIXED",
-        "retryDelaySeconds": 1, "timeoutSeconds": 0, "responseTimeoutSeconds": RESPONSE_S})
+        "retryDelaySeconds": 1, "timeoutSeconds": 0, "responseTimeoutSeconds": RESPONSE_S,
+        "concurrentExecLimit": limit})
 }
 
 /// Which worker runs a step.

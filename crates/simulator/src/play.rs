@@ -32,6 +32,7 @@ const LOOK_MS: u64 = 500;
 pub(crate) async fn play(case: &Case, is_traced: bool) -> verdict::Report {
     let shared = Shared::new(case.seed, case.faults.clone(), case.by_shard, is_traced);
     shared.check().has_operations = !case.operations.is_empty();
+    shared.check().limit = case.limit;
     let world = Rc::new(World {
         shared: shared.clone(),
         engines: RefCell::new((0..case.processes).map(|_| None).collect()),
@@ -64,6 +65,7 @@ fn ends_within_ms(world: &World) -> u64 {
 /// Waits for the end of everything; false when it does not come.
 async fn until_over(world: &World) -> bool {
     let mut is_calm = false;
+    let mut calm_at = None;
     loop {
         if world.shared.check().broken.is_some() {
             return true;
@@ -76,8 +78,13 @@ async fn until_over(world: &World) -> bool {
             && (elapsed > TROUBLE_MS && world.starts_left.get() == 0 || elapsed > 2 * TROUBLE_MS)
         {
             is_calm = true;
+            calm_at = Some(world.shared.now());
             world.shared.calm_down();
             world.thaw();
+        }
+        if let Some(calm_at) = calm_at {
+            let idle = world.shared.check().idle_slot(calm_at, world.shared.now());
+            world.expect(idle);
         }
         if elapsed > TROUBLE_MS + ends_within_ms(world) {
             return false;
@@ -98,7 +105,7 @@ async fn register(world: &World) {
     });
     let tasks = definition::QUEUES.map(|queue| DefinitionWrite::PutTask {
         name: queue.to_owned(),
-        body: body(definition::task(queue)),
+        body: body(definition::task(queue, world.case.limit)),
     });
     let writes: Vec<DefinitionWrite> = workflows.chain(tasks).collect();
     if let Err(error) = memory.write_definitions(&writes).await {

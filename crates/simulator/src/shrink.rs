@@ -71,6 +71,7 @@ fn size(case: &Case) -> usize {
         + callers
         + case.processes
         + usize::from(case.by_shard)
+        + usize::from(case.limit.is_some())
 }
 
 /// Every case that is one simplification away.
@@ -102,6 +103,7 @@ fn simpler(case: &Case) -> Vec<Case> {
     add(&|case| case.processes = 1);
     add(&|case| case.processes = 2);
     add(&|case| case.by_shard = false);
+    add(&|case| case.limit = None);
     for workflow in 0..case.workflows.len() {
         for place in 0..case.steps() {
             add(&|case: &mut Case| {

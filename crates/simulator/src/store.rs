@@ -5,10 +5,10 @@ use crate::shared::Process;
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
-    Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
-    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts,
-    WaitQuery,
+    Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, InUse,
+    LimitState, LoadRequest, LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize,
+    ReadyKey, Revision, SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage,
+    TaskLog, Version, WaitFacts, WaitQuery,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl SimStore {
 
 #[async_trait]
 impl CommitLane for SimStore {
-    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    async fn commit(&mut self, batch: &Batch) -> Result<InUse, CommitError> {
         let shared = self.0.shared.clone();
         self.reach("commits").await;
         shared.note(|| describe(batch));
@@ -206,6 +206,20 @@ impl Store for SimStore {
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         self.read("counts queues").await?;
         self.0.shared.memory.queue_sizes().await
+    }
+
+    async fn limits(&self, names: &[String]) -> Result<Vec<LimitState>, StoreError> {
+        self.read("reads limits").await?;
+        let states = self.0.shared.memory.limits(names).await;
+        self.come_back().await;
+        states
+    }
+
+    async fn slot_holders(&self, limit: &str, most: u32) -> Result<Vec<TaskId>, StoreError> {
+        self.read("reads who holds slots").await?;
+        let holders = self.0.shared.memory.slot_holders(limit, most).await;
+        self.come_back().await;
+        holders
     }
 
     async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {

@@ -96,6 +96,11 @@ async fn left_in_store(world: &World) -> Result<(), Breach> {
     if let Some(queue) = queues.first() {
         return Err(("I11 queue is state", format!("{queue:?} at the end")));
     }
+    let limits = crate::definition::QUEUES.map(|queue| format!("c:{queue}"));
+    let states = memory.limits(&limits).await.map_err(unreadable)?;
+    if let Some(state) = states.iter().find(|state| state.in_use > 0) {
+        return Err(("I11 queue is state", format!("{state:?} at the end")));
+    }
     let ids: Vec<ExecutionId> = world.shared.check().executions.keys().copied().collect();
     let requests: Vec<LoadRequest> =
         ids.iter().map(|id| LoadRequest { id: *id, journal_after: Some(0) }).collect();

@@ -30,7 +30,7 @@ impl<T> Column<T> {
         self.0.push(Some(value));
     }
 
-    fn push_option(&mut self, value: Option<T>) {
+    pub(crate) fn push_option(&mut self, value: Option<T>) {
         self.0.push(value);
     }
 }

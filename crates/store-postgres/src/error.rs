@@ -2,12 +2,14 @@
 use baton_store::StoreError;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
-/// What `baton_commit` and `baton_write_definitions` raise; see their headers.
+/// What `baton_commit`, `baton_move_slots` and `baton_write_definitions` raise; see their headers.
 pub(crate) const WRONG_VERSION: &str = "BT001";
 pub(crate) const STALE_DEFINITIONS: &str = "BT002";
 pub(crate) const DEFINITION_EXISTS: &str = "BT003";
 pub(crate) const DEFINITION_MISSING: &str = "BT004";
 pub(crate) const MESSAGE_MISSING: &str = "BT005";
+pub(crate) const LIMIT_EXCEEDED: &str = "BT006";
+pub(crate) const WRONG_WINDOW: &str = "BT007";
 
 /// Tells a refusal of what was sent from one that waits for better times.
 ///
@@ -79,7 +81,8 @@ pub(crate) fn is_lost_race(error: &tokio_postgres::Error) -> bool {
     // to another node it forgets the code.
     let named = db.constraint().unwrap_or(db.message());
     let is_key = ["execution_pkey", "idempotency_pkey"].iter().any(|key| named.contains(key));
-    matches!(db.code().code(), WRONG_VERSION | STALE_DEFINITIONS | MESSAGE_MISSING)
+    let ours = [WRONG_VERSION, STALE_DEFINITIONS, MESSAGE_MISSING, LIMIT_EXCEEDED, WRONG_WINDOW];
+    ours.contains(&db.code().code())
         || (is_key && [SqlState::UNIQUE_VIOLATION, SqlState::INTERNAL_ERROR].contains(db.code()))
 }
 

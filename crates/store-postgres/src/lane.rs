@@ -1,15 +1,18 @@
 //! One connection that commits batches, one at a time.
-use crate::batch::{Columns, Fences, Keys, OneShard, shards_of};
+use crate::batch::{Columns, Fences, Keys, OneShard, Param, shards_of};
 use crate::connector::Connector;
 use crate::database::{connect, deadline};
 use crate::error::{is_lost_race, is_spoiled, is_undone, store_error};
+use crate::limits::{Moves, limit_state, shards_of_limits};
 use crate::liveness::{Prober, Silence, process_of};
 use crate::rows::execution_id;
 use crate::rows_written::rows_written;
 use async_trait::async_trait;
 use baton_common::ExecutionId;
 use baton_store::error::Conflict;
-use baton_store::{Batch, CommitError, CommitLane, CommitScope, MessageId, StoreError};
+use baton_store::{
+    Batch, CommitError, CommitLane, CommitScope, InUse, LimitState, MessageId, StoreError,
+};
 use baton_telemetry::StoreMetrics;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +46,7 @@ pub(crate) struct LaneSetting {
 
 /// What became of a batch that was sent.
 enum Sent {
-    Committed,
+    Committed(InUse),
     /// Somebody was faster.
     Lost,
     /// The database undid it for the sake of another transaction: the same may pass now.
@@ -54,6 +57,8 @@ enum Sent {
 struct Link {
     client: Client,
     commit: Statement,
+    commit_limited: Statement,
+    move_slots: Statement,
     losers: Statement,
     driver: JoinHandle<()>,
     /// The server's process behind the connection.
@@ -72,8 +77,19 @@ impl Link {
         let (client, driver) = connector.open_driven().await?;
         let process = process_of(&client).await?;
         let commit = client.prepare(include_str!("sql/commit.sql")).await?;
+        let commit_limited = client.prepare(include_str!("sql/commit_limited.sql")).await?;
+        let move_slots = client.prepare(include_str!("sql/move_slots.sql")).await?;
         let losers = client.prepare(include_str!("sql/commit_losers.sql")).await?;
-        Ok(Self { client, commit, losers, driver, process, used_at: Instant::now() })
+        Ok(Self {
+            client,
+            commit,
+            commit_limited,
+            move_slots,
+            losers,
+            driver,
+            process,
+            used_at: Instant::now(),
+        })
     }
 
     /// One transaction: one call where the batch has one part, which is the rule; else a call for
@@ -82,33 +98,57 @@ impl Link {
         &mut self,
         batch: &Batch,
         parts: &[OneShard],
-    ) -> Result<(), tokio_postgres::Error> {
-        if let [part] = parts {
-            let columns = Columns::of(batch, *part);
-            return self.client.query(&self.commit, &columns.params()).await.map(drop);
+    ) -> Result<InUse, tokio_postgres::Error> {
+        if let [part] = parts
+            && (batch.limits.is_empty() || part.is_none())
+        {
+            return self.commit_at_once(batch, *part).await;
         }
         let transaction = self.client.transaction().await?;
         for part in parts {
             let columns = Columns::of(batch, *part);
             transaction.query(&self.commit, &columns.params()).await?;
         }
-        transaction.commit().await
+        let mut held = InUse::new();
+        for shard in shards_of_limits(&batch.limits) {
+            let moves = Moves::of(&batch.limits, Some(shard));
+            let rows = transaction.query(&self.move_slots, &moves.params_with_shard()).await?;
+            held.extend(in_use(&moves, &rows));
+        }
+        transaction.commit().await?;
+        Ok(held)
+    }
+
+    async fn commit_at_once(
+        &self,
+        batch: &Batch,
+        part: OneShard,
+    ) -> Result<InUse, tokio_postgres::Error> {
+        let columns = Columns::of(batch, part);
+        let mut params = columns.params();
+        if batch.limits.is_empty() {
+            return self.client.query(&self.commit, &params).await.map(|_| InUse::new());
+        }
+        let moves = Moves::of(&batch.limits, part);
+        params.extend(moves.params());
+        let rows = self.client.query(&self.commit_limited, &params).await?;
+        Ok(in_use(&moves, &rows))
     }
 }
 
 #[async_trait]
 impl CommitLane for Lane {
-    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    async fn commit(&mut self, batch: &Batch) -> Result<InUse, CommitError> {
         if says_nothing(batch) {
-            return Ok(());
+            return Ok(InUse::new());
         }
         for _ in 0..ATTEMPTS {
             let is_doubled = !Keys::of(&batch.writes, None).doubled.is_empty();
             let sent = if is_doubled { Sent::Lost } else { self.try_commit(batch).await? };
             match sent {
-                Sent::Committed => {
+                Sent::Committed(held) => {
                     self.setting.metrics.rows_written.inc_by(rows_written(batch));
-                    return Ok(());
+                    return Ok(held);
                 }
                 Sent::Undone => continue,
                 Sent::Lost => {}
@@ -152,7 +192,7 @@ impl Lane {
         let limit = deadline(self.setting.statement_timeout_ms);
         let link = self.link().await?;
         match prober.answer(link.process, limit, link.commit(batch, &parts)).await {
-            Ok(Ok(())) => Ok(Sent::Committed),
+            Ok(Ok(held)) => Ok(Sent::Committed(held)),
             Ok(Err(error)) if is_lost_race(&error) => Ok(Sent::Lost),
             Ok(Err(error)) if is_undone(&error) => Ok(Sent::Undone),
             Ok(Err(error)) => Err(self.failed(&error)),
@@ -170,16 +210,42 @@ impl Lane {
             }
             fences.add_doubled(&mut conflict.idempotency);
         }
+        if !batch.limits.is_empty() {
+            conflict.limits = self.exceeded(batch).await?;
+        }
         Ok(conflict)
     }
 
+    /// The limits that stand against the batch.
+    async fn exceeded(&mut self, batch: &Batch) -> Result<Vec<LimitState>, StoreError> {
+        let parts: Vec<OneShard> = match self.setting.scope {
+            CommitScope::Database => vec![None],
+            CommitScope::Shard => shards_of_limits(&batch.limits).into_iter().map(Some).collect(),
+        };
+        let mut exceeded = Vec::new();
+        for part in parts {
+            let moves = Moves::of(&batch.limits, part);
+            let link = self.link().await?;
+            let sql = link.client.prepare(include_str!("sql/limit_conflicts.sql")).await;
+            let sql = sql.map_err(|error| store_error(&error))?;
+            for row in self.ask(&sql, &moves.questions()).await? {
+                exceeded.push(limit_state(&row)?);
+            }
+        }
+        Ok(exceeded)
+    }
+
     async fn losers(&mut self, fences: &Fences<'_>) -> Result<Vec<Row>, StoreError> {
+        let losers = self.link().await?.losers.clone();
+        self.ask(&losers, &fences.params()).await
+    }
+
+    async fn ask(&mut self, sql: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
         self.setting.metrics.round_trips.inc();
         let prober = Arc::clone(&self.setting.prober);
         let limit = deadline(self.setting.statement_timeout_ms);
         let link = self.link().await?;
-        let params = fences.params();
-        let asked = link.client.query(&link.losers, &params);
+        let asked = link.client.query(sql, params);
         match prober.answer(link.process, limit, asked).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => Err(self.failed(&error)),
@@ -221,8 +287,9 @@ impl Lane {
 
 /// Nothing to write and nothing to fence.
 fn says_nothing(batch: &Batch) -> bool {
-    let Batch { at: _, revision, plans, writes, delivered } = batch;
-    revision.is_none() && plans.is_empty() && writes.is_empty() && delivered.is_empty()
+    let Batch { at: _, revision, plans, writes, delivered, limits } = batch;
+    let is_empty = plans.is_empty() && writes.is_empty() && delivered.is_empty();
+    revision.is_none() && is_empty && limits.is_empty()
 }
 
 /// Several lanes side by side, for a database of many nodes: batches of one shard each do not wait
@@ -238,14 +305,14 @@ impl Lanes {
 
 #[async_trait]
 impl CommitLane for Lanes {
-    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    async fn commit(&mut self, batch: &Batch) -> Result<InUse, CommitError> {
         match self.0.first_mut() {
             Some(lane) => lane.commit(batch).await,
             None => unreachable!("there are {LANES}"),
         }
     }
 
-    async fn commit_each(&mut self, batches: &[Batch]) -> Vec<Result<(), CommitError>> {
+    async fn commit_each(&mut self, batches: &[Batch]) -> Vec<Result<InUse, CommitError>> {
         let next = AtomicUsize::new(0);
         let take = || {
             let place = next.fetch_add(1, Ordering::Relaxed);
@@ -262,6 +329,13 @@ impl CommitLane for Lanes {
         done.sort_unstable_by_key(|(place, _)| *place);
         done.into_iter().map(|(_, outcome)| outcome).collect()
     }
+}
+
+/// The answer of `baton_move_slots`: a number for each limit, in their order.
+fn in_use(moves: &Moves<'_>, rows: &[Row]) -> InUse {
+    let held: Vec<i64> = rows.first().map(|row| row.get("held")).unwrap_or_default();
+    let held = held.into_iter().map(|count| u64::try_from(count).unwrap_or(0));
+    moves.names.iter().map(|name| (*name).to_owned()).zip(held).collect()
 }
 
 fn add_loser(conflict: &mut Conflict, row: &Row) -> Result<(), StoreError> {

@@ -16,6 +16,8 @@ mod database;
 mod definitions;
 mod error;
 mod lane;
+mod limit_reads;
+mod limits;
 mod liveness;
 mod measure;
 mod migrate;

@@ -12,6 +12,7 @@ use tokio_postgres::Client;
 pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[
     (1, "tables", include_str!("../migrations/0001_tables.sql")),
     (2, "functions", include_str!("../migrations/0002_functions.sql")),
+    (3, "limits", include_str!("../migrations/0003_limits.sql")),
 ];
 
 /// A migration of a large table may take an hour; a lost connection must not hold it for ever.

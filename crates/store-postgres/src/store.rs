@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
     CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, HISTORY_DROPPED_MAX,
-    JournalHistory, LoadRequest, LoadedExecution, MessageId, PlanHash, PollRecord, QueueDemand,
-    QueueSize, ReadyKey, Revision, SearchPage, SearchQuery, Snapshot, SnapshotWrite, Store,
-    StoreError, StoredMessage, TaskLog, Version, WaitFacts, WaitQuery,
+    JournalHistory, LimitState, LoadRequest, LoadedExecution, MessageId, PlanHash, PollRecord,
+    QueueDemand, QueueSize, ReadyKey, Revision, SearchPage, SearchQuery, Snapshot, SnapshotWrite,
+    Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts, WaitQuery,
 };
 use baton_telemetry::PostgresMetrics;
 use bytes::Bytes;
@@ -243,6 +243,14 @@ impl Store for PostgresStore {
             Ok(QueueSize { queue: text_of(row, "queue")?, ready, oldest })
         };
         rows.iter().map(size).collect()
+    }
+
+    async fn limits(&self, names: &[String]) -> Result<Vec<LimitState>, StoreError> {
+        self.read_limits(names).await
+    }
+
+    async fn slot_holders(&self, limit: &str, most: u32) -> Result<Vec<TaskId>, StoreError> {
+        self.read_holders(limit, most).await
     }
 
     async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {

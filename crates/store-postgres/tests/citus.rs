@@ -19,7 +19,8 @@ const STEPS: u32 = 400;
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// All tables, so that a store is empty.
-const EMPTY: &str = "truncate execution, journal, snapshot, ready, message, idempotency, task_log; \
+const EMPTY: &str = "truncate execution, journal, snapshot, ready, message, idempotency, task_log, \
+    limited, slot; \
     truncate plan, workflow_definition, task_definition, poll; \
     update definition_revision set revision = 0";
 

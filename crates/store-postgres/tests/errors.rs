@@ -57,9 +57,9 @@ async fn is_stored(store: &PostgresStore, n: u64) -> Result<bool> {
     Ok(store.load(&[LoadRequest { id: id(n), journal_after: None }]).await?[0].is_some())
 }
 
-fn kind(outcome: &Result<(), CommitError>) -> &'static str {
+fn kind<T>(outcome: &Result<T, CommitError>) -> &'static str {
     match outcome {
-        Ok(()) => "committed",
+        Ok(_) => "committed",
         Err(CommitError::Conflict(_)) => "conflict",
         Err(CommitError::Store(StoreError::Unavailable(_))) => "unavailable",
         Err(CommitError::Store(StoreError::TimedOut(_))) => "timed out",

@@ -1,17 +1,18 @@
 //! One batch inside its savepoint: all writes, or the full list of what stood against them.
 use crate::errors::store_error;
+use crate::limits;
 use crate::rows::{execution_bytes, execution_id, millis, task_bytes};
 use baton_common::{ExecutionId, Timestamp};
 use baton_store::error::Conflict;
 use baton_store::{
-    Batch, CommitError, ExecutionIndex, ExecutionWrite, MessageId, ReadyKey, StoreError,
+    Batch, CommitError, ExecutionIndex, ExecutionWrite, InUse, MessageId, ReadyKey, StoreError,
     StoredMessage,
 };
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::collections::BTreeSet;
 
 /// Writes the batch. On an error the caller takes back what was written so far.
-pub(crate) fn batch(connection: &Connection, batch: &Batch) -> Result<(), CommitError> {
+pub(crate) fn batch(connection: &Connection, batch: &Batch) -> Result<InUse, CommitError> {
     let mut conflict = Conflict { stale_definitions: is_stale(connection, batch)?, ..none() };
     for write in &batch.writes {
         if let Some(holder) = key_holder(connection, write).map_err(store_error)? {
@@ -26,7 +27,12 @@ pub(crate) fn batch(connection: &Connection, batch: &Batch) -> Result<(), Commit
     }
     plans(connection, batch).map_err(store_error)?;
     conflict.delivered = delivered(connection, batch).map_err(store_error)?;
-    if conflict == none() { Ok(()) } else { Err(CommitError::Conflict(conflict)) }
+    let moved = limits::apply(connection, &batch.limits).map_err(store_error)?;
+    let in_use = moved.unwrap_or_else(|conflicts| {
+        conflict.limits = conflicts;
+        InUse::new()
+    });
+    if conflict == none() { Ok(in_use) } else { Err(CommitError::Conflict(conflict)) }
 }
 
 fn none() -> Conflict {

@@ -10,6 +10,7 @@ mod commit;
 mod connections;
 mod errors;
 mod guard;
+mod limits;
 mod log;
 mod migrations;
 mod options;
@@ -29,10 +30,10 @@ pub use options::{Durability, Options};
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::{
-    Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
-    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts,
-    WaitQuery,
+    Batch, CommitError, CommitLane, DefinitionChanges, DefinitionWrite, InUse, LimitState,
+    LoadRequest, LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision,
+    SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version,
+    WaitFacts, WaitQuery,
 };
 use baton_telemetry::StoreMetrics;
 use connections::{Bounds, Readers};
@@ -152,19 +153,19 @@ struct SqliteLane {
 
 #[async_trait]
 impl CommitLane for SqliteLane {
-    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    async fn commit(&mut self, batch: &Batch) -> Result<InUse, CommitError> {
         let copy = batch.clone();
         self.open.metrics.round_trips.inc();
         let commit = move |connection: &Connection| {
             let before = connection.total_changes();
-            commit::batch(connection, &copy)?;
-            Ok::<_, CommitError>(connection.total_changes().saturating_sub(before))
+            let in_use = commit::batch(connection, &copy)?;
+            Ok::<_, CommitError>((connection.total_changes().saturating_sub(before), in_use))
         };
-        let rows = self.open.writer.write(commit).await?;
+        let (rows, in_use) = self.open.writer.write(commit).await?;
         self.open.metrics.rows_written.inc_by(rows);
         let removed = batch.writes.iter().flat_map(|write| &write.ready_removed);
         self.open.reservations.forget(removed);
-        Ok(())
+        Ok(in_use)
     }
 }
 
@@ -242,6 +243,19 @@ impl Store for SqliteStore {
 
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         self.read_for_people(read::queue_sizes).await
+    }
+
+    async fn limits(&self, names: &[String]) -> Result<Vec<LimitState>, StoreError> {
+        let names = names.to_vec();
+        self.read(move |connection| {
+            names.iter().map(|name| limits::state(connection, name)).collect()
+        })
+        .await
+    }
+
+    async fn slot_holders(&self, limit: &str, most: u32) -> Result<Vec<TaskId>, StoreError> {
+        let limit = limit.to_owned();
+        self.read_for_people(move |connection| limits::holders(connection, &limit, most)).await
     }
 
     async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {

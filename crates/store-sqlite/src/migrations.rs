@@ -12,11 +12,18 @@ pub(crate) struct Migration {
 }
 
 /// Every migration, in order. Never edited after release.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "0001_executions",
-    sql: include_str!("../migrations/0001_executions.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "0001_executions",
+        sql: include_str!("../migrations/0001_executions.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "0002_limits",
+        sql: include_str!("../migrations/0002_limits.sql"),
+    },
+];
 
 /// Applies what is missing and names it.
 ///

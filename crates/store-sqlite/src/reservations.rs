@@ -2,7 +2,7 @@
 //! named ends with it.
 use crate::rows::task_id;
 use baton_common::{ExecutionId, Timestamp};
-use baton_store::{QueueDemand, ReadyKey};
+use baton_store::{LANE, LANES_MAX, QueueDemand, ReadyKey};
 use rusqlite::{Connection, Result, params};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,8 +68,30 @@ impl Reserved {
         }
     }
 
-    /// The first rows of a queue that are not reserved.
+    /// The first rows of a queue, and of each of its lanes, that are not reserved.
     fn free(
+        &self,
+        connection: &Connection,
+        demand: &QueueDemand,
+        now: Timestamp,
+    ) -> Result<Vec<ReadyKey>> {
+        let mut free = self.free_in(connection, demand, now)?;
+        let mut next_lane = connection.prepare_cached(include_str!("sql/reserve_lane.sql"))?;
+        // The lanes of a queue are the names that begin with it and the separator.
+        let end = format!("{}{}", demand.queue, char::from(LANE as u8 + 1));
+        let mut queue = format!("{}{LANE}", demand.queue);
+        for _ in 0..LANES_MAX {
+            let Some(lane) = next_lane.query_row(params![queue, end], |row| row.get(0))? else {
+                break;
+            };
+            let lane = QueueDemand { queue: lane, count: demand.count };
+            free.extend(self.free_in(connection, &lane, now)?);
+            queue = lane.queue;
+        }
+        Ok(free)
+    }
+
+    fn free_in(
         &self,
         connection: &Connection,
         demand: &QueueDemand,

@@ -134,7 +134,7 @@ async fn fill(store: &SqliteStore, first: u32) -> u32 {
     let mut lane = store.open_lane().await.unwrap();
     for n in first..first + 1_000 {
         match lane.commit(&insert(n, 100_000)).await {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(CommitError::Store(StoreError::Unavailable(why))) => {
                 assert!(why.contains("full"), "{why}");
                 return n - first;

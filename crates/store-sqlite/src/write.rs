@@ -1,5 +1,6 @@
 //! Writes that are no commits of executions, each inside its savepoint.
 use crate::errors::store_error;
+use crate::limits;
 use crate::rows::{execution_bytes, task_bytes};
 use baton_common::ExecutionId;
 use baton_store::{
@@ -118,17 +119,18 @@ const REMOVALS_BY_ID: [&str; 4] = [
 
 /// Whether the execution was there at this version.
 pub(crate) fn remove(connection: &Connection, id: ExecutionId, version: Version) -> Result<bool> {
-    let id = execution_bytes(id);
+    let bytes = execution_bytes(id);
     let serial = connection
         .prepare_cached(include_str!("sql/remove_execution.sql"))?
-        .query_row(params![id, version], |row| row.get::<_, i64>(0))
+        .query_row(params![bytes, version], |row| row.get::<_, i64>(0))
         .optional()?;
     let Some(serial) = serial else { return Ok(false) };
     for sql in REMOVALS_BY_SERIAL {
         execute(connection, sql, [serial])?;
     }
     for sql in REMOVALS_BY_ID {
-        execute(connection, sql, [id])?;
+        execute(connection, sql, [bytes])?;
     }
+    limits::forget(connection, id)?;
     Ok(true)
 }

@@ -61,7 +61,7 @@ fn insert(n: u32) -> ExecutionWrite {
 
 async fn commit(store: &SqliteStore, n: u32) -> Result<(), CommitError> {
     let batch = Batch { writes: vec![insert(n)], ..Batch::default() };
-    store.open_lane().await?.commit(&batch).await
+    store.open_lane().await?.commit(&batch).await.map(drop)
 }
 
 async fn inserted(store: &SqliteStore) -> usize {
@@ -166,7 +166,7 @@ async fn a_file_serves_one_at_a_time() {
 fn migrations_are_named_once() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("baton.db");
-    assert_eq!(SqliteStore::migrate(&path).unwrap(), ["0001_executions"]);
+    assert_eq!(SqliteStore::migrate(&path).unwrap(), ["0001_executions", "0002_limits"]);
     assert!(SqliteStore::migrate(&path).unwrap().is_empty());
 }
 

@@ -1,5 +1,5 @@
 //! What can go wrong in a store, by what the caller can do about it.
-use crate::MessageId;
+use crate::{LimitState, MessageId};
 use baton_common::ExecutionId;
 
 /// A store could not do what it was asked.
@@ -51,6 +51,9 @@ pub struct Conflict {
     /// Messages of the batch that are neither stored nor sent by it: somebody else has delivered them, or
     /// their sender was removed. Drop them, load their receivers and decide those again.
     pub delivered: Vec<MessageId>,
+    /// Limits that the batch would exceed, or whose window is another: as they are without the batch.
+    /// Decide again with these.
+    pub limits: Vec<LimitState>,
 }
 
 impl StoreError {

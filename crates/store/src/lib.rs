@@ -129,6 +129,19 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError>;
 
+    /// What is held of these limits, in the order asked. A limit that nobody has touched has no slot in
+    /// use.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn limits(&self, names: &[String]) -> Result<Vec<LimitState>, StoreError>;
+
+    /// Who holds slots of a limit: at most `most` of them, in the order of their ids. For people.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn slot_holders(&self, limit: &str, most: u32) -> Result<Vec<TaskId>, StoreError>;
+
     /// Adds log lines to tasks. A line may be lost when the process dies before this returns.
     ///
     /// # Errors
@@ -190,7 +203,8 @@ pub trait Store: Send + Sync + 'static {
 #[async_trait]
 pub trait CommitLane: Send {
     /// Commits all writes of the batch, or none, in one transaction; in one round trip unless the
-    /// batch reaches beyond the store's scope.
+    /// batch reaches beyond the store's scope. Answers how many slots are held now of each limit that
+    /// the batch has moved.
     ///
     /// Dies before: nothing happened. Dies inside: all or nothing, and callers were not answered.
     /// Dies after: everything is durable.
@@ -201,12 +215,12 @@ pub trait CommitLane: Send {
     /// known; load the executions again before deciding. With [`StoreError::Rejected`] or
     /// [`StoreError::TimedOut`]: nothing is written, and one write of the batch, or its size, is to
     /// blame. Send its halves until the write at fault stands alone; the others pass.
-    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError>;
+    async fn commit(&mut self, batch: &Batch) -> Result<InUse, CommitError>;
 
     /// Commits batches that have no execution in common, each as [`Self::commit`] does and whatever
     /// becomes of the others; answers in their order. A store whose scope is a shard sends batches
     /// of one shard each at the same time.
-    async fn commit_each(&mut self, batches: &[Batch]) -> Vec<Result<(), CommitError>> {
+    async fn commit_each(&mut self, batches: &[Batch]) -> Vec<Result<InUse, CommitError>> {
         let mut outcomes = Vec::with_capacity(batches.len());
         for batch in batches {
             outcomes.push(self.commit(batch).await);

@@ -1,7 +1,7 @@
 //! The rows that pass between the engine and a store.
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Counts the commits of one execution; 0 = not inserted yet.
 pub type Version = i64;
@@ -61,6 +61,8 @@ pub struct Batch {
     /// conflict, as a lost version is, so that no message has its effect twice. One that is named
     /// twice counts once; one that this batch sends is there.
     pub delivered: Vec<MessageId>,
+    /// What its tasks take and free of what is limited.
+    pub limits: LimitMoves,
 }
 
 impl Batch {
@@ -111,6 +113,71 @@ pub struct ExecutionWrite {
     pub sent: Vec<StoredMessage>,
 }
 
+/// A place under a limit. It belongs to one task for as long as that holds it; slots of executions are
+/// those of a task with number 0.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot {
+    /// The name of the limit.
+    pub limit: String,
+    /// Who holds it.
+    pub task: TaskId,
+}
+
+/// What a batch takes and frees of what is limited. The slots that a task holds follow from its state,
+/// so they move in the commit that changes the state and in no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitMoves {
+    /// Slots that the batch takes; one that is held already is passed over.
+    pub taken: Vec<Slot>,
+    /// Slots that it frees; one that nobody holds is passed over. None is taken and freed at once.
+    pub freed: Vec<Slot>,
+    /// How many slots of a limit may be held once the batch is committed. More is a conflict.
+    pub most: BTreeMap<String, u64>,
+    /// Windows that the batch writes, no limit twice.
+    pub windows: Vec<WindowWrite>,
+}
+
+impl LimitMoves {
+    /// Whether nothing is limited, as in most batches.
+    pub fn is_empty(&self) -> bool {
+        let Self { taken, freed, most: _, windows } = self;
+        taken.is_empty() && freed.is_empty() && windows.is_empty()
+    }
+
+    /// The limits that it moves, in their order, each once.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let slots = self.taken.iter().chain(&self.freed).map(|slot| slot.limit.as_str());
+        slots.chain(self.windows.iter().map(|window| window.limit.as_str())).collect()
+    }
+}
+
+/// What a limit has let through lately: the record of a rate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowWrite {
+    /// The name of the limit.
+    pub limit: String,
+    /// The version that its window must have now; 0 = it must not exist. It has the next one afterwards.
+    pub expected_version: Version,
+    /// The record, opaque.
+    pub body: Bytes,
+}
+
+/// What the database knows of a limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LimitState {
+    /// Its name.
+    pub limit: String,
+    /// How many slots are held.
+    pub in_use: u64,
+    /// How often its window was written.
+    pub window_version: Version,
+    /// Its window; empty before the first write.
+    pub window: Bytes,
+}
+
+/// How many slots of a limit are held after a commit.
+pub type InUse = Vec<(String, u64)>;
+
 /// What an execution is found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionIndex {
@@ -128,10 +195,27 @@ pub struct ExecutionIndex {
     pub plan: PlanHash,
 }
 
+/// Stands in a queue's name before the name of a lane, and nowhere else.
+pub const LANE: char = '\u{1f}';
+
+/// The queue that a lane belongs to; a queue is its own.
+pub fn queue_of_lane(queue: &str) -> &str {
+    queue.split_once(LANE).map_or(queue, |(queue, _)| queue)
+}
+
+/// What limits the tasks of a lane; `None` for a queue's other tasks.
+pub fn limit_of_lane(queue: &str) -> Option<&str> {
+    queue.split_once(LANE).map(|(_, limit)| limit)
+}
+
+/// Most lanes of a queue from which tasks are named at once.
+pub const LANES_MAX: usize = 1_000;
+
 /// A ready task's place in its queue, which is also its row's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadyKey {
-    /// `taskType` or `domain:taskType`.
+    /// `taskType` or `domain:taskType`. Tasks of a queue that have a limit of their own are in a lane, so
+    /// that those that must wait are not in the way of the others: [`LANE`] and the limit's name follow.
     pub queue: String,
     /// 0 to 99; higher comes first.
     pub priority: u8,
@@ -144,13 +228,13 @@ pub struct ReadyKey {
 /// How many tasks of a queue are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueDemand {
-    /// The queue.
+    /// The queue; its lanes too.
     pub queue: String,
-    /// At most this many, from 1.
+    /// At most this many of the queue and of each of its first [`LANES_MAX`] lanes, from 1.
     pub count: u32,
 }
 
-/// What waits in a queue.
+/// What waits in a queue, or in a lane of one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QueueSize {
     /// The queue.

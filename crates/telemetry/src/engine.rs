@@ -75,6 +75,12 @@ pub struct EngineMetrics {
     pub pollers: Sampled,
     /// Ready tasks by queue, reserved ones included; looked up when somebody asks.
     pub queue_depth: Sampled,
+    /// Slots of the limits of task definitions.
+    pub limit_slots: Sampled,
+    /// Of them those that are held.
+    pub limit_in_use: Sampled,
+    /// Ready tasks of definitions that have a limit.
+    pub limit_waiting: Sampled,
     /// Age of the oldest ready task by queue, seconds; looked up when somebody asks.
     pub queue_oldest_age: Sampled,
     /// Transactions committed.
@@ -123,6 +129,9 @@ impl Default for EngineMetrics {
             timer_lateness: Histogram::seconds(),
             pollers: Sampled::default(),
             queue_depth: Sampled::default(),
+            limit_slots: Sampled::default(),
+            limit_in_use: Sampled::default(),
+            limit_waiting: Sampled::default(),
             queue_oldest_age: Sampled::default(),
             commits: Counter::default(),
             commit_duration: Histogram::seconds(),
@@ -323,6 +332,24 @@ impl EngineMetrics {
             &[LABEL],
             "Ready tasks in the whole database",
             &self.queue_depth,
+        );
+        catalog.enter(
+            "baton_limit_slots",
+            &[LABEL],
+            "Tasks of a definition that may be with workers at a time",
+            &self.limit_slots,
+        );
+        catalog.enter(
+            "baton_limit_in_use",
+            &[LABEL],
+            "Tasks of a definition with a limit that are with workers",
+            &self.limit_in_use,
+        );
+        catalog.enter(
+            "baton_limit_waiting",
+            &[LABEL],
+            "Ready tasks of a definition with a limit",
+            &self.limit_waiting,
         );
         catalog.enter(
             "baton_queue_oldest_age_seconds",

@@ -1,4 +1,5 @@
 //! Why an execution or a task is where it is, and what would move it.
+use crate::api::LimitUse;
 use crate::{ExecutionId, TaskId, TaskStatus, Timestamp, WorkflowStatus};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub enum WaitReason {
     Signal,
     /// Its action has begun, and an outside call must end it.
     External,
+    /// It is ready, and its definition's limit has no slot for it.
+    Limited,
     /// It is ready, behind others in its queue.
     InQueue,
     /// A worker has it.
@@ -46,11 +49,12 @@ pub enum WaitReason {
 
 impl WaitReason {
     /// Every reason, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoWorker,
         Self::Person,
         Self::Signal,
         Self::External,
+        Self::Limited,
         Self::InQueue,
         Self::Leased,
         Self::Backoff,
@@ -189,6 +193,9 @@ pub struct Evidence {
     /// The last poll of the task type in each domain.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub last_polls: Vec<LastPoll>,
+    /// The limit that keeps it waiting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitUse>,
     /// Steps or tasks that it waits for: the first of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<Awaited>,

@@ -8,6 +8,7 @@ mod bulk;
 mod error;
 mod explanation;
 mod iso;
+mod limits;
 mod metadata;
 mod requests;
 mod signal;
@@ -23,6 +24,7 @@ pub use explanation::{
     Awaited, Evidence, LastPoll, TaskExplanation, WaitGroup, WaitReason, WorkflowExplanation,
 };
 pub use iso::IsoTimestamp;
+pub use limits::{LimitUse, QueueState};
 pub use metadata::WorkflowDefSummary;
 pub use requests::{
     IdempotencyStrategy, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest,

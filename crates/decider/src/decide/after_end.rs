@@ -119,6 +119,7 @@ impl Decider {
             is_external: false,
             alerted: 0,
             was_ended: false,
+            slots: None,
             delivery: if delay_ms > 0 || node.is_worker() {
                 self.delivery_after(delay_ms)
             } else {

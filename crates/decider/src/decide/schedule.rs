@@ -148,6 +148,7 @@ impl Decider {
             is_external: false,
             alerted: 0,
             was_ended: false,
+            slots: None,
         }
     }
 

@@ -96,7 +96,7 @@ impl Decider {
             return Err(Rejection::NotReady);
         }
         let at = self.now();
-        self.record(Change::TaskLeased { seq, worker, at });
+        self.record(Change::TaskLeased { seq, worker, slots: None, at });
         Ok(())
     }
 

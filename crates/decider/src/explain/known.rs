@@ -1,5 +1,5 @@
 //! What is known of queues and workers beyond the state.
-use baton_common::api::LastPoll;
+use baton_common::api::{LastPoll, LimitUse};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub struct Known {
     pub polls: HashMap<Arc<str>, Vec<LastPoll>>,
     /// Tasks that this process has handed out in the last minute, by queue.
     pub handed_out: HashMap<String, u32>,
+    /// The limits that are full, by the name of the task definition.
+    pub full: HashMap<Arc<str>, LimitUse>,
 }
 
 /// A ready task's place.

@@ -159,7 +159,8 @@ fn tallied(
     let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
     let mut add = |task: &Arc<Task>| {
         let reason = tasks::reason(execution, task, now, known);
-        let is_queued = matches!(reason, WaitReason::NoWorker | WaitReason::InQueue);
+        let is_queued =
+            matches!(reason, WaitReason::NoWorker | WaitReason::Limited | WaitReason::InQueue);
         let queue = || (execution.node_of(task).task_type.clone(), task.domain.clone());
         let tally = tallies.entry((reason, is_queued.then(queue))).or_default();
         tally.count += 1;

@@ -34,6 +34,7 @@ fn reason_of_open(node: &Node, task: &Task, now: Timestamp, known: &Known) -> Wa
     match task.delivery {
         Delivery::Leased => WaitReason::Leased,
         Delivery::Ready(_) if lacks_worker(node, task, now, known) => WaitReason::NoWorker,
+        Delivery::Ready(_) if known.full.contains_key(&node.name) => WaitReason::Limited,
         Delivery::Ready(_) => WaitReason::InQueue,
         Delivery::Delayed(_) if task.poll_count > 0 => WaitReason::Callback,
         Delivery::Delayed(_) if task.retry_count > 0 => WaitReason::Backoff,

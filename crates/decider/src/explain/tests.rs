@@ -113,6 +113,7 @@ fn task(execution: &Execution, seq: u32, task_type: &str, members: &Value) -> Ta
         is_external: members.is_external,
         alerted: 0,
         was_ended: false,
+        slots: None,
     }
 }
 
@@ -227,7 +228,7 @@ fn every_status_of_every_type_has_its_reason() {
             }
         }
     }
-    let by_knowledge_alone = [WaitReason::NoWorker, WaitReason::Resume];
+    let by_knowledge_alone = [WaitReason::NoWorker, WaitReason::Limited, WaitReason::Resume];
     let missing = WaitReason::ALL.iter().filter(|reason| !seen.contains(reason));
     assert_eq!(missing.copied().collect::<Vec<_>>(), by_knowledge_alone);
 }
@@ -247,7 +248,7 @@ fn check_bits(execution: &Execution, reason: WaitReason) {
     use WaitReason as R;
     let bits = match reason {
         R::Leased => [true, false, false, false, false],
-        R::NoWorker | R::InQueue => [false, true, false, false, false],
+        R::NoWorker | R::Limited | R::InQueue => [false, true, false, false, false],
         R::Child | R::Start => [false, false, true, false, false],
         R::Person | R::Signal | R::External => [false, false, false, true, false],
         R::Backoff | R::Callback | R::StartDelay | R::Timer => [false, false, false, false, true],

@@ -5,7 +5,7 @@ use crate::deadline::{self, Deadline};
 use crate::plan::Node;
 use crate::state::{Delivery, Execution, Task};
 use crate::task_type::{Joins, Waits};
-use baton_common::api::{Awaited, LastPoll, WaitReason};
+use baton_common::api::{Awaited, LastPoll, LimitUse, WaitReason};
 use baton_common::{ExecutionId, TaskStatus, Timestamp};
 use std::sync::Arc;
 
@@ -135,6 +135,7 @@ impl Wait {
     pub fn reason(&self) -> WaitReason {
         match self {
             Self::Worker(ready) if ready.lacks_worker => WaitReason::NoWorker,
+            Self::Worker(ready) if ready.limit.is_some() => WaitReason::Limited,
             Self::Worker(_) => WaitReason::InQueue,
             Self::Lease { .. } => WaitReason::Leased,
             Self::Backoff { .. } => WaitReason::Backoff,
@@ -168,6 +169,8 @@ pub struct Ready {
     pub since: Timestamp,
     /// Whether its queue is known not to have been polled lately.
     pub lacks_worker: bool,
+    /// The limit that has no slot for it.
+    pub limit: Option<LimitUse>,
     /// Its place in the queue, where asked for.
     pub place: Option<Place>,
     /// The last polls of the task type: its own domain's first, then the newest.
@@ -269,6 +272,7 @@ fn ready(execution: &Execution, task: &Task, since: Timestamp, known: &Known) ->
         queue,
         since,
         lacks_worker: false,
+        limit: known.full.get(&execution.node_of(task).name).cloned(),
         polls,
     }
 }

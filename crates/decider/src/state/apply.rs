@@ -4,7 +4,7 @@ use crate::deadline;
 use crate::json;
 use crate::plan::Kind;
 use crate::state::execution::{Execution, has_ended, wait_class};
-use crate::state::{AgendaItem, Branch, Delivery, Expansion, Output, Task};
+use crate::state::{AgendaItem, Branch, Delivery, Expansion, Output, Slots, Task};
 use crate::task_type::Starts;
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
 use std::sync::Arc;
@@ -15,10 +15,10 @@ impl Execution {
         match change {
             Change::ExecutionStarted(_) => {}
             Change::TaskScheduled(task) => self.add_task(task),
-            Change::TaskLeased { seq, worker, at } => {
+            Change::TaskLeased { seq, worker, slots, at } => {
                 self.saw_outside = true;
                 let shows = self.shown_while_leased(*seq);
-                self.alter(*seq, |task| leased(task, shows, worker.clone(), *at));
+                self.alter(*seq, |task| leased(task, shows, (worker, slots), *at));
             }
             Change::TaskMoved { seq, delivery, at } => {
                 self.saw_outside = true;
@@ -158,6 +158,8 @@ impl Execution {
         let node = self.node_of(task);
         let class = wait_class(node, task);
         let deadline = deadline::next(node, task);
+        self.count_slots(task, add);
+        let node = self.node_of(task);
         let is_loop = matches!(node.kind, Kind::Body(_));
         if let Some(around) = task.loop_task {
             let beside = self.open_in_loop.entry(around).or_insert(0);
@@ -178,6 +180,18 @@ impl Execution {
             self.open_loops.remove(&task.seq);
             if let Some((at, _)) = deadline {
                 self.deadlines.remove(&(at, task.seq));
+            }
+        }
+    }
+
+    /// Adds the slots that a task holds, or takes them out.
+    fn count_slots(&mut self, task: &Task, add: bool) {
+        for limit in task.slots.iter().flat_map(|slots| slots.iter()) {
+            let slot = (limit.clone(), task.seq);
+            if add {
+                self.slots.insert(slot);
+            } else {
+                self.slots.remove(&slot);
             }
         }
     }
@@ -263,6 +277,7 @@ impl Execution {
         self.deadlines.clear();
         self.joins.clear();
         self.join_open.clear();
+        self.slots.clear();
         self.wait_counts = [0; 5];
         let tasks: Vec<Arc<Task>> = self.tasks.values().cloned().collect();
         self.task_payload_bytes = tasks.iter().map(|task| task.payload_bytes()).sum();
@@ -367,19 +382,26 @@ impl Execution {
     }
 }
 
-fn leased(task: &mut Task, shows: TaskStatus, worker: Option<Arc<str>>, at: Timestamp) {
+fn leased(
+    task: &mut Task,
+    shows: TaskStatus,
+    (worker, slots): (&Option<Arc<str>>, &Slots),
+    at: Timestamp,
+) {
     task.status = shows;
     task.delivery = Delivery::Leased;
     task.started_at = task.started_at.or(Some(at));
     task.callback_after_seconds = 0;
     task.poll_count += 1;
-    task.worker = worker.or(task.worker.take());
+    task.worker = worker.clone().or(task.worker.take());
+    task.slots.clone_from(slots);
     task.updated_at = at;
 }
 
 fn moved(task: &mut Task, delivery: Delivery, at: Timestamp) {
     task.delivery = delivery;
     task.updated_at = at;
+    task.slots = None;
     if !task.status.is_terminal() && delivery != Delivery::None {
         task.status = TaskStatus::Scheduled;
     }
@@ -402,6 +424,8 @@ fn reported(task: &mut Task, report: &TaskReport) {
     }
     if report.status == TaskStatus::InProgress {
         task.started_at = task.started_at.or(Some(report.at));
+    } else {
+        task.slots = None;
     }
     task.updated_at = report.at;
 }
@@ -417,6 +441,7 @@ fn ended(task: &mut Task, end: &TaskEnd) {
     task.ended_at = Some(end.at);
     task.updated_at = end.at;
     task.delivery = Delivery::None;
+    task.slots = None;
 }
 
 fn reopened(task: &mut Task, reopening: &TaskReopening) {
@@ -446,6 +471,7 @@ fn reopened(task: &mut Task, reopening: &TaskReopening) {
     task.updated_at = reopening.at;
     task.alerted = 0;
     task.is_external = false;
+    task.slots = None;
 }
 
 /// Another child has versions of its own.

@@ -50,6 +50,7 @@ impl Execution {
             ("deadlines", format!("{:?}", self.deadlines)),
             ("joins", format!("{joins:?}")),
             ("join_open", format!("{:?}", self.join_open.iter().collect::<BTreeMap<_, _>>())),
+            ("slots", format!("{:?}", self.slots)),
             ("wait_counts", format!("{:?}", self.wait_counts)),
             ("task_payload_bytes", self.task_payload_bytes.to_string()),
         ])

@@ -127,6 +127,8 @@ pub struct Execution {
     pub(crate) join_open: imbl::HashMap<u32, u32>,
     /// Open tasks by what they wait for: lease, ready, child, external, timer.
     pub(crate) wait_counts: [u32; 5],
+    /// The slots that its tasks hold: the limit's name and the task.
+    pub slots: imbl::OrdSet<(Arc<str>, u32)>,
     /// Inputs and outputs of all tasks together, bytes; rough for loops.
     pub(crate) task_payload_bytes: usize,
     /// Whether a dynamic fork has run, which changes how later ones name their branches.
@@ -171,6 +173,7 @@ impl Execution {
             joins: imbl::HashMap::new(),
             join_open: imbl::HashMap::new(),
             wait_counts: [0; 5],
+            slots: imbl::OrdSet::new(),
             task_payload_bytes: 0,
             has_dynamic_fork: false,
             facts: Arc::new(facts),

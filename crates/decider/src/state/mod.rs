@@ -11,4 +11,4 @@ pub use agenda_item::{AgendaItem, Branch, Expansion};
 pub use execution::{Execution, Parent, StartFacts};
 pub use iterations::Iterations;
 pub use lineage::Lineage;
-pub use task::{Delivery, LoopProgress, NodeId, NodeKey, Output, Task};
+pub use task::{Delivery, LoopProgress, NodeId, NodeKey, Output, Slots, Task};

@@ -30,6 +30,9 @@ pub enum Delivery {
     Leased,
 }
 
+/// Names of limits; `None` for none, as of most tasks.
+pub type Slots = Option<Arc<[Arc<str>]>>;
+
 /// How far a DO_WHILE has come.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LoopProgress {
@@ -175,6 +178,8 @@ pub struct Task {
     pub alerted: u8,
     /// Whether it has ended before and was made anew in place.
     pub was_ended: bool,
+    /// The limits under which it holds a slot, by name: from its lease until it leaves its worker.
+    pub slots: Slots,
 }
 
 impl Task {

@@ -1,7 +1,7 @@
 //! Changes. A new kind is one variant, one arm in [`Change::of`] and one in [`Change::read`].
 use super::agenda::{AgendaItem, Branches, read_steps};
 use super::start::Start;
-use super::task::{Delivery, Progress, Task, output_of, read_output};
+use super::task::{Delivery, Progress, Task, output_of, read_output, read_slots, slots_of};
 use super::{Json, Text, omit, payload, present, shared, some_text, text};
 use crate::FormatError;
 use baton_common::{ExecutionId, Payload, TaskStatus, Timestamp, WorkflowStatus};
@@ -22,6 +22,9 @@ pub(crate) enum Change<'a> {
         seq: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker: Option<Text<'a>>,
+        /// Since version 2.
+        #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+        slots: Vec<Text<'a>>,
         at: Timestamp,
     },
     Moved {
@@ -254,9 +257,12 @@ impl<'a> Change<'a> {
         match change {
             From::ExecutionStarted(facts) => Self::ExecutionStarted(Start::of(facts)),
             From::TaskScheduled(task) => Self::Scheduled(Task::of(task, execution)),
-            From::TaskLeased { seq, worker, at } => {
-                Self::Leased { seq: *seq, worker: some_text(worker.as_ref()), at: *at }
-            }
+            From::TaskLeased { seq, worker, slots, at } => Self::Leased {
+                seq: *seq,
+                worker: some_text(worker.as_ref()),
+                slots: slots_of(slots),
+                at: *at,
+            },
             From::TaskMoved { seq, delivery, at } => {
                 Self::Moved { seq: *seq, delivery: Delivery::of(*delivery), at: *at }
             }
@@ -314,8 +320,8 @@ impl<'a> Change<'a> {
         Ok(match self {
             Self::ExecutionStarted(start) => To::ExecutionStarted(Box::new(start.read()?)),
             Self::Scheduled(task) => To::TaskScheduled(Arc::new(task.read(execution)?)),
-            Self::Leased { seq, worker, at } => {
-                To::TaskLeased { seq, worker: worker.map(shared), at }
+            Self::Leased { seq, worker, slots, at } => {
+                To::TaskLeased { seq, worker: worker.map(shared), slots: read_slots(slots), at }
             }
             Self::Moved { seq, delivery, at } => {
                 To::TaskMoved { seq, delivery: delivery.read(), at }

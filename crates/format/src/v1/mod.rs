@@ -10,6 +10,7 @@ mod place;
 pub(crate) mod snapshot;
 mod start;
 mod task;
+pub(crate) mod window;
 
 use crate::FormatError;
 use baton_common::Payload;
@@ -20,6 +21,10 @@ use std::sync::Arc;
 
 /// The first element of its records.
 pub(crate) const VERSION: u32 = 1;
+
+/// The version of records about slots, which a build that knows no limits must not miss. They are written
+/// as the others are, with the members that say `Since version 2`.
+pub(crate) const WITH_SLOTS: u32 = 2;
 
 type Text<'a> = Cow<'a, str>;
 type Json<'a> = &'a RawValue;

@@ -152,7 +152,9 @@ impl<'a> Head<'a> {
 
 /// The bytes of an execution's state. May take a second for 100,000 tasks: not for the engine's thread.
 pub fn encode_snapshot(execution: &Execution) -> Vec<u8> {
-    let mut writer = Writer::new(super::VERSION);
+    let has_slots = execution.tasks.values().any(|task| task.slots.is_some());
+    let version = if has_slots { super::WITH_SLOTS } else { super::VERSION };
+    let mut writer = Writer::new(version);
     writer.push(&Head::of(execution));
     for task in execution.tasks.values() {
         writer.push(&Task::of(task, execution));

@@ -97,6 +97,9 @@ pub(crate) struct Task<'a> {
     alerted: u8,
     #[serde(default, skip_serializing_if = "omit::no")]
     was_ended: bool,
+    /// Since version 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    slots: Vec<Text<'a>>,
 }
 
 fn scheduled() -> TaskStatus {
@@ -106,6 +109,15 @@ fn scheduled() -> TaskStatus {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_scheduled(status: &TaskStatus) -> bool {
     *status == TaskStatus::Scheduled
+}
+
+/// The limits under which a task holds a slot.
+pub(super) fn slots_of(slots: &state::Slots) -> Vec<Text<'_>> {
+    slots.iter().flat_map(|slots| slots.iter()).map(|name| text(name)).collect()
+}
+
+pub(super) fn read_slots(slots: Vec<Text<'_>>) -> state::Slots {
+    (!slots.is_empty()).then(|| slots.into_iter().map(shared).collect())
 }
 
 /// Where an open task is, seen from the queue.
@@ -224,6 +236,7 @@ impl<'a> Task<'a> {
             is_external,
             alerted,
             was_ended,
+            slots,
         } = task;
         let Place { plan, path } = Place::of(*place, name, execution);
         let (output, progress) = output_of(output);
@@ -265,6 +278,7 @@ impl<'a> Task<'a> {
             is_external: *is_external,
             alerted: *alerted,
             was_ended: *was_ended,
+            slots: slots_of(slots),
         }
     }
 
@@ -309,6 +323,7 @@ impl<'a> Task<'a> {
             is_external: self.is_external,
             alerted: self.alerted,
             was_ended: self.was_ended,
+            slots: read_slots(self.slots),
         })
     }
 }

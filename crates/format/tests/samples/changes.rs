@@ -45,6 +45,11 @@ pub(crate) fn full_facts() -> StartFacts {
     }
 }
 
+/// Slots under two limits.
+pub(crate) fn slots() -> Arc<[Arc<str>]> {
+    Arc::from(["c:press".into(), "k:eu \"1\"".into()])
+}
+
 pub(crate) fn bare_task(seq: u32, reference: &str, node: u32) -> Task {
     Task {
         seq,
@@ -80,6 +85,7 @@ pub(crate) fn bare_task(seq: u32, reference: &str, node: u32) -> Task {
         is_external: false,
         alerted: 0,
         was_ended: false,
+        slots: None,
     }
 }
 
@@ -264,8 +270,9 @@ fn short() -> Vec<(&'static str, Change)> {
     vec![
         ("least", Change::ExecutionStarted(Box::new(least_facts()))),
         ("full", Change::ExecutionStarted(Box::new(full_facts()))),
-        ("least", Change::TaskLeased { seq: 1, worker: None, at }),
-        ("full", Change::TaskLeased { seq: 1, worker: Some("w".into()), at }),
+        ("least", Change::TaskLeased { seq: 1, worker: None, slots: None, at }),
+        ("full", Change::TaskLeased { seq: 1, worker: Some("w".into()), slots: None, at }),
+        ("limited", Change::TaskLeased { seq: 1, worker: None, slots: Some(slots()), at }),
         ("least", Change::TaskMoved { seq: 1, delivery: Delivery::None, at }),
         ("full", Change::TaskMoved { seq: 1, delivery: Delivery::Ready(noon(1)), at }),
         ("full", Change::TaskRenewed { seq: 1, at }),

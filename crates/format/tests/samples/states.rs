@@ -1,6 +1,6 @@
 //! Samples of executions and overviews.
 use super::changes::{
-    agenda, bare_task, branches, full_facts, full_task, least_facts, loop_output,
+    agenda, bare_task, branches, full_facts, full_task, least_facts, loop_output, slots,
 };
 use super::{domains, json, noon, own};
 use baton_common::{Payload, TaskStatus, WorkflowStatus};
@@ -85,9 +85,23 @@ fn full_state() -> Execution {
     execution
 }
 
+/// A task that holds slots.
+fn limited_state() -> Execution {
+    let mut execution = execution();
+    let node = execution.plan.find_path("b").unwrap();
+    execution.apply(&Change::TaskScheduled(Arc::new(bare_task(1, "b", node))));
+    execution.apply(&Change::TaskLeased {
+        seq: 1,
+        worker: None,
+        slots: Some(slots()),
+        at: noon(1),
+    });
+    execution
+}
+
 pub(crate) fn states() -> Vec<(&'static str, Execution)> {
     let least = Execution::new(Arc::new(plan()), least_facts(), json("{}"));
-    vec![("least", least), ("full", full_state())]
+    vec![("least", least), ("full", full_state()), ("limited", limited_state())]
 }
 
 pub(crate) fn overviews() -> Vec<(&'static str, Overview)> {

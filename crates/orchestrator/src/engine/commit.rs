@@ -17,7 +17,9 @@ use crate::health::Pulse;
 use baton_common::ExecutionId;
 use baton_common::planted::{Planted, is};
 use baton_decider::decide::agenda::SliceLimits;
-use baton_store::{Batch, CommitError, CommitLane, CommitScope, Conflict, Store, StoreError};
+use baton_store::{
+    Batch, CommitError, CommitLane, CommitScope, Conflict, InUse, LimitMoves, Store, StoreError,
+};
 use baton_telemetry::EngineMetrics;
 use pack::{Packed, pack};
 use shards::{Losses, Shards, by_shard, is_needed};
@@ -41,6 +43,8 @@ pub(super) struct Outcome {
     pub(super) failed: Option<Failed>,
     /// How long the commit took, if all of it succeeded.
     pub(super) took: Option<Duration>,
+    /// Limits with free slots that nobody waits for in this process: others may.
+    pub(super) rooms: Vec<String>,
 }
 
 /// A batch, or a part of one, that is durable.
@@ -115,7 +119,9 @@ impl Commit {
         if is(Planted::AnswerBeforeCommit) {
             answer_at_once(&mut decided);
         }
-        let (losses, took) = self.send(batch, &decided.jobs).await;
+        let moves = batch.limits.clone();
+        let (losses, took, in_use) = self.send(batch, &decided.jobs).await;
+        let rooms = note_limits(dispatcher, &moves, &in_use, &losses);
         let mut committed = Committed { decided, packed };
         let failed = losses.failed.map(|(shards, error)| {
             let part = committed.split_off(shards);
@@ -142,11 +148,11 @@ impl Commit {
                 self.pulse.commit_ended(false);
             }
         }
-        Outcome { committed, lost, failed, took }
+        Outcome { committed, lost, failed, took, rooms }
     }
 
     /// Sends a batch, in as many parts as the store has commits for.
-    async fn send(&mut self, batch: Batch, jobs: &[Job]) -> (Losses, Option<Duration>) {
+    async fn send(&mut self, batch: Batch, jobs: &[Job]) -> (Losses, Option<Duration>, InUse) {
         let parts = match self.store.scope() {
             CommitScope::Database => vec![(Shards::ALL, batch)],
             CommitScope::Shard => by_shard(batch, jobs),
@@ -159,19 +165,21 @@ impl Commit {
         let took = began.elapsed();
         self.measure(&batches, &sent, took);
         let is_whole = !sent.is_empty() && sent.iter().all(Result::is_ok);
+        let mut in_use = InUse::new();
         for (shards, sent) in shards.into_iter().zip(sent) {
-            if let Err(error) = sent {
-                losses.add(shards, error);
+            match sent {
+                Ok(held) => in_use.extend(held),
+                Err(error) => losses.add(shards, error),
             }
         }
-        (losses, Some(took).filter(|_| is_whole))
+        (losses, Some(took).filter(|_| is_whole), in_use)
     }
 
-    fn measure(&self, batches: &[Batch], sent: &[Result<(), CommitError>], took: Duration) {
+    fn measure(&self, batches: &[Batch], sent: &[Result<InUse, CommitError>], took: Duration) {
         for (batch, sent) in batches.iter().zip(sent) {
             self.metrics.commit_duration.observe(took);
             match sent {
-                Ok(()) => {
+                Ok(_) => {
                     self.metrics.commits.inc();
                     self.metrics.commit_batch.observe_size(batch.writes.len());
                 }
@@ -182,6 +190,31 @@ impl Commit {
             }
         }
     }
+}
+
+/// Takes in what a commit has shown of the limits. Returns those that were full and have free slots now
+/// that nobody waits for here.
+fn note_limits(
+    dispatcher: &mut Dispatcher,
+    moves: &LimitMoves,
+    in_use: &InUse,
+    losses: &Losses,
+) -> Vec<String> {
+    if moves.is_empty() {
+        return Vec::new();
+    }
+    if let Some((_, conflict)) = &losses.lost {
+        dispatcher.correct(&conflict.limits);
+    }
+    if losses.failed.is_some() {
+        dispatcher.doubt(moves.names());
+    }
+    if losses.lost.is_none() && losses.failed.is_none() {
+        dispatcher.wrote(&moves.windows);
+    }
+    let mut rooms = dispatcher.learn(in_use);
+    rooms.retain(|limit| moves.freed.iter().any(|slot| slot.limit == *limit));
+    rooms
 }
 
 /// Tasks that were leased to polls in a part whose commit may or may not have taken effect. They go
@@ -214,6 +247,7 @@ impl Committed {
         packed.plans.clear();
         let decided = &mut self.decided;
         decided.unassigned.retain(|key| !shards.contain(key.task.execution()));
+        decided.limited.retain(|(key, _)| !shards.contain(key.task.execution()));
         decided.queued.retain(|id| !shards.contain(*id));
         let States { by_id, .. } = &mut decided.states;
         let states = by_id.extract_if(.., |id, _| shards.contain(*id)).collect();

@@ -9,6 +9,7 @@ mod batch;
 mod command;
 mod message;
 mod resume;
+mod slots;
 mod start;
 
 use super::attempt::{Attempt, Learned, Refused};
@@ -27,7 +28,7 @@ use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::command::Message;
 use baton_decider::decide::agenda::SliceLimits;
-use baton_store::{Conflict, MessageId, ReadyKey, Revision};
+use baton_store::{Conflict, LimitMoves, MessageId, ReadyKey, Revision};
 use baton_telemetry::EngineMetrics;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,6 +93,10 @@ pub(super) struct Decided {
     pub(super) revision: Option<Revision>,
     /// Ready tasks that no poll waits for.
     pub(super) unassigned: Vec<ReadyKey>,
+    /// Ready tasks for which there is no slot, each with the limit.
+    pub(super) limited: Vec<(ReadyKey, Arc<str>)>,
+    /// What the commit must hold to.
+    pub(super) limits: LimitMoves,
     /// The executions of those that became ready with this batch, one entry for each task.
     pub(super) queued: Vec<ExecutionId>,
     /// When it was decided.
@@ -275,7 +280,7 @@ impl Decide {
         batch.mark_outdated();
         let revision = batch.read_definitions.then_some(batch.snapshot.catalog.revision);
         let DraftBatch { states, drafts, waiting, learned, slice, .. } = batch;
-        let assign::Assigned { order, unassigned, queued } = assigned;
+        let assign::Assigned { order, unassigned, limited, queued, limits } = assigned;
         Ok(Decided {
             jobs,
             asked,
@@ -287,6 +292,8 @@ impl Decide {
             delivered,
             revision,
             unassigned,
+            limited,
+            limits,
             queued,
             at,
             slice,

@@ -2,12 +2,22 @@
 //!
 //! A poll is promised each task at most once: tasks are assigned before the commit of their leases, and
 //! leave for the poll after it or are taken back.
-use super::handle::{Claim, EngineHandle, Handed, Offer, Receipt, WaitingPoll};
-use baton_common::{ExecutionId, TaskId};
-use baton_store::{QueueDemand, ReadyKey};
+mod limits;
+mod queue;
+
+use super::handle::{EngineHandle, Handed, Offer, Receipt, WaitingPoll};
+use crate::definitions::Catalog;
+use crate::limits::{Bound, Window};
+use baton_common::{ExecutionId, TaskId, Timestamp};
+use baton_format::decode_window;
+use baton_store::{
+    InUse, LimitState, QueueDemand, ReadyKey, WindowWrite, limit_of_lane, queue_of_lane,
+};
+pub(in crate::engine) use limits::Known;
+use limits::Limits;
+use queue::{Queue, Rooms, Waiter};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// Most ready tasks remembered, of all queues together: some 60 bytes each. The others must be reserved
 /// in the database.
@@ -19,35 +29,6 @@ const DEMAND_MIN: u32 = 32;
 /// Most queues remembered while no poll waits for them.
 const QUEUES_MAX: usize = 100_000;
 
-struct Waiter {
-    worker: Option<Arc<str>>,
-    count: usize,
-    tasks: Vec<(ExecutionId, u32)>,
-    claim: Claim,
-    reply: oneshot::Sender<Offer>,
-}
-
-impl Waiter {
-    /// Whether the poll can be assigned a task; if so, it waits for the commit of the lease.
-    fn accepts(&self) -> bool {
-        !self.reply.is_closed() && self.claim.take()
-    }
-}
-
-/// What is known of one queue.
-#[derive(Default)]
-struct Queue {
-    waiters: VecDeque<Waiter>,
-    /// Ready tasks in the order they are handed out.
-    ready: BTreeSet<Place>,
-    /// Whether the database may have ready tasks that are not in `ready`.
-    may_have_more: bool,
-}
-
-/// A ready task's place: priority descending, then time, then id.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Place(u8, baton_common::Timestamp, TaskId, u8);
-
 /// Waiting pollers and known ready tasks by queue.
 #[derive(Default)]
 pub(super) struct Dispatcher {
@@ -58,6 +39,12 @@ pub(super) struct Dispatcher {
     assigned: BTreeSet<String>,
     /// Queues with waiters that remembered tasks or the database may serve.
     unserved: BTreeSet<String>,
+    /// What is known of the limits.
+    limits: Limits,
+    /// Queues with tasks under each limit.
+    limited: HashMap<Arc<str>, BTreeSet<String>>,
+    /// Limits that are full for their rate, and when they let more through.
+    rated: HashMap<Arc<str>, Timestamp>,
 }
 
 impl Dispatcher {
@@ -67,6 +54,9 @@ impl Dispatcher {
             self.forget_idle();
         }
         let is_new = !self.queues.contains_key(&poll.queue);
+        if let Some(limit) = self.limits.of_queue(&poll.queue).filter(|_| is_new) {
+            self.limited.entry(limit.clone()).or_default().insert(poll.queue.clone());
+        }
         let queue = self.queues.entry(poll.queue.clone()).or_default();
         queue.may_have_more |= is_new;
         while queue.waiters.front().is_some_and(|waiter| waiter.reply.is_closed()) {
@@ -79,7 +69,7 @@ impl Dispatcher {
             claim: poll.claim,
             reply: poll.reply,
         });
-        if queue.may_have_more || !queue.ready.is_empty() {
+        if queue.may_have_more || !queue.is_empty() {
             self.unserved.insert(poll.queue);
         }
     }
@@ -89,7 +79,12 @@ impl Dispatcher {
             queue.waiters.retain(|waiter| !waiter.reply.is_closed());
             !queue.waiters.is_empty()
         });
-        self.ready = self.queues.values().map(|queue| queue.ready.len()).sum();
+        self.ready = self.queues.values().map(Queue::len).sum();
+        let queues = &self.queues;
+        self.limited.retain(|_, names| {
+            names.retain(|name| queues.contains_key(name));
+            !names.is_empty()
+        });
     }
 
     #[expect(clippy::option_option, reason = "a poll may or may not name its worker")]
@@ -101,6 +96,7 @@ impl Dispatcher {
         execution: ExecutionId,
         seq: u32,
     ) -> Option<Option<Arc<str>>> {
+        let name = queue_of_lane(name);
         let queue = self.queues.get_mut(name)?;
         let waiter = queue
             .waiters
@@ -163,24 +159,37 @@ impl Dispatcher {
         if self.queues.len() > QUEUES_MAX {
             self.forget_idle();
         }
-        let queue = self.queues.entry(key.queue.clone()).or_default();
+        let limit = match limit_of_lane(&key.queue) {
+            Some(limit) => Some(limit.into()),
+            None => self.limits.of_queue(&key.queue).cloned(),
+        };
+        self.remember(key, limit.as_ref());
+    }
+
+    /// Remembers a ready task, of which it may be known what limits it.
+    fn remember(&mut self, key: &ReadyKey, limit: Option<&Arc<str>>) {
+        let name = queue_of_lane(&key.queue);
+        if let Some(limit) = limit {
+            self.limited.entry(limit.clone()).or_default().insert(name.to_owned());
+        }
+        let queue = self.queues.entry(name.to_owned()).or_default();
         if self.ready < READY_MAX {
-            self.ready += usize::from(queue.ready.insert(place(key)));
+            self.ready += usize::from(queue.add(key, limit));
         } else {
             queue.may_have_more = true;
         }
         if queue.waiters.iter().any(|waiter| !waiter.reply.is_closed()) {
-            self.unserved.insert(key.queue.clone());
+            self.unserved.insert(name.to_owned());
         }
     }
 
     /// Other processes may have put tasks into these queues.
     pub(super) fn may_have_more(&mut self, names: &[String]) {
-        for name in names {
+        for name in names.iter().map(|name| queue_of_lane(name)) {
             if let Some(queue) = self.queues.get_mut(name) {
                 queue.may_have_more = true;
                 if !queue.waiters.is_empty() {
-                    self.unserved.insert(name.clone());
+                    self.unserved.insert(name.to_owned());
                 }
             }
         }
@@ -195,6 +204,7 @@ impl Dispatcher {
                 self.unserved.insert(name.clone());
             }
         }
+        self.doubt_full_limits();
     }
 
     /// Queues with polls that wait, and how many.
@@ -205,6 +215,7 @@ impl Dispatcher {
 
     /// A remembered task of this queue was not ready any more: its waiters need another one.
     pub(super) fn was_not_ready(&mut self, name: &str) {
+        let name = queue_of_lane(name);
         if self.queues.get(name).is_some_and(|queue| queue.wanted() > 0) {
             self.unserved.insert(name.to_owned());
         }
@@ -212,24 +223,21 @@ impl Dispatcher {
 
     /// Whether remembered tasks can be leased to waiting polls at once.
     pub(super) fn can_serve_polls(&self) -> bool {
-        let is_ready = |queue: &Queue| !queue.ready.is_empty() && queue.wanted() > 0;
+        let is_ready = |queue: &Queue| queue.has_some(&self.limits) && queue.wanted() > 0;
         self.unserved.iter().any(|name| self.queues.get(name).is_some_and(is_ready))
     }
 
     /// Takes out remembered tasks for waiting polls, to be leased in the next batch.
     pub(super) fn tasks_for_polls(&mut self) -> Vec<ReadyKey> {
         let mut claims = Vec::new();
+        let mut rooms = Rooms::new(&self.limits);
         for name in &self.unserved {
             let Some(queue) = self.queues.get_mut(name) else { continue };
-            let mut wanted = queue.wanted();
-            while wanted > 0
-                && let Some(place) = queue.ready.pop_first()
-            {
-                wanted -= 1;
-                self.ready -= 1;
-                claims.push(key(name, &place));
-            }
+            let keys = queue.take(name, queue.wanted(), &mut rooms);
+            self.ready -= keys.len();
+            claims.extend(keys);
         }
+        self.wait_for_rates();
         self.unserved.retain(|name| {
             self.queues.get(name).is_some_and(|queue| queue.may_have_more && queue.wanted() > 0)
         });
@@ -242,8 +250,18 @@ impl Dispatcher {
         for name in std::mem::take(&mut self.unserved) {
             let Some(queue) = self.queues.get_mut(&name) else { continue };
             let wanted = u32::try_from(queue.wanted()).unwrap_or(DEMAND_MAX);
-            if queue.may_have_more && wanted > 0 && queue.ready.is_empty() {
-                let count = wanted.clamp(DEMAND_MIN, DEMAND_MAX);
+            let is_short = queue.must_merge || !queue.has_some(&self.limits);
+            let limit = self.limits.of_queue(&name);
+            let room = limit.map_or(u64::MAX, |limit| self.limits.room(limit));
+            if queue.may_have_more && wanted > 0 && is_short && room > 0 {
+                queue.must_merge = false;
+                let count = match limit {
+                    // Tasks that cannot have a slot are left to other processes.
+                    Some(_) => {
+                        wanted.min(u32::try_from(room).unwrap_or(DEMAND_MAX)).min(DEMAND_MAX)
+                    }
+                    None => wanted.clamp(DEMAND_MIN, DEMAND_MAX),
+                };
                 demands.push(QueueDemand { queue: name, count });
             }
         }
@@ -254,7 +272,7 @@ impl Dispatcher {
     pub(super) fn add_reserved(&mut self, demands: &[QueueDemand], keys: Vec<ReadyKey>) {
         let mut counts: HashMap<String, u32> = HashMap::new();
         for key in keys {
-            *counts.entry(key.queue.clone()).or_default() += 1;
+            *counts.entry(queue_of_lane(&key.queue).to_owned()).or_default() += 1;
             self.add_ready(&key);
         }
         for demand in demands {
@@ -264,20 +282,165 @@ impl Dispatcher {
             }
         }
     }
-}
 
-impl Queue {
-    /// How many more tasks its live polls would take.
-    fn wanted(&self) -> usize {
-        let live = self.waiters.iter().filter(|waiter| !waiter.reply.is_closed());
-        live.map(|waiter| waiter.count.saturating_sub(waiter.tasks.len())).sum()
+    /// Follows the limits that the definitions set now.
+    pub(super) fn follow(&mut self, catalog: &Catalog) {
+        if !self.limits.follow(catalog) {
+            return;
+        }
+        for (name, queue) in &mut self.queues {
+            if let Some(limit) = self.limits.of_queue(name) {
+                self.limited.entry(limit.clone()).or_default().insert(name.clone());
+                queue.limit_all(name, limit);
+            }
+            if !queue.waiters.is_empty() && !queue.is_empty() {
+                self.unserved.insert(name.clone());
+            }
+        }
     }
-}
 
-fn place(key: &ReadyKey) -> Place {
-    Place(99_u8.saturating_sub(key.priority), key.ready_at, key.task, key.priority)
-}
+    /// Remembers a ready task for which there is no slot.
+    pub(super) fn wait_for_slot(&mut self, key: &ReadyKey, limit: &Arc<str>) {
+        self.remember(key, Some(limit));
+        self.wait_for_rate(limit);
+    }
 
-fn key(queue: &str, place: &Place) -> ReadyKey {
-    ReadyKey { queue: queue.to_owned(), priority: place.3, ready_at: place.1, task: place.2 }
+    /// Notes the rates for which polls wait.
+    fn wait_for_rates(&mut self) {
+        let mut full = BTreeSet::new();
+        for name in &self.unserved {
+            let Some(queue) = self.queues.get(name).filter(|queue| queue.wanted() > 0) else {
+                continue;
+            };
+            let limits = queue.waits().chain(self.limits.of_queue(name));
+            full.extend(limits.filter(|limit| self.limits.room(limit) == 0).cloned());
+        }
+        for limit in &full {
+            self.wait_for_rate(limit);
+        }
+    }
+
+    /// Notes when a limit that is full for its rate lets more through.
+    fn wait_for_rate(&mut self, limit: &Arc<str>) {
+        if let Some(at) = self.limits.next_room(limit) {
+            self.rated.insert(limit.clone(), at);
+        }
+    }
+
+    /// What this process knows of a limit.
+    pub(super) fn known(&mut self, bound: &Bound) -> &Known {
+        self.limits.of(bound)
+    }
+
+    /// The time is this: rates may let more through.
+    pub(super) fn pass(&mut self, now: Timestamp) {
+        self.limits.pass(now);
+        let is_over = |limit: &&Arc<str>| self.rated.get(*limit).is_some_and(|at| *at <= now);
+        let due: Vec<Arc<str>> = self.rated.keys().filter(is_over).cloned().collect();
+        for limit in due {
+            self.rated.remove(&limit);
+            self.serve(&limit);
+        }
+    }
+
+    /// When the next rate lets more through for which a task waits.
+    pub(super) fn next_room(&self) -> Option<Timestamp> {
+        self.rated.values().min().copied()
+    }
+
+    /// These windows were written.
+    pub(super) fn wrote(&mut self, windows: &[WindowWrite]) {
+        for write in windows {
+            let window = Window::of(decode_window(&write.body).unwrap_or_default());
+            self.limits.wrote(&write.limit, write.expected_version + 1, window);
+        }
+    }
+
+    /// Whether another task of the queue waits for a slot of this limit and comes first.
+    pub(super) fn has_before(&self, key: &ReadyKey, limit: &str) -> bool {
+        self.queues.get(queue_of_lane(&key.queue)).is_some_and(|queue| queue.has_before(limit, key))
+    }
+
+    /// So many slots are held now. Returns the limits with free slots that nobody waits for here.
+    pub(super) fn learn(&mut self, in_use: &InUse) -> Vec<String> {
+        let mut left = Vec::new();
+        for (limit, count) in in_use {
+            self.limits.learn(limit, *count);
+            // Only slots that are free by their number are news: time comes to others by itself.
+            if self.limits.room(limit) > 0 && !self.serve(limit) {
+                left.push(limit.clone());
+            }
+        }
+        left
+    }
+
+    /// A limit has room: the polls of its queues can have tasks. Whether a known task waits for it, and a
+    /// poll for the task.
+    fn serve(&mut self, limit: &str) -> bool {
+        let mut is_waited_for = false;
+        for name in self.limited.get(limit).into_iter().flatten() {
+            let Some(queue) = self.queues.get(name).filter(|queue| queue.wanted() > 0) else {
+                continue;
+            };
+            is_waited_for |= queue.waits_for(limit);
+            if queue.may_have_more || !queue.is_empty() {
+                self.unserved.insert(name.clone());
+            }
+        }
+        is_waited_for
+    }
+
+    /// What the database knows of limits, against which a commit has failed.
+    pub(super) fn correct(&mut self, states: &[LimitState]) {
+        for state in states {
+            self.limits.take_in(state);
+        }
+    }
+
+    /// What is known of these limits may be wrong.
+    pub(super) fn doubt<'l>(&mut self, limits: impl IntoIterator<Item = &'l str>) {
+        limits.into_iter().for_each(|limit| self.limits.doubt(limit));
+    }
+
+    /// Another process has freed a slot that it cannot use.
+    pub(super) fn has_room(&mut self, limit: &str) {
+        for name in self.limited.get(limit).into_iter().flatten() {
+            if let Some(queue) = self.queues.get_mut(name) {
+                queue.may_have_more = true;
+            }
+        }
+        self.limits.doubt(limit);
+    }
+
+    /// Limits to be read, each with how often it was learned.
+    pub(super) fn take_doubted(&mut self) -> Vec<(String, u64)> {
+        self.limits.take_doubted()
+    }
+
+    /// Takes in what was read of limits.
+    pub(super) fn answer(&mut self, states: &[(LimitState, u64)]) {
+        for (state, version) in states {
+            if self.limits.answer(state, *version) && self.limits.room(&state.limit) > 0 {
+                self.serve(&state.limit);
+            }
+        }
+    }
+
+    /// A second has passed: limits that keep polls waiting are read again, and queues under a limit ask
+    /// the database for tasks that are older than those known here.
+    fn doubt_full_limits(&mut self) {
+        for (limit, names) in &self.limited {
+            let mut keeps_waiting = false;
+            for name in names {
+                let Some(queue) = self.queues.get_mut(name).filter(|q| q.wanted() > 0) else {
+                    continue;
+                };
+                queue.must_merge = true;
+                keeps_waiting = true;
+            }
+            if keeps_waiting && self.limits.room(limit) == 0 {
+                self.limits.doubt(limit);
+            }
+        }
+    }
 }

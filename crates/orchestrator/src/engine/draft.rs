@@ -72,6 +72,20 @@ impl Draft {
         self.before.as_ref().map_or(0, |cached| cached.version)
     }
 
+    /// The slots that its tasks have no longer.
+    pub(super) fn slots_freed(&self) -> impl Iterator<Item = &(Arc<str>, u32)> {
+        let before = self.before.iter().flat_map(|cached| cached.execution.slots.iter());
+        before.filter(|slot| !self.after.slots.contains(*slot))
+    }
+
+    /// The slots that its tasks have taken.
+    pub(super) fn slots_taken(&self) -> impl Iterator<Item = &(Arc<str>, u32)> {
+        let was_held = |slot: &(Arc<str>, u32)| {
+            self.before.as_ref().is_some_and(|cached| cached.execution.slots.contains(slot))
+        };
+        self.after.slots.iter().filter(move |slot| !was_held(slot))
+    }
+
     /// How many more executions are open with it: 1, 0 or -1. Children do not count.
     pub(super) fn opened(&self) -> i64 {
         let is_open = |execution: &Execution| {

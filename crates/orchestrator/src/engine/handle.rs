@@ -3,7 +3,7 @@
 use super::job::{Job, Reply, What};
 use crate::error::OrchestratorError;
 use baton_common::{ExecutionId, TaskId, Timestamp, api};
-use baton_store::{QueueDemand, ReadyKey, StoredMessage};
+use baton_store::{LimitState, QueueDemand, ReadyKey, StoredMessage};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::SeqCst;
@@ -11,6 +11,22 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait for the engine before senders have to wait.
 const INBOX_CAPACITY: usize = 8_192;
+
+/// Begins a notification that is no queue's name, which holds no control character.
+const NO_QUEUE: char = '\u{1f}';
+
+/// The notification that task definitions were written.
+pub(crate) const DEFINITIONS_CHANGED: &str = "\u{1f}\u{1f}";
+
+/// The notification that a limit has free slots.
+pub(super) fn limit_notification(limit: &str) -> String {
+    format!("{NO_QUEUE}{limit}")
+}
+
+/// The limit that a notification is about.
+pub(super) fn notified_limit(name: &str) -> Option<&str> {
+    name.strip_prefix(NO_QUEUE)
+}
 
 /// What the engine is asked to do.
 pub(crate) enum EngineRequest {
@@ -22,8 +38,12 @@ pub(crate) enum EngineRequest {
     Return(Vec<(TaskId, u32)>),
     /// Ready tasks found in the database for these demands.
     Reserved(Vec<QueueDemand>, Vec<ReadyKey>),
-    /// Other processes put tasks into these queues.
+    /// What the database knows of limits, each with how often it had been learned when this was asked.
+    LimitsRead(Vec<(LimitState, u64)>),
+    /// Other processes put tasks into these queues, or freed slots.
     Notified(Arc<[String]>),
+    /// Definitions were written: limits may be others.
+    DefinitionsChanged,
     /// A second has passed: queues may have tasks of other processes, and gauges are set.
     Tick,
     /// Wake-ups that are due soon.

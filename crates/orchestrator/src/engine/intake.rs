@@ -4,21 +4,24 @@
 //! come first, and that starts and timers get their share without delaying the rest. What no caller
 //! waits for has batches of its own, between those of the requests.
 mod background;
+mod limits;
 mod reserve;
 mod starts;
 mod timers;
 
 use super::dispatch::Dispatcher;
-use super::handle::{EngineRequest, WeakHandle};
+use super::handle::{EngineRequest, WeakHandle, notified_limit};
 use super::job::{Job, What};
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::definitions::Definitions;
 use background::Background;
 use baton_common::{ExecutionId, Timestamp};
 use baton_decider::command::Command;
 use baton_decider::decide::agenda::SliceLimits;
 use baton_store::{Store, StoredMessage};
 use baton_telemetry::EngineMetrics;
+use limits::LimitReads;
 use reserve::Reservations;
 use starts::{BATCH_REQUESTS_MAX, Starts};
 use std::collections::VecDeque;
@@ -44,6 +47,7 @@ const CLOSING_MAX: Duration = Duration::from_secs(5);
 /// What waits for the engine.
 pub(super) struct Intake {
     inbox: mpsc::Receiver<EngineRequest>,
+    definitions: Arc<Definitions>,
     clock: Arc<Clock>,
     admission: Arc<Admission>,
     metrics: EngineMetrics,
@@ -53,6 +57,7 @@ pub(super) struct Intake {
     starts: Starts,
     timers: Timers,
     reservations: Reservations,
+    limit_reads: LimitReads,
     /// Since when there is no handle any more.
     closing: Option<Instant>,
 }
@@ -72,13 +77,14 @@ pub(super) struct Gathered {
 impl Intake {
     pub(super) fn new(
         (inbox, handle): (mpsc::Receiver<EngineRequest>, WeakHandle),
-        store: Arc<dyn Store>,
+        (store, definitions): (Arc<dyn Store>, Arc<Definitions>),
         clock: Arc<Clock>,
         (admission, metrics): (Arc<Admission>, EngineMetrics),
         slice: SliceLimits,
     ) -> Self {
         Self {
             inbox,
+            definitions,
             clock,
             admission,
             metrics,
@@ -86,7 +92,8 @@ impl Intake {
             background: Background::new(slice),
             starts: Starts::default(),
             timers: Timers::default(),
-            reservations: Reservations::new(store, handle),
+            reservations: Reservations::new(store.clone(), handle.clone()),
+            limit_reads: LimitReads::new(store, handle),
             closing: None,
         }
     }
@@ -110,6 +117,8 @@ impl Intake {
             return Gathered { jobs, slice, deleted: Vec::new(), is_tick: false };
         }
         let requests = self.requests(dispatcher, waits_for_more).await;
+        dispatcher.follow(&self.definitions.catalog());
+        dispatcher.pass(self.clock.now());
         let follow_ups = self.follow_ups.len().min(FOLLOW_UPS_MAX);
         let jobs = self.follow_ups.drain(..follow_ups).collect();
         let slice = self.background.give_way();
@@ -119,6 +128,7 @@ impl Intake {
         }
         self.add_due(dispatcher, &mut gathered.jobs);
         self.reservations.ask_for(dispatcher);
+        self.limit_reads.ask_for(dispatcher);
         if gathered.jobs.is_empty() {
             (gathered.jobs, gathered.slice) = self.background.take_alone();
         }
@@ -139,6 +149,7 @@ impl Intake {
         if !has_jobs && !dispatcher.can_serve_polls() {
             let wait = self.timers.wait_ms(self.clock.passed());
             let wait = Duration::from_millis(wait).min(starts_wait.unwrap_or(Duration::MAX));
+            let wait = wait.min(self.rate_wait(dispatcher));
             match tokio::time::timeout(wait, self.inbox.recv()).await {
                 Ok(Some(request)) => requests.push(request),
                 Ok(None) => self.closing = self.closing.or_else(|| Some(Instant::now())),
@@ -154,6 +165,12 @@ impl Intake {
             self.take_waiting(&mut requests);
         }
         requests
+    }
+
+    /// How long until a rate lets more through for which a task waits.
+    fn rate_wait(&self, dispatcher: &Dispatcher) -> Duration {
+        let until = |at: Timestamp| u64::try_from(at.millis_since(self.clock.now())).unwrap_or(0);
+        dispatcher.next_room().map_or(Duration::MAX, |at| Duration::from_millis(until(at)))
     }
 
     fn take_waiting(&mut self, requests: &mut Vec<EngineRequest>) {
@@ -184,7 +201,17 @@ impl Intake {
                 self.reservations.answered();
                 dispatcher.add_reserved(&demands, keys);
             }
-            EngineRequest::Notified(queues) => dispatcher.may_have_more(&queues),
+            EngineRequest::LimitsRead(states) => {
+                self.limit_reads.answered();
+                dispatcher.answer(&states);
+            }
+            // They are followed before each batch.
+            EngineRequest::DefinitionsChanged => {}
+            EngineRequest::Notified(names) => {
+                dispatcher.may_have_more(&names);
+                let limits = names.iter().filter_map(|name| notified_limit(name));
+                limits.for_each(|limit| dispatcher.has_room(limit));
+            }
             EngineRequest::Tick => {
                 dispatcher.all_may_have_more();
                 gathered.is_tick = true;

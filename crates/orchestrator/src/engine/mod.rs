@@ -23,7 +23,9 @@ mod ready;
 mod state;
 mod suspended;
 
-pub(crate) use handle::{Claim, EngineHandle, EngineRequest, Offer, Receipt, WaitingPoll};
+pub(crate) use handle::{
+    Claim, DEFINITIONS_CHANGED, EngineHandle, EngineRequest, Offer, Receipt, WaitingPoll,
+};
 pub(crate) use job::{Definition, Reply, StartRequest, What};
 pub(crate) use ready::ready_key;
 
@@ -152,7 +154,7 @@ impl Engine {
         Self {
             intake: Intake::new(
                 (inbox, handle.clone()),
-                store.clone(),
+                (store.clone(), definitions.clone()),
                 clock.clone(),
                 gauges,
                 parts.slice,
@@ -176,6 +178,7 @@ impl Engine {
     async fn turn(&mut self) {
         let waits_for_more = self.load.is_shared_widely();
         let gathered = self.intake.gather(&mut self.dispatcher, waits_for_more).await;
+
         self.load.forget(&gathered.deleted);
         if gathered.is_tick {
             self.decide.tick();
@@ -226,7 +229,8 @@ impl Engine {
 
     async fn commit_and_publish(&mut self, decided: Decided) -> Result<Vec<Attempt>, Refused> {
         let outcome = self.commit.commit(decided, &mut self.dispatcher).await;
-        let Outcome { committed, lost, mut failed, took } = outcome;
+        let Outcome { committed, lost, mut failed, took, rooms } = outcome;
+        self.publish.notify_rooms(&rooms);
         if let Some(took) = took {
             self.intake.note_commit(took);
         }

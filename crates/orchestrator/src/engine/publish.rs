@@ -10,7 +10,7 @@ use super::commit::Committed;
 use super::decide::Answer;
 use super::dispatch::Dispatcher;
 use super::draft::Draft;
-use super::handle::{Handed, WeakHandle};
+use super::handle::{Handed, WeakHandle, limit_notification};
 use super::job::{Job, Waiting, What};
 use super::state::Cached;
 use crate::clock::Clock;
@@ -84,6 +84,9 @@ impl Publish {
         for key in &decided.unassigned {
             dispatcher.add_ready(key);
         }
+        for (key, limit) in &decided.limited {
+            dispatcher.wait_for_slot(key, limit);
+        }
         self.watchers.changed(states.keys());
         for (job, answer) in decided.jobs.iter().zip(&decided.answers) {
             if let (What::Lease(key), Some(Err(_))) = (&job.what, answer) {
@@ -130,6 +133,15 @@ impl Publish {
         let queues: Vec<String> = queues.into_iter().cloned().collect();
         let store = self.store.clone();
         tokio::spawn(async move { store.notify(&queues).await });
+    }
+
+    /// Tells other processes about limits with free slots.
+    pub(super) fn notify_rooms(&self, limits: &[String]) {
+        if !limits.is_empty() {
+            let names: Vec<String> = limits.iter().map(|limit| limit_notification(limit)).collect();
+            let store = self.store.clone();
+            tokio::spawn(async move { store.notify(&names).await });
+        }
     }
 
     /// The states of open executions, after those with a long journal were offered for a snapshot.

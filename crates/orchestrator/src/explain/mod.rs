@@ -138,6 +138,7 @@ fn evidence_of_ready(ready: Ready, known: Evidence) -> Evidence {
         at_least: ready.place.is_some_and(|place| place.at_least),
         handed_out_last_minute: ready.handed_out,
         last_polls: ready.polls,
+        limit: ready.limit,
         ..known
     }
 }

@@ -1,6 +1,7 @@
 //! The words of explanations: every summary and every remedy is made here.
 use baton_common::api::{
-    Awaited, IsoTimestamp, LastPoll, TaskExplanation, WaitGroup, WaitReason, WorkflowExplanation,
+    Awaited, IsoTimestamp, LastPoll, LimitUse, TaskExplanation, WaitGroup, WaitReason,
+    WorkflowExplanation,
 };
 use baton_common::{Timestamp, WorkflowStatus};
 use baton_decider::explain::{
@@ -71,7 +72,9 @@ pub(super) fn group(group: &Group, tasks: &[TaskExplanation]) -> Words {
 /// What is true of all tasks of a reason.
 fn plural(reason: WaitReason, first: &Wait) -> String {
     let fixed = match reason {
-        WaitReason::NoWorker | WaitReason::InQueue => return plural_ready(first),
+        WaitReason::NoWorker | WaitReason::Limited | WaitReason::InQueue => {
+            return plural_ready(first);
+        }
         WaitReason::Person => "wait for a person",
         WaitReason::Signal => "wait for a signal",
         WaitReason::External => "wait for outside calls that end their actions",
@@ -97,6 +100,9 @@ fn plural_ready(first: &Wait) -> String {
     let Wait::Worker(ready) = first else { return "are ready".into() };
     if ready.lacks_worker {
         return format!("are ready, but {}", no_poll(ready));
+    }
+    if let Some(limit) = &ready.limit {
+        return format!("are ready and wait for a slot: {}", full(limit));
     }
     let size = ready.place.map(|place| {
         let least = if place.at_least { "at least " } else { "" };
@@ -199,6 +205,9 @@ fn worker(ready: &Ready) -> String {
     if ready.lacks_worker {
         return format!("has been ready since {since}, but {}", no_poll(ready));
     }
+    if let Some(limit) = &ready.limit {
+        return format!("has been ready since {since} and waits for a slot: {}", full(limit));
+    }
     let queue = &ready.queue;
     let Some(place) = ready.place else {
         return format!("has been ready since {since} in queue `{queue}`");
@@ -214,6 +223,30 @@ fn worker(ready: &Ready) -> String {
     });
     let drain = drain.unwrap_or_default();
     format!("has been ready since {since} behind {least}{others} in queue `{queue}`{drain}")
+}
+
+/// Why a limit has no slot.
+fn full(limit: &LimitUse) -> String {
+    let name = &limit.name;
+    match (limit.concurrent, limit.next_time) {
+        (Some(most), None) => {
+            let holders: Vec<String> = limit.held_by.iter().map(ToString::to_string).collect();
+            let others = limit.in_use.saturating_sub(holders.len() as u64);
+            let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+            let held = if holders.is_empty() {
+                String::new()
+            } else {
+                format!(", held by {}{others}", holders.join(", "))
+            };
+            format!("limit `{name}` has {} of {most} in use{held}", limit.in_use)
+        }
+        (_, Some(next)) => {
+            let (rate, seconds) = (limit.rate.unwrap_or(0), limit.rate_seconds.unwrap_or(0));
+            let per = counted(seconds.unsigned_abs(), "second");
+            format!("limit `{name}` lets {rate} through in {per}, the next at {}", at(next))
+        }
+        (None, None) => format!("limit `{name}` is full"),
+    }
 }
 
 /// That nobody has polled a queue lately, and who was the last to.
@@ -250,6 +283,9 @@ fn remedy(
     let reset = || format!("`POST /api/workflow/{id}/resetcallbacks`");
     Some(match &wait.wait {
         Wait::Worker(ready) if ready.lacks_worker => start_worker(ready),
+        Wait::Worker(ready) if ready.limit.is_some() => {
+            ready.limit.as_ref().map(free_a_slot).unwrap_or_default()
+        }
         Wait::Worker(ready) if ready.place.is_some_and(|place| place.ahead > 0) => {
             "More workers for this queue; those of a higher priority are handed out first.".into()
         }
@@ -274,6 +310,19 @@ fn remedy(
         Wait::Nothing { holds_up: true, .. } => resume(execution),
         Wait::Nothing { holds_up: false, .. } => return None,
     })
+}
+
+/// What gives a task its slot.
+fn free_a_slot(limit: &LimitUse) -> String {
+    let name = &limit.name;
+    if limit.next_time.is_some() {
+        return format!(
+            "The time, or a higher `rateLimitPerFrequency` of task definition `{name}`."
+        );
+    }
+    format!(
+        "The end of a task that holds a slot, or a higher `concurrentExecLimit` of task definition `{name}`."
+    )
 }
 
 fn start_worker(ready: &Ready) -> String {

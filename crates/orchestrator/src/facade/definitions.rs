@@ -1,5 +1,6 @@
 //! Registering and reading definitions.
 use super::{Answer, Orchestrator};
+use crate::engine::{DEFINITIONS_CHANGED, EngineRequest};
 use crate::error::{Fault, OrchestratorError};
 use baton_common::api::{BulkResponse, WorkflowDefSummary};
 use baton_common::{Payload, TaskDef, Timestamp, WorkflowDef};
@@ -166,8 +167,7 @@ impl Orchestrator {
             Err(StoreError::NotFound(_)) => Err(OrchestratorError::NotFound(missing())),
             other => {
                 other?;
-                self.inner.definitions.refresh().await?;
-                Ok(())
+                self.limits_changed().await
             }
         }
     }
@@ -204,8 +204,7 @@ impl Orchestrator {
             })
         });
         self.inner.store.write_definitions(&writes.collect::<Vec<_>>()).await?;
-        self.inner.definitions.refresh().await?;
-        Ok(())
+        self.limits_changed().await
     }
 
     /// Replaces one task definition; who created it and when stays.
@@ -227,7 +226,14 @@ impl Orchestrator {
             ..definition
         });
         self.inner.store.write_definitions(&[write]).await?;
+        self.limits_changed().await
+    }
+
+    /// Task definitions were written: their limits hold from now on, in all processes.
+    async fn limits_changed(&self) -> Answer<()> {
         self.inner.definitions.refresh().await?;
+        self.inner.engine.send(EngineRequest::DefinitionsChanged).await?;
+        self.inner.store.notify(&[DEFINITIONS_CHANGED.to_owned()]).await;
         Ok(())
     }
 

@@ -8,15 +8,16 @@ use crate::engine::ready_key;
 use crate::error::{OrchestratorError, no_workflow};
 use crate::explain::{Children, View};
 use crate::journal::{self, FROM_THE_START};
-use baton_common::api::{LastPoll, TaskExplanation, WorkflowExplanation};
+use crate::limits::Bound;
+use baton_common::api::{LastPoll, LimitUse, TaskExplanation, WorkflowExplanation};
 use baton_common::{ExecutionId, TaskId, Timestamp};
 use baton_decider::explain::{Known, Place, Questions, Scope, explain};
-use baton_decider::state::Execution;
+use baton_decider::state::{Delivery, Execution, Task};
 use baton_store::{
     LoadRequest, LoadedExecution, PlanHash, PollQuery, PollRecord, READY_COUNT_MAX, ReadyKey,
     ReadyPlace, Version, WaitFacts, WaitQuery,
 };
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Levels of children that are explained; the children below are named only.
@@ -107,6 +108,7 @@ impl Orchestrator {
             let query = reading.query(level, &below, &asked);
             let facts = self.inner.store.load_waits(&query).await?;
             self.learn(reading, level, &asked, &facts);
+            self.learn_limits(reading, level).await?;
             if !self.take_in(reading, facts.executions).await? {
                 break;
             }
@@ -195,6 +197,32 @@ impl Orchestrator {
             let handed_out = self.inner.handed_out.of(&key.queue);
             seen.known.handed_out.extend(handed_out.map(|count| (key.queue.clone(), count)));
         }
+    }
+}
+
+impl Orchestrator {
+    /// Notes which limits of a level's ready tasks are full.
+    async fn learn_limits(&self, reading: &mut Reading, level: &[ExecutionId]) -> Answer<()> {
+        let catalog = self.inner.definitions.catalog();
+        let mut bounds: BTreeMap<Arc<str>, Bound> = BTreeMap::new();
+        for execution in level.iter().filter_map(|id| reading.seen.get(id)).map(|s| &s.execution) {
+            let is_ready = |task: &&Arc<Task>| matches!(task.delivery, Delivery::Ready(_));
+            for task in execution.open_tasks().filter(is_ready) {
+                let node = execution.node_of(task);
+                if let Some(bound) = catalog.bound_of(node) {
+                    bounds.entry(bound.limit.clone()).or_insert(bound);
+                }
+            }
+        }
+        let uses = self.uses(&bounds.into_values().collect::<Vec<_>>()).await?;
+        let full = uses.into_iter().filter(LimitUse::is_full);
+        let full: HashMap<_, _> = full.map(|limit| (limit.name.clone(), limit)).collect();
+        for id in level {
+            if let Some(seen) = reading.seen.get_mut(id) {
+                seen.known.full.clone_from(&full);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,8 @@
 //! What the engine tells about itself.
 use super::Orchestrator;
+use super::limits::def_of_queue;
+use super::tasks::whole_queues;
+use crate::limits::Bound;
 use baton_store::QueueSize;
 use baton_telemetry::EngineMetrics;
 use std::cmp::Reverse;
@@ -59,7 +62,31 @@ impl Orchestrator {
         if sizes.is_none() {
             tracing::warn!(is_up, "the queues could not be counted");
         }
-        self.show_queues(sizes.unwrap_or_default());
+        self.show_limits(sizes.as_deref()).await;
+        self.show_queues(whole_queues(sizes.unwrap_or_default()));
+    }
+
+    /// Shows how many slots limits have and how many are held, and how many tasks wait for one.
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point")]
+    async fn show_limits(&self, sizes: Option<&[QueueSize]>) {
+        let bounds = self.inner.definitions.catalog().bounds_by_name();
+        let names = names_of(&bounds);
+        let read = tokio::time::timeout(SAMPLE_MAX, self.inner.store.limits(&names));
+        let states = match sizes {
+            Some(_) if !bounds.is_empty() => read.await.ok().and_then(Result::ok),
+            Some(_) | None => None,
+        };
+        let (mut slots, mut in_use, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        for ((name, bound), state) in bounds.iter().zip(states.unwrap_or_default()) {
+            slots.extend(bound.most.map(|most| (name.clone(), most as f64)));
+            in_use.extend(bound.most.map(|_| (name.clone(), state.in_use as f64)));
+            let ready = ready_under(name, sizes.unwrap_or_default());
+            waiting.push((name.clone(), ready as f64));
+        }
+        let metrics = self.metrics();
+        metrics.limit_slots.set(slots, |a, b| a + b);
+        metrics.limit_in_use.set(in_use, |a, b| a + b);
+        metrics.limit_waiting.set(waiting, |a, b| a + b);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "Prometheus knows only floating point")]
@@ -74,4 +101,14 @@ impl Orchestrator {
         self.metrics().queue_depth.set(depths, |a, b| a + b);
         self.metrics().queue_oldest_age.set(ages, f64::max);
     }
+}
+
+fn names_of(bounds: &[(String, Bound)]) -> Vec<String> {
+    bounds.iter().map(|(_, bound)| bound.limit.to_string()).collect()
+}
+
+/// Ready tasks of a definition.
+fn ready_under(name: &str, sizes: &[QueueSize]) -> u64 {
+    let own = sizes.iter().filter(|size| def_of_queue(&size.queue) == name);
+    own.map(|size| size.ready).sum()
 }

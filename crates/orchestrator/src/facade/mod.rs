@@ -3,6 +3,7 @@ mod definitions;
 mod executions;
 mod explain;
 mod health;
+mod limits;
 mod metrics;
 mod query;
 mod search;
@@ -196,6 +197,7 @@ impl Orchestrator {
             store: store.clone(),
             clock: clock.clone(),
             polls: polls.clone(),
+            definitions: definitions.clone(),
             engine: engine.clone(),
             metrics: metrics.clone(),
             supervisor,

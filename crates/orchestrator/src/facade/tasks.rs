@@ -11,7 +11,7 @@ use baton_common::{ExecutionId, Payload, TaskId, TaskStatus};
 use baton_decider::command::{Command, TaskUpdate};
 use baton_decider::state::Execution;
 use baton_decider::task_type::Waits;
-use baton_store::{TaskLog, WaitQuery};
+use baton_store::{QueueSize, TaskLog, WaitQuery, queue_of_lane};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -285,7 +285,7 @@ impl Orchestrator {
     /// # Errors
     /// Unavailable.
     pub async fn queue_sizes(&self) -> Answer<BTreeMap<String, u64>> {
-        let sizes = self.inner.store.queue_sizes().await?.into_iter();
+        let sizes = whole_queues(self.inner.store.queue_sizes().await?).into_iter();
         Ok(sizes.map(|size| (size.queue, size.ready)).collect())
     }
 
@@ -313,6 +313,18 @@ impl Orchestrator {
         };
         Ok(polls.into_iter().map(data).collect())
     }
+}
+
+/// The sizes of whole queues, with their lanes.
+pub(super) fn whole_queues(sizes: Vec<QueueSize>) -> Vec<QueueSize> {
+    let mut whole: BTreeMap<String, QueueSize> = BTreeMap::new();
+    for size in sizes {
+        let queue = queue_of_lane(&size.queue).to_owned();
+        let sum = whole.entry(queue.clone()).or_insert(QueueSize { queue, ready: 0, ..size });
+        sum.ready += size.ready;
+        sum.oldest = sum.oldest.min(size.oldest);
+    }
+    whole.into_values().collect()
 }
 
 /// The first WAIT that waits for somebody or for a time.

@@ -3,10 +3,10 @@ use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
 use baton_store::memory::MemoryStore;
 use baton_store::{
-    Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
-    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts,
-    WaitQuery,
+    Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, InUse,
+    LimitState, LoadRequest, LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize,
+    ReadyKey, Revision, SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage,
+    TaskLog, Version, WaitFacts, WaitQuery,
 };
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -104,11 +104,12 @@ fn fault() -> StoreError {
 
 #[async_trait]
 impl CommitLane for Faulty {
-    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    async fn commit(&mut self, batch: &Batch) -> Result<InUse, CommitError> {
         let _ = self.gate.subscribe().wait_for(|is_open| *is_open).await;
         self.hit()?;
-        self.inner.commit(batch).await?;
-        Ok(self.hit()?)
+        let in_use = self.inner.commit(batch).await?;
+        self.hit()?;
+        Ok(in_use)
     }
 }
 
@@ -197,6 +198,16 @@ impl Store for Faulty {
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         self.is_there()?;
         self.inner.queue_sizes().await
+    }
+
+    async fn limits(&self, names: &[String]) -> Result<Vec<LimitState>, StoreError> {
+        self.hit()?;
+        self.inner.limits(names).await
+    }
+
+    async fn slot_holders(&self, limit: &str, most: u32) -> Result<Vec<TaskId>, StoreError> {
+        self.is_there()?;
+        self.inner.slot_holders(limit, most).await
     }
 
     async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {

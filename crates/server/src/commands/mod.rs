@@ -8,6 +8,7 @@ mod explain;
 pub(crate) mod health;
 mod moment;
 mod offline;
+pub(crate) mod queue;
 mod show;
 pub(crate) mod watch;
 pub(crate) mod workflow;

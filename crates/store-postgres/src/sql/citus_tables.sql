@@ -7,7 +7,8 @@ declare
     name text;
 begin
     foreach name in array array[
-        'execution', 'journal', 'snapshot', 'ready', 'message', 'idempotency', 'task_log'
+        'execution', 'journal', 'snapshot', 'ready', 'message', 'idempotency', 'task_log',
+        'limited', 'slot'
     ]
     loop
         if not exists (select from pg_dist_partition where logicalrelid = name::regclass) then

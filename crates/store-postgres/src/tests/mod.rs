@@ -87,7 +87,7 @@ async fn migrations_apply_once() -> anyhow::Result<()> {
     let server = Postgres::shared()?;
     let url = server.database()?;
     let [first, second] = [migrate(&url).await?, migrate(&url).await?];
-    assert_eq!(first.applied, ["0001_tables", "0002_functions"]);
+    assert_eq!(first.applied, ["0001_tables", "0002_functions", "0003_limits"]);
     assert_eq!((second.applied.len(), second.version), (0, first.version));
     server.sql(&url, "update baton_migration set checksum = 'x' where number = 1")?;
     assert!(migrate(&url).await.is_err());

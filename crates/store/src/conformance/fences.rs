@@ -21,6 +21,7 @@ pub(super) fn sorted(mut conflict: Conflict) -> Conflict {
     conflict.versions.sort();
     conflict.idempotency.sort();
     conflict.delivered.sort();
+    conflict.limits.sort();
     conflict
 }
 
@@ -156,7 +157,7 @@ async fn add_ten(store: &dyn Store) {
     for _ in 0..2_000 {
         let version = bench.get(1).await.row.version;
         match bench.lane.commit(&batch(vec![update(1, version), update(2, version)])).await {
-            Ok(()) => added += 1,
+            Ok(_) => added += 1,
             Err(CommitError::Conflict(_)) => {}
             Err(CommitError::Store(error)) => unreachable!("{error}"),
         }

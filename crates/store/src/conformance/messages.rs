@@ -129,7 +129,7 @@ pub(super) async fn of_many_lanes_one_delivers(store: &dyn Store) {
         for id in &ids {
             let alone = Batch { delivered: vec![*id], ..batch(Vec::new()) };
             match bench.lane.commit(&alone).await {
-                Ok(()) => done += 1,
+                Ok(_) => done += 1,
                 Err(CommitError::Conflict(conflict)) => assert_eq!(conflict.delivered, [*id]),
                 Err(CommitError::Store(error)) => unreachable!("{error}"),
             }

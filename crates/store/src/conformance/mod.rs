@@ -15,6 +15,7 @@ mod random;
 mod ready;
 mod removal;
 mod search;
+mod slots;
 mod snapshots;
 mod traces;
 mod waits;
@@ -63,7 +64,7 @@ pub const CASES: &[Case] = cases! {
         of_two_lanes_one_wins, many_lanes_lose_no_update, a_load_sees_whole_batches;
     ready: the_most_urgent_comes_first, each_queue_gives_what_is_demanded,
         reserved_tasks_are_hidden, a_reservation_ends_by_itself, removed_tasks_are_not_named, a_task_made_ready_again_is_free,
-        callers_at_once_get_different_tasks, queues_are_counted_with_reserved_tasks;
+        callers_at_once_get_different_tasks, lanes_come_with_their_queue, queues_are_counted_with_reserved_tasks;
     waits: wake_ups_come_due_in_order, wake_ups_move_and_vanish, each_lively_wait_is_alive,
         each_broken_wait_is_dead, who_waits_for_a_child_needs_an_open_one,
         a_child_needs_an_open_parent, dead_waits_are_limited;
@@ -83,6 +84,11 @@ pub const CASES: &[Case] = cases! {
     explaining: places_follow_the_order_of_the_queue, counting_stops_at_its_limit,
         only_the_polls_asked_for_are_read, executions_come_with_places_and_polls,
         nothing_asked_is_nothing_answered;
+    slots: what_is_taken_is_held_until_it_is_freed, more_than_a_limit_is_a_conflict,
+        a_slot_is_handed_on_in_one_commit, a_lowered_limit_waits_for_its_holders,
+        a_refused_batch_moves_no_slot, a_slot_counts_once, what_is_removed_holds_nothing,
+        of_many_lanes_none_exceeds_a_limit, a_window_is_fenced_by_its_version,
+        names_of_limits_are_kept;
     removal: removal_leaves_nothing, removal_spares_the_others,
         nothing_is_removed_at_another_version;
     hostile: any_text_is_kept_or_refused, a_megabyte_passes, extreme_numbers_are_kept,

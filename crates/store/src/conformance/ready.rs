@@ -1,6 +1,6 @@
 //! Ready tasks: named in order, hidden while reserved, gone when removed.
 use super::bench::{Bench, batch, insert, noon, ready, sizes, update};
-use crate::{ExecutionWrite, QueueDemand, QueueSize, ReadyKey, Store};
+use crate::{ExecutionWrite, LANE, QueueDemand, QueueSize, ReadyKey, Store};
 
 /// Longer than any test.
 const LONG_MS: u32 = 3_600_000;
@@ -110,6 +110,26 @@ pub(super) async fn callers_at_once_get_different_tasks(store: &dyn Store) {
     let mut all = keys;
     all.sort();
     assert_eq!(named, all);
+}
+
+/// A lane gives its own share, so that what waits in one lane is in nobody's way.
+pub(super) async fn lanes_come_with_their_queue(store: &dyn Store) {
+    let lane = |name: &str| format!("q{LANE}{name}");
+    let queues = ["q".to_owned(), lane("a"), lane("b"), "q2".to_owned(), "q ".to_owned()];
+    let keys = |queue: &String| {
+        (1..=3).map(|n| near(ready(queue, 0, n, n.cast_unsigned()))).collect::<Vec<_>>()
+    };
+    let all = queues.iter().flat_map(keys).collect();
+    let _bench = Bench::with(store, vec![holding(1, all)]).await;
+    let mut named = reserve(store, "q", 2, LONG_MS).await;
+    let first = |queue| keys(queue).into_iter().take(2);
+    let mut expected: Vec<_> = queues[..3].iter().flat_map(first).collect();
+    named.sort();
+    expected.sort();
+    assert_eq!(named, expected);
+    assert_eq!(reserve(store, "q", 2, LONG_MS).await.len(), 3);
+    assert_eq!(reserve(store, &lane("a"), 2, LONG_MS).await, []);
+    assert_eq!(sizes(store).await.len(), queues.len());
 }
 
 pub(super) async fn queues_are_counted_with_reserved_tasks(store: &dyn Store) {

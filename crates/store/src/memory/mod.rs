@@ -1,13 +1,14 @@
 //! A store in memory: the model that every other store must equal, and the store of tests and
 //! simulations. It favors being obviously right over being fast; nothing survives the process.
+mod limits;
 mod search;
 mod state;
 
 use crate::{
-    Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, LoadRequest,
-    LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize, ReadyKey, Revision, SearchPage,
-    SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage, TaskLog, Version, WaitFacts,
-    WaitQuery,
+    Batch, CommitError, CommitLane, CommitScope, DefinitionChanges, DefinitionWrite, InUse,
+    LimitState, LoadRequest, LoadedExecution, PlanHash, PollRecord, QueueDemand, QueueSize,
+    ReadyKey, Revision, SearchPage, SearchQuery, SnapshotWrite, Store, StoreError, StoredMessage,
+    TaskLog, Version, WaitFacts, WaitQuery,
 };
 use async_trait::async_trait;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp};
@@ -55,7 +56,7 @@ impl fmt::Debug for MemoryStore {
 
 #[async_trait]
 impl CommitLane for MemoryStore {
-    async fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    async fn commit(&mut self, batch: &Batch) -> Result<InUse, CommitError> {
         self.state().commit(batch)
     }
 }
@@ -128,6 +129,15 @@ impl Store for MemoryStore {
 
     async fn queue_sizes(&self) -> Result<Vec<QueueSize>, StoreError> {
         Ok(self.state().queue_sizes())
+    }
+
+    async fn limits(&self, names: &[String]) -> Result<Vec<LimitState>, StoreError> {
+        let state = self.state();
+        Ok(names.iter().map(|name| state.limits.state(name)).collect())
+    }
+
+    async fn slot_holders(&self, limit: &str, most: u32) -> Result<Vec<TaskId>, StoreError> {
+        Ok(self.state().limits.holders(limit).take(most as usize).collect())
     }
 
     async fn append_task_logs(&self, lines: &[TaskLog]) -> Result<(), StoreError> {

@@ -1,8 +1,10 @@
 //! The rows of the model and what each method does to them.
+use super::limits::Limits;
 use crate::error::Conflict;
+use crate::queue_of_lane;
 use crate::{
     Batch, CommitError, DefinitionChanges, DefinitionWrite, ExecutionRow, ExecutionWrite,
-    HISTORY_DROPPED_MAX, JournalHistory, LoadRequest, LoadedExecution, MessageId, PlanHash,
+    HISTORY_DROPPED_MAX, InUse, JournalHistory, LoadRequest, LoadedExecution, MessageId, PlanHash,
     PollQuery, PollRecord, QueueDemand, QueueSize, READY_COUNT_MAX, ReadyKey, ReadyPlace, Revision,
     Snapshot, SnapshotWrite, StoreError, StoredMessage, TaskLog, Version, WaitFacts, WaitQuery,
     Waits,
@@ -30,6 +32,7 @@ pub(super) struct State {
     idempotency: BTreeMap<(String, String), ExecutionId>,
     plans: BTreeMap<PlanHash, Payload>,
     pub(super) definitions: Definitions,
+    pub(super) limits: Limits,
     logs: BTreeMap<TaskId, Vec<TaskLog>>,
     polls: BTreeMap<(String, String), PollRecord>,
 }
@@ -76,7 +79,7 @@ impl Execution {
 
 /// Commits.
 impl State {
-    pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<InUse, CommitError> {
         let conflict = self.conflict(batch);
         if conflict != Conflict::default() {
             return Err(CommitError::Conflict(conflict));
@@ -95,7 +98,7 @@ impl State {
         if !is(Planted::KeepDelivered) {
             self.messages.retain(|(_, id), _| !delivered.contains(id));
         }
-        Ok(())
+        Ok(self.limits.apply(&batch.limits))
     }
 
     fn conflict(&self, batch: &Batch) -> Conflict {
@@ -116,6 +119,7 @@ impl State {
         conflict.stale_definitions =
             batch.revision.is_some_and(|read| read < self.definitions.revision);
         conflict.delivered = self.gone(batch);
+        conflict.limits = self.limits.conflicts(&batch.limits);
         conflict
     }
 
@@ -160,6 +164,7 @@ impl State {
         self.messages.retain(|_, message| message.to != id);
         self.idempotency.retain(|_, holder| *holder != id);
         self.logs.retain(|task, _| task.execution() != id);
+        self.limits.forget(id);
         true
     }
 }
@@ -209,10 +214,15 @@ impl State {
     ) -> Vec<ReadyKey> {
         let mut named = Vec::new();
         for demand in demands {
+            let mut counts: BTreeMap<String, u32> = BTreeMap::new();
             let free = (self.ready.iter_mut())
-                .filter(|(place, until)| place.0 == demand.queue && **until <= now)
-                .take(demand.count as usize);
+                .filter(|(place, until)| queue_of_lane(&place.0) == demand.queue && **until <= now);
             for (place, until) in free {
+                let count = counts.entry(place.0.clone()).or_default();
+                if *count == demand.count {
+                    continue;
+                }
+                *count += 1;
                 *until = now.plus_millis(i64::from(reserve_ms));
                 named.push(key_at(place));
             }

@@ -6,7 +6,8 @@ use crate::engine::draft::Draft;
 use crate::engine::state::Cached;
 use crate::snapshots::Since;
 use baton_common::Timestamp;
-use baton_store::{Batch, StoredMessage};
+use baton_common::planted::{Planted, is};
+use baton_store::{Batch, Slot, StoredMessage};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,6 +28,7 @@ pub(super) fn pack(decided: &mut Decided) -> (Batch, Packed) {
     let mut batch = Batch { at: decided.at, revision: decided.revision, ..Batch::default() };
     batch.delivered = std::mem::take(&mut decided.delivered);
     let mut packed = Packed::default();
+    batch.limits = std::mem::take(&mut decided.limits);
     for id in &decided.order {
         if let Some(draft) = decided.drafts.get_mut(id) {
             pack_draft(draft, decided.at, &mut batch, &mut packed);
@@ -69,4 +71,12 @@ fn pack_draft(draft: &mut Draft, now: Timestamp, batch: &mut Batch, packed: &mut
     let since = draft.before.as_ref().map_or(more, |cached| cached.since.plus(more));
     packed.cached.push(Cached { execution, version, row_wake_at, plan, since });
     batch.writes.push(write);
+    let slot = |(limit, seq): &(Arc<str>, u32)| Slot {
+        limit: limit.to_string(),
+        task: draft.after.id().task(*seq),
+    };
+    batch.limits.taken.extend(draft.slots_taken().map(slot));
+    if !is(Planted::KeepASlot) {
+        batch.limits.freed.extend(draft.slots_freed().map(slot));
+    }
 }

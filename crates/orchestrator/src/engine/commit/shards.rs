@@ -2,7 +2,9 @@
 //! of its own, some parts of a batch can fail while the others are committed.
 use crate::engine::job::Job;
 use baton_common::ExecutionId;
-use baton_store::{Batch, CommitError, Conflict, ExecutionWrite, MessageId, StoreError};
+use baton_store::{
+    Batch, CommitError, Conflict, ExecutionWrite, LimitMoves, MessageId, Slot, StoreError,
+};
 use std::collections::{BTreeMap, HashMap};
 
 /// A set of shards, a bit each.
@@ -45,6 +47,7 @@ impl Losses {
                 all.idempotency.extend(conflict.idempotency);
                 all.stale_definitions |= conflict.stale_definitions;
                 all.delivered.extend(conflict.delivered);
+                all.limits.extend(conflict.limits);
             }
             CommitError::Store(error) => {
                 let (failed, last) = self.failed.get_or_insert((shards, error.clone()));
@@ -62,7 +65,11 @@ pub(super) fn is_needed(batch: &Batch) -> bool {
 
 /// A batch for each shard. A message goes with the commit of who has received it.
 pub(super) fn by_shard(batch: Batch, jobs: &[Job]) -> Vec<(Shards, Batch)> {
-    let Batch { at, revision, plans, writes, delivered } = batch;
+    if !batch.limits.windows.is_empty() {
+        // What a rate lets through is one record for executions of all shards.
+        return vec![(Shards::ALL, batch)];
+    }
+    let Batch { at, revision, plans, writes, delivered, limits } = batch;
     let mut parts: BTreeMap<u8, Batch> = BTreeMap::new();
     let empty = || Batch { at, revision, ..Batch::default() };
     for write in writes {
@@ -78,7 +85,21 @@ pub(super) fn by_shard(batch: Batch, jobs: &[Job]) -> Vec<(Shards, Batch)> {
         let shard = receivers.get(&message).copied().unwrap_or(message.from.shard());
         parts.entry(shard).or_insert_with(empty).delivered.push(message);
     }
+    for (shard, part) in &mut parts {
+        part.limits = limits_in(&limits, *shard);
+    }
     parts.into_iter().map(|(shard, batch)| (Shards::of(shard), batch)).collect()
+}
+
+/// What the executions of one shard take and free. The limits themselves are of any shard.
+fn limits_in(limits: &LimitMoves, shard: u8) -> LimitMoves {
+    let is_here = |slot: &&Slot| slot.task.execution().shard() == shard;
+    let taken: Vec<Slot> = limits.taken.iter().filter(is_here).cloned().collect();
+    let freed = limits.freed.iter().filter(is_here).cloned().collect();
+    let is_taken = |limit: &String| taken.iter().any(|slot| slot.limit == *limit);
+    let most = limits.most.iter().filter(|(limit, _)| is_taken(limit));
+    let most = most.map(|(limit, most)| (limit.clone(), *most)).collect();
+    LimitMoves { taken, freed, most, windows: Vec::new() }
 }
 
 fn is_plan_of<T>(write: &ExecutionWrite, (hash, _): &(baton_store::PlanHash, T)) -> bool {

@@ -16,6 +16,7 @@ fn ready(domain: Option<&str>, place: Option<(u64, u64)>, polls: Vec<LastPoll>) 
     let domain: Option<Arc<str>> = domain.map(Arc::from);
     let (since, at_least) = (noon(-60), place.is_some_and(|(_, size)| size >= 10_000));
     Ready {
+        limit: None,
         lacks_worker: false,
         task_type: "pack".into(),
         queue: domain.as_ref().map_or("pack".into(), |domain| format!("{domain}:pack")),
@@ -187,4 +188,34 @@ fn long_failures_are_cut_and_lists_read_well() {
     assert_eq!(listed(&[], 4), "4 more");
     assert_eq!(lowered("Task `T`"), "task `T`");
     assert_eq!([span(5), span(90), span(7_200)], ["5 s", "1 min", "2 h"]);
+}
+
+#[test]
+fn a_full_limit_says_who_holds_it_or_when_it_lets_one_through() {
+    let id = |n| ExecutionId::new(noon(0), n);
+    let held = LimitUse {
+        name: "pack".into(),
+        concurrent: Some(9),
+        in_use: 9,
+        held_by: vec![id(1).task(1), id(2).task(3)],
+        ..LimitUse::default()
+    };
+    let said_of = |limit: &LimitUse| {
+        said(&Wait::Worker(Box::new(Ready {
+            limit: Some(limit.clone()),
+            ..ready(None, None, vec![])
+        })))
+    };
+    let holders = format!("held by {}, {} and 7 more", id(1).task(1), id(2).task(3));
+    let since = "t has been ready since 2026-11-21T11:59:00Z and waits for a slot";
+    assert_eq!(said_of(&held), format!("{since}: limit `pack` has 9 of 9 in use, {holders}"));
+    let rate = LimitUse {
+        rate: Some(5),
+        rate_seconds: Some(1),
+        next_time: Some(noon(7)),
+        ..LimitUse { concurrent: None, ..held }
+    };
+    let next = "lets 5 through in 1 second, the next at 2026-11-21T12:00:07Z";
+    assert_eq!(said_of(&rate), format!("{since}: limit `pack` {next}"));
+    assert!(free_a_slot(&rate).contains("rateLimitPerFrequency"));
 }

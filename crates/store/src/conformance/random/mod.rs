@@ -8,8 +8,8 @@ mod world;
 use super::{Named, definitions, fences, traces};
 use crate::memory::MemoryStore;
 use crate::{
-    Batch, CommitError, CommitLane, CommitScope, LoadedExecution, QueueDemand, ReadyKey, Store,
-    StoreError, StoredMessage, WaitFacts, WaitQuery,
+    Batch, CommitError, CommitLane, CommitScope, InUse, LoadedExecution, QueueDemand, ReadyKey,
+    Store, StoreError, StoredMessage, WaitFacts, WaitQuery,
 };
 use baton_common::Timestamp;
 use dice::Dice;
@@ -119,7 +119,7 @@ impl Pair<'_> {
     }
 
     async fn commit(&mut self, batch: &Batch) -> bool {
-        let outcome = |result: Result<(), CommitError>| {
+        let outcome = |result: Result<InUse, CommitError>| {
             result.map_err(|error| match error {
                 CommitError::Conflict(conflict) => Ok(fences::sorted(conflict)),
                 CommitError::Store(error) => Err(kind(&error)),
@@ -140,6 +140,10 @@ impl Pair<'_> {
         same!(self, ordered, dead_waits(ALL));
         same!(self, sorted_polls, load_waits(&WaitQuery::of_polls(None)));
         same!(self, definitions::sorted, read_definitions(0));
+        same!(self, |states| states, limits(&World::limits()));
+        for limit in World::limits() {
+            same!(self, |holders| holders, slot_holders(&limit, ALL));
+        }
         for query in World::audits() {
             same!(self, |page| page, search(&query));
         }

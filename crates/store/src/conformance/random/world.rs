@@ -2,9 +2,10 @@
 use super::super::bench::{batch, id, insert, json, noon, update};
 use super::dice::Dice;
 use crate::{
-    Batch, DefinitionWrite, ExecutionIndex, ExecutionWrite, JournalHistory, LoadRequest, MessageId,
-    ParentFilter, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision, SearchQuery, Snapshot,
-    SnapshotWrite, SortField, SortOrder, StoredMessage, TaskLog, Version, Waits,
+    Batch, DefinitionWrite, ExecutionIndex, ExecutionWrite, JournalHistory, LimitMoves,
+    LoadRequest, MessageId, ParentFilter, PlanHash, PollRecord, QueueDemand, ReadyKey, Revision,
+    SearchQuery, Slot, Snapshot, SnapshotWrite, SortField, SortOrder, StoredMessage, TaskLog,
+    Version, Waits, WindowWrite,
 };
 use baton_common::{ExecutionId, TaskId, Timestamp, WorkflowStatus};
 use bytes::Bytes;
@@ -12,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const NAMES: [&str; 4] = ["ship", "pack", "pick_it", "pick%it"];
 const PATTERNS: [&str; 6] = ["ship", "pick_it", "p*", "*i*", "*", "nobody"];
-const QUEUES: [&str; 3] = ["q", "eu:q", "r"];
+const QUEUES: [&str; 5] = ["q", "q\u{1f}c:ship", "q\u{1f}k:eu", "eu:q", "r"];
+const LIMITS: [&str; 3] = ["c:ship", "c:pack", "k:eu"];
 const KEYS: [&str; 3] = ["k1", "k2", "k3"];
 const WAITS: [i16; 7] = [0, 1, 2, 4, 8, 16, 1 | 16];
 
@@ -46,6 +48,8 @@ pub(super) struct World {
     inserted: u64,
     alive: BTreeMap<u64, Version>,
     ready: BTreeSet<ReadyKey>,
+    slots: BTreeSet<Slot>,
+    windows: BTreeMap<String, Version>,
     /// Undelivered messages and their receivers.
     sent: BTreeMap<MessageId, ExecutionId>,
     definitions: Revision,
@@ -59,6 +63,8 @@ impl World {
             inserted: 0,
             alive: BTreeMap::new(),
             ready: BTreeSet::new(),
+            slots: BTreeSet::new(),
+            windows: BTreeMap::new(),
             sent: BTreeMap::new(),
             definitions: 0,
         }
@@ -93,6 +99,7 @@ impl World {
                 if self.alive.iter().any(|(n, held)| is_it(n, held)) {
                     self.alive.retain(|n, held| !is_it(n, held));
                     self.sent.retain(|_, to| to != gone);
+                    self.slots.retain(|slot| slot.task.execution() != *gone);
                 }
             }
             Operation::WriteDefinitions(_) if passed => self.definitions += 1,
@@ -122,6 +129,50 @@ impl World {
             self.sent.extend(write.sent.iter().map(|message| (message.id, message.to)));
         }
         self.sent.retain(|id, _| !batch.delivered.contains(id));
+        self.slots.extend(batch.limits.taken.iter().cloned());
+        self.slots.retain(|slot| !batch.limits.freed.contains(slot));
+        for window in &batch.limits.windows {
+            self.windows.insert(window.limit.clone(), window.expected_version + 1);
+        }
+    }
+
+    pub(super) fn limits() -> Vec<String> {
+        LIMITS.iter().map(|limit| (*limit).to_owned()).collect()
+    }
+
+    /// Takes and frees slots of the executions that are written, sometimes too many, and sometimes
+    /// writes a window, now and then on an old version.
+    fn limit_moves(&mut self, writes: &[ExecutionWrite]) -> LimitMoves {
+        let mut moves = LimitMoves::default();
+        for write in writes {
+            let id = write.id;
+            let own: Vec<Slot> =
+                self.slots.iter().filter(|slot| slot.task.execution() == id).cloned().collect();
+            let freed: BTreeSet<Slot> = self.dice.some(2, &own).into_iter().collect();
+            moves.freed.extend(freed);
+            for _ in 0..self.dice.below(3) {
+                let task = id.task(u32::try_from(self.dice.below(4)).unwrap() + 1);
+                let slot = Slot { limit: self.dice.pick(&LIMITS).to_owned(), task };
+                if !moves.freed.contains(&slot) && !moves.taken.contains(&slot) {
+                    moves.taken.push(slot);
+                }
+            }
+        }
+        for slot in &moves.taken {
+            if !self.dice.once_in(5) {
+                let most = self.dice.below(12);
+                moves.most.insert(slot.limit.clone(), most);
+            }
+        }
+        for limit in LIMITS {
+            if self.dice.once_in(4) {
+                let version = self.windows.get(limit).copied().unwrap_or(0);
+                let expected_version = version + i64::from(self.dice.once_in(8));
+                let body = Bytes::from(self.now.to_string());
+                moves.windows.push(WindowWrite { limit: limit.to_owned(), expected_version, body });
+            }
+        }
+        moves
     }
 
     /// Loads all executions that ever were, with their journals.
@@ -187,12 +238,16 @@ impl World {
             delivered.push(MessageId { from, version: 1, number: 99 });
         }
         let plans = self.dice.some(2, &[1, 2, 3, 4]);
+        let writes: Vec<_> = writes.into_values().collect();
+        let limits =
+            if self.dice.once_in(2) { self.limit_moves(&writes) } else { LimitMoves::default() };
         Batch {
             at: noon(self.now),
             revision: self.dice.once_in(8).then(|| self.definitions - self.dice.small(3)),
             plans: plans.iter().map(|n| (PlanHash([*n; 32]), json(&n.to_string()))).collect(),
             delivered,
-            ..batch(writes.into_values().collect())
+            limits,
+            ..batch(writes)
         }
     }
 
@@ -275,7 +330,7 @@ impl World {
     }
 
     fn reserve(&mut self) -> Operation {
-        let wanted: BTreeSet<_> = self.dice.some(3, &QUEUES).into_iter().collect();
+        let wanted: BTreeSet<_> = self.dice.some(3, &["q", "eu:q", "r"]).into_iter().collect();
         let demands = wanted.into_iter().map(|queue| QueueDemand {
             queue: queue.to_owned(),
             count: self.dice.pick(&[1, 2, 3, 9]),
