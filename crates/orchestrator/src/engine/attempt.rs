@@ -31,6 +31,8 @@ pub(super) struct Learned {
     pub(super) stale: HashSet<ExecutionId>,
     /// New executions whose idempotency key another execution owns, with that owner.
     pub(super) key_owners: HashMap<ExecutionId, ExecutionId>,
+    /// How often other processes have taken the slots that the batch wanted.
+    pub(super) limit_losses: usize,
 }
 
 /// Jobs that are not decided, and why.
@@ -60,7 +62,8 @@ impl Attempt {
     pub(super) fn again(mut self, conflict: Conflict) -> Result<Self, Refused> {
         self.earlier += 1;
         self.drop_delivered(&conflict);
-        let Conflict { versions, idempotency, .. } = conflict;
+        let Conflict { versions, idempotency, limits, .. } = conflict;
+        self.learned.limit_losses += usize::from(!limits.is_empty());
         self.learned.key_owners.extend(idempotency.iter().copied());
         self.learned.stale.extend(versions);
         let owners = idempotency.into_iter().collect();

@@ -303,6 +303,9 @@ impl Dispatcher {
     pub(super) fn wait_for_slot(&mut self, key: &ReadyKey, limit: &Arc<str>) {
         self.remember(key, Some(limit));
         self.wait_for_rate(limit);
+        if self.limits.room(limit) > 0 {
+            self.serve(limit);
+        }
     }
 
     /// Notes the rates for which polls wait.

@@ -12,6 +12,10 @@ use baton_decider::change::Change;
 use baton_store::{LimitMoves, ReadyKey};
 use std::sync::Arc;
 
+/// A batch that has lost so often to others who took the same slots takes none: what else is in it must
+/// not wait. Its tasks have their slots in the next batch.
+const LIMIT_LOSSES_MAX: usize = 2;
+
 /// What the polls have left.
 #[derive(Default)]
 pub(super) struct Assigned {
@@ -43,7 +47,10 @@ pub(super) fn to_polls(
 ) -> Assigned {
     let mut assigned = Assigned::default();
     let snapshot = batch.snapshot.clone();
-    let slots = Slots::freed_by(batch.drafts.values(), &snapshot.catalog, now);
+    let mut slots = Slots::freed_by(batch.drafts.values(), &snapshot.catalog, now);
+    if batch.learned.limit_losses >= LIMIT_LOSSES_MAX {
+        slots.close();
+    }
     let mut desk = Desk { dispatcher, slots, now };
     for key in std::mem::take(&mut batch.claims) {
         // A later job of the batch may have ended it or taken it away.

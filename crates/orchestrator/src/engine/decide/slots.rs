@@ -17,6 +17,7 @@ pub(super) struct Slots<'a> {
     now: Timestamp,
     freed: BTreeMap<Arc<str>, u64>,
     limits: BTreeMap<Arc<str>, Moved>,
+    is_closed: bool,
 }
 
 /// A limit as the batch leaves it.
@@ -41,7 +42,12 @@ impl<'a> Slots<'a> {
                 *freed.entry(limit.clone()).or_default() += 1;
             }
         }
-        Self { catalog, now, freed, limits: BTreeMap::new() }
+        Self { catalog, now, freed, limits: BTreeMap::new(), is_closed: false }
+    }
+
+    /// No slot is taken from now on.
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
     }
 
     /// The limit under which a task is leased.
@@ -63,7 +69,7 @@ impl<'a> Slots<'a> {
         });
         let has_slot = bound.most.is_none_or(|most| moved.in_use + moved.taken < most);
         let is_in_time = bound.rate.is_none_or(|rate| moved.window.room(rate, now) > 0);
-        (has_slot && is_in_time) || is(Planted::IgnoreTheLimit)
+        (has_slot && is_in_time && !self.is_closed) || is(Planted::IgnoreTheLimit)
     }
 
     /// Hands out a task for which there is room; returns the slots that it holds from now on.
