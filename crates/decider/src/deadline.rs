@@ -84,16 +84,17 @@ fn all(node: &Node, task: &Task) -> [Option<(Timestamp, Deadline)>; 7] {
     [
         set(def.total_timeout_seconds)
             .map(|total| (task.first_scheduled_at.plus_seconds(total), Deadline::Total)),
-        set(def.timeout_seconds)
-            .zip(task.started_at)
-            .map(|(limit, start)| (start.plus_seconds(delay + limit), Deadline::Attempt)),
+        set(def.timeout_seconds).zip(task.started_at).map(|(limit, start)| {
+            (start.plus_seconds(delay).plus_seconds(limit), Deadline::Attempt)
+        }),
         poll.map(|poll| {
-            let since = task.scheduled_at.plus_seconds(delay + task.callback_after_seconds);
+            let since = task.scheduled_at.plus_seconds(delay);
+            let since = since.plus_seconds(task.callback_after_seconds);
             (since.plus_seconds(poll), Deadline::Poll)
         }),
         response.filter(|_| is_leased).map(|response| {
-            let limit = response + task.callback_after_seconds;
-            (task.updated_at.plus_seconds(limit), Deadline::Response)
+            let since = task.updated_at.plus_seconds(task.callback_after_seconds);
+            (since.plus_seconds(response), Deadline::Response)
         }),
         due.map(|at| (at, Deadline::Due)),
         task.wait_until.map(|at| (at, Deadline::WaitOver)),

@@ -116,7 +116,21 @@ pub fn parse_until(text: &str) -> Result<i64, DurationFault> {
     let [hour, minute] = numbers(time, ':').ok_or_else(fault)?;
     let local = civil(year, month, day, hour * 60 + minute).ok_or_else(fault)?;
     let zone = zone.map_or(Ok(TimeZone::UTC), time_zone)?;
-    zone.to_timestamp(local).map(jiff::Timestamp::as_millisecond).map_err(|_| fault())
+    Ok(millis_of(&zone, local))
+}
+
+/// The moment of a local time, in epoch milliseconds. The last day of the year 9999 lies beyond what a
+/// timestamp of `jiff` holds, and is what people write for "never"; the zone's offset is then that of
+/// the last moment before it.
+fn millis_of(zone: &TimeZone, local: DateTime) -> i64 {
+    if let Ok(moment) = zone.to_timestamp(local) {
+        return moment.as_millisecond();
+    }
+    let is_late = local.year() > 0;
+    let nearest = if is_late { jiff::Timestamp::MAX } else { jiff::Timestamp::MIN };
+    let since = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+    let seconds = since.as_secs() - i64::from(zone.to_offset(nearest).seconds());
+    seconds * 1_000 + i64::from(since.subsec_millis())
 }
 
 /// What Java's expressions and `isBlank` count as blank.
@@ -250,6 +264,19 @@ mod tests {
             let expected: jiff::Timestamp = moment.parse().unwrap();
             assert_eq!(parse_until(text), Ok(expected.as_millisecond()), "{text}");
         }
+    }
+
+    #[test]
+    fn the_last_day_that_can_be_written_is_a_moment() {
+        let day = 86_400_000;
+        let last_but_one = parse_until("9999-12-30").unwrap();
+        assert_eq!(parse_until("9999-12-31"), Ok(last_but_one + day));
+        assert_eq!(parse_until("9999-12-31 23:59"), Ok(last_but_one + 2 * day - 60_000));
+        let in_new_york = parse_until("9999-12-31 23:59 America/New_York");
+        assert_eq!(in_new_york, Ok(last_but_one + 2 * day - 60_000 + 5 * 3_600_000));
+        let in_tokyo = parse_until("9999-12-31 23:59 +0900");
+        assert_eq!(in_tokyo, Ok(last_but_one + 2 * day - 60_000 - 9 * 3_600_000));
+        assert!(parse_until("9999-12-32").is_err(), "the year 10000 cannot be written");
     }
 
     #[test]
