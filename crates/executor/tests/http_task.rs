@@ -13,8 +13,10 @@ use baton_executor::{
     Executor, ExecutorConfig, HttpSource, PollRequest, Registry, SourceError, TaskSource,
 };
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 /// Echoes the request, or answers `/status/<code>`, `/text`, `/array`, `/raw`, `/redirect`,
@@ -286,4 +288,107 @@ async fn a_worker_over_http_polls_reports_and_hands_back() {
     let (_, body) = received.recv().await.unwrap();
     assert_eq!((&body["status"], &body["extendLease"]), (&json!("IN_PROGRESS"), &json!(false)));
     assert!(received.try_recv().is_err());
+}
+
+/// A server that answers each connection's request with these bytes, or closes it without an answer;
+/// returns its address and the count of requests.
+async fn serve_bytes(answers: Vec<Vec<u8>>) -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+            stream.write_all(&answer).await.unwrap();
+        }
+    });
+    (url, asked)
+}
+
+fn answer(headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+async fn fetch(answers: Vec<Vec<u8>>, method: &str) -> ((String, Value, String), usize) {
+    let (uri, asked) = serve_bytes(answers).await;
+    let result = run(json!({ "uri": uri, "method": method })).await;
+    (result, asked.load(Ordering::Relaxed))
+}
+
+/// `{"n":"é"}` as these encodings have it.
+const GZIP: &[u8] = &[
+    31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 171, 86, 202, 83, 178, 82, 58, 188, 82, 169, 22, 0, 9, 18,
+    208, 249, 10, 0, 0, 0,
+];
+const DEFLATE: &[u8] =
+    &[120, 156, 171, 86, 202, 83, 178, 82, 58, 188, 82, 169, 22, 0, 18, 54, 3, 149];
+const BROTLI: &[u8] = &[139, 4, 128, 123, 34, 110, 34, 58, 34, 195, 169, 34, 125, 3];
+const ZSTD: &[u8] = &[
+    40, 181, 47, 253, 4, 88, 81, 0, 0, 123, 34, 110, 34, 58, 34, 195, 169, 34, 125, 154, 82, 217,
+    107,
+];
+
+#[tokio::test]
+async fn an_encoded_answer_is_decoded() {
+    for (encoding, bytes) in [("gzip", GZIP), ("deflate", DEFLATE), ("br", BROTLI), ("zstd", ZSTD)]
+    {
+        let headers = format!("Content-Encoding: {encoding}\r\nContent-Type: application/json\r\n");
+        let ((status, output, reason), _) = fetch(vec![answer(&headers, bytes)], "GET").await;
+        assert_eq!((&*status, &*reason), ("COMPLETED", ""), "{encoding}");
+        assert_eq!(output["response"]["body"], json!({"n": "é"}), "{encoding}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_answer_is_not_taken_for_a_whole_one() {
+    let headers = "Content-Encoding: gzip\r\n";
+    let cut = &GZIP[..20];
+    let ((status, _, reason), _) = fetch(vec![answer(headers, cut)], "GET").await;
+    assert_eq!(status, "FAILED");
+    assert!(reason.contains("I/O error on GET request"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_answer_is_limited_by_its_decoded_size() {
+    let (uri, _) = serve_bytes(vec![answer("Content-Encoding: gzip\r\n", GZIP)]).await;
+    let limits = HttpConfig { response_bytes_max: 9, ..HttpConfig::with_reach(Reach::Internal) };
+    let (_, _, reason) = run_with(limits, json!({ "uri": uri, "method": "GET" })).await;
+    assert!(reason.ends_with("the answer is larger than 9 bytes (body)"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_answer_is_read_in_its_charset() {
+    let headers = "Content-Type: text/plain; charset=ISO-8859-1\r\n";
+    let ((_, output, _), _) = fetch(vec![answer(headers, b"M\xfcller")], "GET").await;
+    assert_eq!(output["response"]["body"], "Müller");
+    let headers = "Content-Type: text/plain; charset=klingon\r\n";
+    let ((status, _, reason), _) = fetch(vec![answer(headers, b"a")], "GET").await;
+    assert_eq!(status, "FAILED");
+    assert!(reason.contains("the charset `klingon` is not known"), "{reason}");
+}
+
+/// Goal: a connection that the other side drops costs a request nothing that may be sent twice, and
+/// nothing is sent twice that may not be.
+#[tokio::test]
+async fn only_what_may_be_sent_twice_is_sent_again_after_a_drop() {
+    for (method, status, requests) in [
+        ("GET", "COMPLETED", 2),
+        ("PUT", "COMPLETED", 2),
+        ("POST", "FAILED", 1),
+        ("PATCH", "FAILED", 1),
+    ] {
+        let answers = vec![Vec::new(), answer("", b"late")];
+        let ((ended, _, reason), asked) = fetch(answers, method).await;
+        assert_eq!((&*ended, asked), (status, requests), "{method}: {reason}");
+    }
+    let ((ended, _, _), asked) = fetch(vec![Vec::new(), Vec::new(), Vec::new()], "GET").await;
+    assert_eq!((&*ended, asked), ("FAILED", 2), "it is sent again once");
 }

@@ -5,8 +5,10 @@
 //! instead of an exception's text; 429 and 503 are not repeated behind the task's back;
 //! percent-encoded text in the address stays as it is; connections are pooled.
 mod address;
+mod charset;
 mod config;
 mod endpoint;
+mod form;
 mod reach;
 mod request;
 mod response;
@@ -71,7 +73,7 @@ fn failed(cause: &str) -> TaskOutcome {
 fn outcome(request: &Request, answer: &Answer) -> TaskOutcome {
     let output: Payload = match answer.output() {
         Ok(output) => output,
-        Err(error) => return failed(&format!("the answer cannot be kept: {error}")),
+        Err(cause) => return failed(&format!("the answer cannot be kept: {cause}")),
     };
     if !answer.status.is_success() {
         let reason = format!(

@@ -1,4 +1,5 @@
 //! The request that an HTTP task's input describes.
+use super::{charset, form};
 use baton_common::Payload;
 use baton_common::api::Task;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -43,7 +44,7 @@ pub(super) struct Request {
     pub(super) uri: String,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) body: Option<String>,
+    pub(super) body: Option<Vec<u8>>,
     pub(super) connect_timeout: Duration,
     pub(super) read_timeout: Duration,
     pub(super) async_complete: bool,
@@ -84,12 +85,13 @@ impl Request {
             .into_iter()
             .find(|known| known.as_str() == method)
             .ok_or_else(|| RequestFault::Wrong(format!("Invalid HTTP method: {method}")))?;
+        let headers = headers_of(&fields)?;
         Ok(Self {
             method,
             url: url_of(&uri)?,
             uri,
-            headers: headers_of(&fields)?,
-            body: fields.body.as_ref().map(body_of),
+            body: fields.body.as_ref().map(|body| body_of(body, &headers)).transpose()?,
+            headers,
             connect_timeout: timeout_of("connectionTimeOut", fields.connection_time_out.as_ref())?,
             read_timeout: timeout_of("readTimeOut", fields.read_time_out.as_ref())?,
             async_complete: outer.async_complete.is_some_and(|flag| is_true(&flag)),
@@ -185,9 +187,23 @@ fn header_value(name: &str, value: &str) -> Result<HeaderValue, RequestFault> {
         .map_err(|_| RequestFault::Wrong(format!("the value of header `{name}` is not allowed")))
 }
 
-/// Text is sent as it is, any other value as JSON without spaces between its parts.
-fn body_of(body: &Payload) -> String {
-    serde_json::from_str::<String>(body.get()).unwrap_or_else(|_| compact(body.get()))
+/// Text is sent as it is, an object under a form's content type as a form, any other value as JSON
+/// without spaces between its parts; all in the charset of the content type.
+fn body_of(body: &Payload, headers: &HeaderMap) -> Result<Vec<u8>, RequestFault> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default();
+    let text = match serde_json::from_str::<String>(body.get()) {
+        Ok(text) => text,
+        Err(_) if form::is_form(content_type) => {
+            return form::encode(body).map(String::into_bytes).map_err(RequestFault::Wrong);
+        }
+        Err(_) if form::is_multipart(content_type) => {
+            let message = "a multipart body must be given as a text with its boundaries";
+            return Err(RequestFault::Wrong(message.to_owned()));
+        }
+        Err(_) => compact(body.get()),
+    };
+    charset::encode(content_type, &text).map_err(|fault| RequestFault::Wrong(fault.to_string()))
 }
 
 /// JSON without the white space outside of strings; numbers keep their spelling.
@@ -222,6 +238,7 @@ fn timeout_of(name: &str, value: Option<&Value>) -> Result<Duration, RequestFaul
 mod tests {
     use super::*;
     use baton_common::{ExecutionId, Timestamp};
+    use serde_json::json;
 
     fn parse(json: &str) -> Result<Request, RequestFault> {
         Request::parse(&Payload::parse(json.to_owned()).unwrap())
@@ -309,13 +326,31 @@ mod tests {
     #[test]
     fn a_body_is_text_as_it_is_or_compact_json() {
         let body = |json: &str| {
-            parse(&format!(r#"{{"uri":"http://h","method":"POST","body":{json}}}"#)).unwrap().body
+            let input = format!(r#"{{"uri":"http://h","method":"POST","body":{json}}}"#);
+            parse(&input).unwrap().body.map(|body| String::from_utf8(body).unwrap())
         };
         assert_eq!(body(r#""a b""#).as_deref(), Some("a b"));
         let json = r#"{ "a" : [1, 2.50, null], "b": "x \" y\\" , "c": 1e3 }"#;
         assert_eq!(body(json).as_deref(), Some(r#"{"a":[1,2.50,null],"b":"x \" y\\","c":1e3}"#));
         assert_eq!(body("null"), None);
         assert_eq!(body("7").as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_body_is_what_its_content_type_says() {
+        let body = |kind: &str, json: &str| {
+            let input = json!({"uri": "http://h", "method": "POST", "contentType": kind});
+            let input = input.to_string().replacen('{', &format!("{{\"body\":{json},"), 1);
+            parse(&input).map(|request| request.body.unwrap())
+        };
+        let form = "application/x-www-form-urlencoded";
+        assert_eq!(body(form, r#"{"a":"b c","n":5}"#).unwrap(), b"a=b+c&n=5");
+        assert_eq!(body(form, r#""a=1&b=2""#).unwrap(), b"a=1&b=2");
+        assert_eq!(body("text/plain; charset=latin1", r#""caf\u00e9""#).unwrap(), b"caf\xe9");
+        let refused = |kind, json| body(kind, json).unwrap_err().to_string();
+        assert!(refused(form, "[1]").contains("must be a text or an object"));
+        assert!(refused("multipart/form-data", r#"{"a":1}"#).contains("multipart"));
+        assert!(refused("text/plain; charset=none", r#""a""#).contains("`none` is not known"));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The answer, and the output it becomes.
+use super::charset;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use baton_common::Payload;
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -30,6 +33,9 @@ struct Response<'answer> {
     headers: Map<String, Value>,
     reason_phrase: &'static str,
     body: Body<'answer>,
+    /// `base64` where the body is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_encoding: Option<&'static str>,
     status_code: u16,
 }
 
@@ -48,17 +54,28 @@ enum Body<'answer> {
 }
 
 impl Answer {
-    /// `{"response": {headers, reasonPhrase, body, statusCode}}`.
-    pub(super) fn output(&self) -> Result<Payload, serde_json::Error> {
-        let text = String::from_utf8_lossy(&self.body);
-        Payload::of(&Output {
+    /// `{"response": {headers, reasonPhrase, body, statusCode}}`; what is no text in its charset is in
+    /// Base64, and `bodyEncoding` says so.
+    ///
+    /// # Errors
+    /// Why it cannot be kept.
+    pub(super) fn output(&self) -> Result<Payload, String> {
+        let content_type = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let text = charset::decode(content_type, &self.body).map_err(|fault| fault.to_string())?;
+        let (body, body_encoding) = match &text {
+            Some(text) => (body(text), None),
+            None => (Body::Text(STANDARD.encode(&self.body)), Some("base64")),
+        };
+        let output = Payload::of(&Output {
             response: Response {
                 headers: headers(&self.headers),
                 reason_phrase: self.status.canonical_reason().unwrap_or_default(),
-                body: body(&text),
+                body,
+                body_encoding,
                 status_code: self.status.as_u16(),
             },
-        })
+        });
+        output.map_err(|error| error.to_string())
     }
 
     /// The body's start, for a reason.
@@ -150,6 +167,14 @@ mod tests {
         ] {
             assert!(output(200, sent).contains(&format!("\"body\":{kept},")), "{sent}");
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_kept_in_base64() {
+        let (headers, body) = (HeaderMap::new(), vec![0x89, b'P', b'N', b'G', 0]);
+        let answer = Answer { status: StatusCode::OK, headers, body };
+        let kept = r#""body":"iVBORwA=","bodyEncoding":"base64","#;
+        assert!(answer.output().unwrap().get().contains(kept));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use reqwest::header::{
 };
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ struct Hop {
     method: Method,
     url: Url,
     headers: HeaderMap,
-    body: Option<String>,
+    body: Option<Vec<u8>>,
 }
 
 impl Sender {
@@ -82,13 +83,23 @@ impl Sender {
     async fn one(&self, request: &Request, hop: &Hop) -> Result<Response, CallFault> {
         let access = self.rules.judge(&hop.url).await.map_err(CallFault::Refused)?;
         let client = self.pool(request.connect_timeout, access)?;
-        let mut builder =
-            client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
-        if let Some(body) = &hop.body {
-            builder = builder.body(body.clone());
-        }
+        let send = || {
+            let mut builder =
+                client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
+            if let Some(body) = &hop.body {
+                builder = builder.body(body.clone());
+            }
+            builder.send()
+        };
+        let twice = async {
+            match send().await {
+                // The other side had closed an idle connection; the method allows to ask again.
+                Err(error) if hop.method.is_idempotent() && was_dropped(&error) => send().await,
+                answered => answered,
+            }
+        };
         // Connecting counts as reading here: whether a pooled connection was used is not known.
-        let response = timely(request, request.read_timeout, builder.send()).await?;
+        let response = timely(request, request.read_timeout, twice).await?;
         let header_bytes: usize =
             response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         let limit = self.config.header_bytes_max;
@@ -179,6 +190,31 @@ async fn timely<T>(
 fn exchange_fault(request: &Request, cause: String) -> CallFault {
     let (method, uri) = (request.method.to_string(), request.uri.clone());
     CallFault::Exchange { method, uri, cause }
+}
+
+/// Whether a connection ended before there was an answer; not whether none could be opened.
+fn was_dropped(error: &reqwest::Error) -> bool {
+    const DROPPED: [ErrorKind; 4] = [
+        ErrorKind::ConnectionReset,
+        ErrorKind::ConnectionAborted,
+        ErrorKind::BrokenPipe,
+        ErrorKind::UnexpectedEof,
+    ];
+    if error.is_connect() || error.is_timeout() || error.is_body() || error.is_decode() {
+        return false;
+    }
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(fault) = cause {
+        let kind = fault.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        // The connection's own word for an end without an answer.
+        if kind.is_some_and(|kind| DROPPED.contains(&kind))
+            || fault.to_string() == "connection closed before message completed"
+        {
+            return true;
+        }
+        cause = fault.source();
+    }
+    false
 }
 
 fn innermost(error: &reqwest::Error) -> String {
