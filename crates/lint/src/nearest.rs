@@ -1,0 +1,59 @@
+//! The known name that a misspelled one most likely means.
+
+/// The known name that is nearest to `name`, if one is near: but for case and for signs between
+/// words the same, or a few letters apart.
+pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let plain = folded(name);
+    let near = |known: &&str| *known != name;
+    let distances = known.into_iter().filter(near).map(|known| {
+        let distance = strsim::osa_distance(&plain, &folded(known));
+        (distance, strsim::osa_distance(name, known), known)
+    });
+    let (distance, _, known) = distances.min()?;
+    (distance <= allowed(&plain)).then_some(known)
+}
+
+/// Letters that may differ: one in a short name, none in a very short one.
+fn allowed(name: &str) -> usize {
+    match name.chars().count() {
+        0..=2 => 0,
+        3..=5 => 1,
+        _ => 2,
+    }
+}
+
+/// Lower case, without what separates words.
+fn folded(name: &str) -> String {
+    let letters = name.chars().filter(|letter| !matches!(letter, '_' | '-' | ' '));
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+/// `; did you mean `x`?`, or nothing.
+pub(crate) fn hint<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    nearest(name, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_near_when_case_signs_or_a_few_letters_differ() {
+        let known = ["HTTP", "SIMPLE", "SWITCH", "SUB_WORKFLOW", "WAIT"];
+        for (name, meant) in [
+            ("http", Some("HTTP")),
+            ("HTTPS", Some("HTTP")),
+            ("SIMPEL", Some("SIMPLE")),
+            ("SWTICH", Some("SWITCH")),
+            ("SubWorkflow", Some("SUB_WORKFLOW")),
+            ("sub-workflow", Some("SUB_WORKFLOW")),
+            ("wiat", Some("WAIT")),
+            ("HTTP_POLL", None),
+            ("charge_card", None),
+            ("WA", None),
+            ("HTTP", None),
+        ] {
+            assert_eq!(nearest(name, known), meant, "{name}");
+        }
+    }
+}
