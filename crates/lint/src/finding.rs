@@ -1,4 +1,5 @@
 //! One thing that is accepted but is probably not what its author means, and the list of all kinds.
+use baton_common::api::{DefinitionWarning, DefinitionWarnings};
 use serde::Serialize;
 use std::cmp::Ordering;
 
@@ -254,6 +255,20 @@ impl Report {
         let left_out = findings.len().saturating_sub(FINDINGS_MAX);
         findings.truncate(FINDINGS_MAX);
         Self { findings, left_out }
+    }
+}
+
+impl From<Report> for DefinitionWarnings {
+    fn from(report: Report) -> Self {
+        let warning = |finding: Finding| DefinitionWarning {
+            code: finding.code.name().to_owned(),
+            pointer: finding.pointer,
+            message: finding.message,
+        };
+        Self {
+            warnings: report.findings.into_iter().map(warning).collect(),
+            warnings_left_out: report.left_out,
+        }
     }
 }
 

@@ -23,7 +23,9 @@ pub use explanation::{
     Awaited, Evidence, LastPoll, TaskExplanation, WaitGroup, WaitReason, WorkflowExplanation,
 };
 pub use iso::IsoTimestamp;
-pub use metadata::WorkflowDefSummary;
+pub use metadata::{
+    DefinitionWarning, DefinitionWarnings, WorkflowDefSummary, WorkflowsUpdated,
+};
 pub use requests::{
     IdempotencyStrategy, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest,
 };

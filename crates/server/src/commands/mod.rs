@@ -9,6 +9,7 @@ pub(crate) mod health;
 mod moment;
 mod offline;
 mod show;
+mod warning;
 pub(crate) mod watch;
 pub(crate) mod workflow;
 
