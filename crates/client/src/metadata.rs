@@ -91,16 +91,17 @@ impl Client {
         self.change(Method::DELETE, target).done().await
     }
 
-    /// Registers or replaces task definitions.
+    /// Registers or replaces task definitions; answers what is suspicious in them.
     ///
     /// # Errors
     /// [`ClientError::Invalid`] with every fault; none is stored then.
     pub async fn register_task_defs(
         &self,
         definitions: &[impl Borrow<TaskDef> + Serialize],
-    ) -> Result<(), ClientError> {
+    ) -> Result<DefinitionWarnings, ClientError> {
         let target = Target::new("/metadata/taskdefs");
-        self.change(Method::POST, target).json(definitions)?.done().await
+        let answer = self.change(Method::POST, target).json(definitions)?.into_json_if_any();
+        Ok(answer.await?.unwrap_or_default())
     }
 
     /// Replaces a task definition.

@@ -154,9 +154,7 @@ impl Code {
                 "A script or a parameter names an input that its step does not give. It reads \
                  undefined, or the text `null`."
             }
-            Self::BrokenScript => {
-                "The script does not parse. The task fails each time it runs."
-            }
+            Self::BrokenScript => "The script does not parse. The task fails each time it runs.",
             Self::UnknownEvaluator => {
                 "The engine has no evaluator of this name. The step fails when it runs."
             }
@@ -199,10 +197,14 @@ impl Code {
             Self::IgnoredReference => {
                 "Give the value as an input parameter, and read it there (in scripts as `$.name`)."
             }
-            Self::MissingInput => "Add the input to the step's `inputParameters`, or correct its name.",
+            Self::MissingInput => {
+                "Add the input to the step's `inputParameters`, or correct its name."
+            }
             Self::BrokenScript => "Correct the script.",
             Self::UnknownEvaluator => "Use `javascript`, `graaljs` or `value-param`.",
-            Self::UnreachableStep => "Remove the step, or move it before the one that ends the workflow.",
+            Self::UnreachableStep => {
+                "Remove the step, or move it before the one that ends the workflow."
+            }
             Self::UnreachableCase => "Correct the expression or the case.",
             Self::EndlessLoop => {
                 "Read in the condition what the loop changes: `$.loop['iteration']`, an output of \

@@ -33,6 +33,10 @@ use steps::Steps;
 /// What is suspicious in a workflow definition, in the order of the document. `document` is what it was
 /// read from; what is wrong enough to be refused is not repeated here.
 pub fn lint_workflow(definition: &WorkflowDef, document: &Document, known: &dyn Known) -> Report {
+    // Another version is another language, which is refused.
+    if definition.schema_version != 2 {
+        return Report::default();
+    }
     let mut findings = members::findings(document, schema::workflow_schema());
     findings.extend(definition_findings(definition, known));
     Report::of(findings)

@@ -25,7 +25,8 @@ fn finding(scene: &Scene<'_>, index: usize) -> Option<Finding> {
         return None;
     }
     let pointer = format!("{}/loopCondition", step.pointer);
-    let constant = Program::parse(condition).filter(|program| program.reads().is_some_and(|reads| reads.is_empty()));
+    let constant = Program::parse(condition)
+        .filter(|program| program.reads().is_some_and(|reads| reads.is_empty()));
     if let Some(program) = constant {
         let value = program.evaluate(&Payload::empty_object())?;
         let holds = value.get() == "true" || value.get().parse::<f64>().is_ok_and(|n| n > 0.0);
@@ -34,7 +35,8 @@ fn finding(scene: &Scene<'_>, index: usize) -> Option<Finding> {
     }
     let reads = inputs_read(condition);
     let input = step.task.input_parameters.to_value();
-    let is_fixed = |name: &String| input.get(name).is_some_and(|value| !changes(scene, index, value));
+    let is_fixed =
+        |name: &String| input.get(name).is_some_and(|value| !changes(scene, index, value));
     if reads.is_empty() || mentions_whole_input(condition) || !reads.iter().all(is_fixed) {
         return None;
     }
@@ -57,7 +59,9 @@ fn has_other_end(scene: &Scene<'_>, index: usize) -> bool {
 fn mentions_whole_input(source: &str) -> bool {
     source.match_indices('$').any(|(at, _)| {
         let behind = &source[at + 1..];
-        !behind.starts_with(['.', '?', '\'', '"']) && !behind.starts_with("['") && !behind.starts_with("[\"")
+        !behind.starts_with(['.', '?', '\'', '"'])
+            && !behind.starts_with("['")
+            && !behind.starts_with("[\"")
     })
 }
 

@@ -35,8 +35,9 @@ pub(crate) fn findings(document: &Document, schema: &Value) -> Vec<Finding> {
     let repeated = document.repeated.iter().map(|pointer| {
         let name = pointer.rsplit('/').next().unwrap_or_default();
         let name = name.replace("~1", "/").replace("~0", "~");
-        let message =
-            format!("`{name}` is given twice in one object, and only the last one counts; keep one");
+        let message = format!(
+            "`{name}` is given twice in one object, and only the last one counts; keep one"
+        );
         Finding::new(Code::DuplicateMember, pointer.clone(), message)
     });
     walk.findings.extend(repeated);

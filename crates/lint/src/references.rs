@@ -73,7 +73,8 @@ fn variables(scene: &Scene<'_>) -> Option<BTreeSet<String>> {
 }
 
 fn keys(value: &Value) -> impl Iterator<Item = String> {
-    let names: Vec<String> = value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> =
+        value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
     names.into_iter()
 }
 
@@ -106,7 +107,10 @@ impl Check<'_> {
         }
         let name = if step.inside() == Inside::Nothing { task.name.as_deref() } else { None };
         self.ignored(name.unwrap_or_default(), &format!("{pointer}/name"), "a task's name");
-        for (index, awaited) in task.join_on.iter().enumerate() {
+        // Behind a dynamic fork, the JOIN waits for the branches instead.
+        let is_dynamic = self.scene.steps.before(index).is_some_and(Step::has_run_time_branches);
+        let join_on = if is_dynamic { &[] } else { task.join_on.as_slice() };
+        for (index, awaited) in join_on.iter().enumerate() {
             let pointer = format!("{pointer}/joinOn/{index}");
             self.awaited(awaited, &pointer, at);
         }

@@ -49,7 +49,9 @@ impl Check<'_> {
     fn started(&mut self, step: &Step<'_>) {
         let input = step.task.input_parameters.to_value();
         let request = &input["startWorkflow"];
-        let Some(name) = request["name"].as_str().filter(|_| step.is("START_WORKFLOW")) else { return };
+        let Some(name) = request["name"].as_str().filter(|_| step.is("START_WORKFLOW")) else {
+            return;
+        };
         if request.get("workflowDef").is_some() {
             return;
         }
@@ -70,7 +72,8 @@ impl Check<'_> {
         let is_own = self.scene.definition.name.as_deref() == Some(name);
         // Version 0 stands for the latest.
         let version = version.filter(|version| *version != 0);
-        let is_own = is_own && version.is_none_or(|version| version == self.scene.definition.version);
+        let is_own =
+            is_own && version.is_none_or(|version| version == self.scene.definition.version);
         if name.is_empty() || name.contains("${") || is_own {
             return;
         }
@@ -91,11 +94,16 @@ impl Check<'_> {
 
     /// A task of a worker that neither a definition nor a poll tells of.
     fn worker(&mut self, step: &Step<'_>) {
-        let by_name = step.facts.is_some_and(|facts| facts.shown == Shown::Name && facts.is_worker());
+        let by_name =
+            step.facts.is_some_and(|facts| facts.shown == Shown::Name && facts.is_worker());
         let is_dynamic = step.is("DYNAMIC");
         let is_other = step.facts.is_none();
         let queue = if is_other { step.task_type() } else { step.name() };
-        if is_dynamic || !(by_name || is_other) || queue.is_empty() || step.task.task_definition.is_some() {
+        if is_dynamic
+            || !(by_name || is_other)
+            || queue.is_empty()
+            || step.task.task_definition.is_some()
+        {
             return;
         }
         let names = [queue, step.name()];

@@ -61,7 +61,10 @@ impl Check<'_> {
                 if evaluator == "value-param" {
                     self.parameter(step, source, &input, "/inputParameters/expression");
                 } else if EVALUATORS.contains(&evaluator) {
-                    self.script(index, &of_input(source, Language::JavaScript, "/inputParameters/expression"));
+                    self.script(
+                        index,
+                        &of_input(source, Language::JavaScript, "/inputParameters/expression"),
+                    );
                 }
             }
             "LAMBDA" => {
@@ -72,7 +75,10 @@ impl Check<'_> {
             }
             "JSON_JQ_TRANSFORM" => {
                 let Some(source) = text("queryExpression") else { return };
-                self.script(index, &of_input(source, Language::Jq, "/inputParameters/queryExpression"));
+                self.script(
+                    index,
+                    &of_input(source, Language::Jq, "/inputParameters/queryExpression"),
+                );
             }
             "DO_WHILE" => {
                 let Some(source) = step.task.loop_condition.as_deref() else { return };

@@ -13,11 +13,13 @@ pub(crate) struct Step<'a> {
     /// The facts of its type; `None` for a type of a worker's own.
     pub(crate) facts: Option<&'static Facts>,
     /// The step that it stands in.
-    pub(crate) parent: Option<usize>,
+    parent: Option<usize>,
     /// Which branch of that step.
-    pub(crate) branch: usize,
+    branch: usize,
     /// Its place in the list.
-    pub(crate) index: usize,
+    index: usize,
+    /// The step before it in the list.
+    before: Option<usize>,
     /// How many steps stand around it.
     depth: usize,
 }
@@ -41,6 +43,10 @@ impl Step<'_> {
 
     pub(crate) fn inside(&self) -> Inside {
         self.facts.map_or(Inside::Nothing, |facts| facts.inside)
+    }
+
+    pub(crate) fn has_run_time_branches(&self) -> bool {
+        self.inside() == Inside::RunTimeBranches
     }
 
     /// A static text among its input parameters.
@@ -89,13 +95,15 @@ impl<'a> Steps<'a> {
         pointer: &str,
         (parent, branch): (Option<usize>, usize),
     ) {
+        let mut before = None;
         for (index, task) in tasks.iter().enumerate() {
             let pointer = format!("{pointer}/{index}");
             let depth = parent.map_or(0, |parent| self.all[parent].depth + 1);
             let facts = types::all().find(|facts| facts.name == task.task_type);
             let place = self.all.len();
             let within = pointer.clone();
-            self.all.push(Step { task, pointer, facts, parent, branch, index, depth });
+            self.all.push(Step { task, pointer, facts, parent, branch, index, before, depth });
+            before = Some(place);
             for (branch, (name, tasks)) in branches(task).enumerate() {
                 self.list(tasks, &format!("{within}/{name}"), (Some(place), branch));
             }
@@ -112,7 +120,12 @@ impl<'a> Steps<'a> {
 
     /// Whether names may come to be at run time.
     pub(crate) fn has_run_time_branches(&self) -> bool {
-        self.all.iter().any(|step| step.inside() == Inside::RunTimeBranches)
+        self.all.iter().any(Step::has_run_time_branches)
+    }
+
+    /// The step before another one in its list.
+    pub(crate) fn before(&self, step: usize) -> Option<&Step<'a>> {
+        self.all[step].before.map(|before| &self.all[before])
     }
 
     /// The steps around one, the innermost first.

@@ -15,7 +15,8 @@ pub(crate) fn findings(definition: &TaskDef, prefix: &str) -> Vec<Finding> {
             let field = field.filter(|_| token.root.as_deref() == Some("workflow"));
             let Some(field) = field.filter(|field| !is_field(field)) else { continue };
             let hint = hint(field, WORKFLOW_FIELDS.iter().copied());
-            let message = format!("`${{{}}}`: `workflow` has no member `{field}`{hint}", token.path);
+            let message =
+                format!("`${{{}}}`: `workflow` has no member `{field}`{hint}", token.path);
             findings.push(Finding::new(Code::UnknownField, place, message));
         }
     };

@@ -8,7 +8,8 @@ use serde_json::Value;
 pub(crate) struct Token {
     /// What stands between the braces.
     pub(crate) path: String,
-    /// The word before the first dot; `None` when it comes from a token in the token.
+    /// What the path begins with: `workflow` or a step's reference name; `None` when it comes from a
+    /// token in the token.
     pub(crate) root: Option<String>,
     /// The members that follow, as far as they are plain names.
     pub(crate) members: Vec<String>,
@@ -24,11 +25,15 @@ pub(crate) fn of_text(text: &str) -> (Vec<Token>, bool) {
     let Ok(json) = Payload::of(text) else { return (Vec::new(), false) };
     let found: Vec<Token> = tokens(&json)
         .into_iter()
-        .map(|token| Token {
-            members: members(&token.path),
-            root: token.root,
-            is_path: token.compiles,
-            path: token.path,
+        .map(|token| {
+            let path = token.path.strip_prefix("$.").unwrap_or(&token.path);
+            let root = path.split(['.', '[']).next().unwrap_or_default();
+            Token {
+                members: members(path),
+                root: (!root.contains("${") && !root.starts_with('$')).then(|| root.to_owned()),
+                is_path: token.compiles,
+                path: token.path,
+            }
         })
         .collect();
     let opened = text.matches("${").count();
@@ -72,7 +77,7 @@ fn quoted(rest: &str) -> Option<(&str, &str)> {
 }
 
 /// Calls `on_text` with every text of a value and its place, and `on_key` with every name that has a
-/// token in it.
+/// token in it. A step in a value is passed over: a dynamic fork runs it later, with an input of its own.
 pub(crate) fn visit(
     value: &Value,
     pointer: &str,
@@ -87,6 +92,7 @@ pub(crate) fn visit(
                 visit(element, &format!("{pointer}/{index}"), on_text, on_key);
             }
         }
+        Value::Object(members) if members.contains_key("taskReferenceName") => {}
         Value::Object(members) => {
             for (name, member) in members {
                 let pointer = format!("{pointer}/{}", escaped(name));

@@ -5,7 +5,7 @@ use crate::scene::Scene;
 use crate::steps::Step;
 use baton_common::WorkflowTask;
 use baton_decider::decide::types;
-use baton_decider::task_type::{Inside, Mark, Starts};
+use baton_decider::task_type::{Mark, Starts};
 
 /// Names that authors give to types, beside those that are nearly right.
 const ALIASES: [(&str, &str); 12] = [
@@ -107,10 +107,8 @@ fn unused(step: &Step<'_>) -> Vec<Finding> {
         if !is_given(task) || types.contains(&name) {
             continue;
         }
-        let in_input = matches!(
-            (name, member),
-            ("INLINE", "expression") | ("LAMBDA", "scriptExpression")
-        );
+        let in_input =
+            matches!((name, member), ("INLINE", "expression") | ("LAMBDA", "scriptExpression"));
         let advice = if in_input {
             format!("; {name} reads it from `inputParameters`")
         } else if let [only] = types {
@@ -141,8 +139,10 @@ fn join(scene: &Scene<'_>, index: usize, step: &Step<'_>) -> Vec<Finding> {
     }
     let pointer = format!("{}/joinOn", step.pointer);
     let names = &step.task.join_on;
-    let before = index.checked_sub(1).and_then(|_| before(scene, step));
-    if names.is_empty() && before.is_none_or(|step| step.inside() != Inside::RunTimeBranches) {
+    if scene.steps.before(index).is_some_and(Step::has_run_time_branches) {
+        return Vec::new();
+    }
+    if names.is_empty() {
         let message = "`joinOn` names no step, so that this JOIN waits for nothing".to_owned();
         return vec![Finding::new(Code::UnusedValue, pointer, message)];
     }
@@ -153,14 +153,6 @@ fn join(scene: &Scene<'_>, index: usize, step: &Step<'_>) -> Vec<Finding> {
             Finding::new(Code::UnusedValue, format!("{pointer}/{at}"), message)
         })
         .collect()
-}
-
-/// The step before another one in its list.
-fn before<'s>(scene: &'s Scene<'_>, step: &Step<'_>) -> Option<&'s Step<'s>> {
-    let same_list = |other: &&Step<'_>| {
-        other.parent == step.parent && other.branch == step.branch && other.index + 1 == step.index
-    };
-    scene.steps.all.iter().find(same_list)
 }
 
 fn of_definition(scene: &Scene<'_>) -> Option<Finding> {

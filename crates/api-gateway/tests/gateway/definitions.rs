@@ -118,7 +118,9 @@ fn a_definition_is_as_deep_as_its_limit_and_no_deeper() {
         assert!(status == 400 && answer.contains(&message), "{status} {answer}");
     };
     let run = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.thread_stack_size(READER_STACK_BYTES).enable_all();
+        let runtime = runtime.build();
         runtime.unwrap().block_on(story());
     };
     let thread = std::thread::Builder::new().stack_size(READER_STACK_BYTES);

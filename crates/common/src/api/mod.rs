@@ -23,9 +23,7 @@ pub use explanation::{
     Awaited, Evidence, LastPoll, TaskExplanation, WaitGroup, WaitReason, WorkflowExplanation,
 };
 pub use iso::IsoTimestamp;
-pub use metadata::{
-    DefinitionWarning, DefinitionWarnings, WorkflowDefSummary, WorkflowsUpdated,
-};
+pub use metadata::{DefinitionWarning, DefinitionWarnings, WorkflowDefSummary, WorkflowsUpdated};
 pub use requests::{
     IdempotencyStrategy, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest,
 };

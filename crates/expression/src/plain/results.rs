@@ -70,11 +70,9 @@ fn compares(operator: Binary) -> bool {
         | Binary::Greater
         | Binary::AtMost
         | Binary::AtLeast => true,
-        Binary::Add
-        | Binary::Subtract
-        | Binary::Multiply
-        | Binary::Divide
-        | Binary::Remainder => false,
+        Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide | Binary::Remainder => {
+            false
+        }
     }
 }
 

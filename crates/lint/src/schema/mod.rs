@@ -42,8 +42,11 @@ fn of<T: JsonSchema>(title: &str, about: &str, required: &[&str]) -> Value {
             steps::complete(definition);
         }
         if let Some(properties) = properties_of(definition) {
-            properties.insert("$schema".into(), json!({ "type": "string", "description":
-                "The schema that an editor checks this file with. Baton takes no notice of it." }));
+            properties.insert(
+                "$schema".into(),
+                json!({ "type": "string", "description":
+                "The schema that an editor checks this file with. Baton takes no notice of it." }),
+            );
         }
     }
     json!({

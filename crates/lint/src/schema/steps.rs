@@ -15,11 +15,14 @@ pub(super) fn complete(step: &mut Value) {
         other["description"] = json!("Another name of `type`; the one that comes last counts.");
         properties.insert("type".into(), task_type);
         properties.insert("workflowTaskType".into(), other);
-        properties.insert(CALLBACK.into(), json!({
-            "type": "boolean",
-            "deprecated": true,
-            "description": "Of old versions of Conductor; has no effect.",
-        }));
+        properties.insert(
+            CALLBACK.into(),
+            json!({
+                "type": "boolean",
+                "deprecated": true,
+                "description": "Of old versions of Conductor; has no effect.",
+            }),
+        );
     }
     step["required"] = json!(["name", "taskReferenceName"]);
     step["allOf"] = Value::Array(DEMANDS.iter().map(demand).collect());
@@ -27,7 +30,8 @@ pub(super) fn complete(step: &mut Value) {
 
 /// A known type, or a worker's own: any text that is not a known type in other letters.
 fn task_type() -> Value {
-    let known = types::all().map(|facts| json!({ "const": facts.name, "description": about(facts.name) }));
+    let known =
+        types::all().map(|facts| json!({ "const": facts.name, "description": about(facts.name) }));
     let mut alike = String::from("^(");
     for (index, facts) in types::all().enumerate() {
         if index > 0 {
@@ -66,10 +70,7 @@ const fn needs(task_type: &'static str, required: &'static [&'static str]) -> De
     Demand { task_type, required, inputs: &[] }
 }
 
-const fn reads(
-    task_type: &'static str,
-    inputs: &'static [(&'static str, &'static str)],
-) -> Demand {
+const fn reads(task_type: &'static str, inputs: &'static [(&'static str, &'static str)]) -> Demand {
     Demand { task_type, required: &[], inputs }
 }
 

@@ -4,7 +4,10 @@ use baton_decider::decide::types;
 fn errors(schema: &Value, json: &str) -> Vec<String> {
     let validator = jsonschema::draft202012::new(schema).unwrap();
     let value: Value = serde_json::from_str(json).unwrap();
-    validator.iter_errors(&value).map(|error| format!("{} {error}", error.instance_path())).collect()
+    validator
+        .iter_errors(&value)
+        .map(|error| format!("{} {error}", error.instance_path()))
+        .collect()
 }
 
 /// Goal: the schema takes what the reader takes, and nothing else but for fractions, which the reader
@@ -12,16 +15,44 @@ fn errors(schema: &Value, json: &str) -> Vec<String> {
 #[test]
 fn the_schema_takes_what_the_reader_takes() {
     let kinds = [
-        "null", "7", "-1", "0.5", "\"7\"", "\" 7 \"", "\"text\"", "\"\"", "\"true\"", "true", "[]", "[null]", "[[]]",
-        "[[null]]", "[\"a\"]", "[1]", "[{}]", "{}", "{\"a\":null}", "{\"a\":[]}", "{\"a\":\"b\"}", "{\"a\":1}",
+        "null",
+        "7",
+        "-1",
+        "0.5",
+        "\"7\"",
+        "\" 7 \"",
+        "\"text\"",
+        "\"\"",
+        "\"true\"",
+        "true",
+        "[]",
+        "[null]",
+        "[[]]",
+        "[[null]]",
+        "[\"a\"]",
+        "[1]",
+        "[{}]",
+        "{}",
+        "{\"a\":null}",
+        "{\"a\":[]}",
+        "{\"a\":\"b\"}",
+        "{\"a\":1}",
         "9999999999",
     ];
     let mut different = Vec::new();
     for (schema, name, is_read) in [
         (workflow_schema(), "WorkflowDef", reads::<WorkflowDef> as fn(&str) -> bool),
         (workflow_schema(), "WorkflowTask", reads::<baton_common::WorkflowTask>),
-        (workflow_schema(), "SubWorkflowParams", reads::<baton_common::definition::SubWorkflowParams>),
-        (workflow_schema(), "StateChangeEvent", reads::<baton_common::definition::StateChangeEvent>),
+        (
+            workflow_schema(),
+            "SubWorkflowParams",
+            reads::<baton_common::definition::SubWorkflowParams>,
+        ),
+        (
+            workflow_schema(),
+            "StateChangeEvent",
+            reads::<baton_common::definition::StateChangeEvent>,
+        ),
         (workflow_schema(), "SchemaDef", reads::<baton_common::definition::SchemaDef>),
         (workflow_schema(), "CacheConfig", reads::<baton_common::definition::CacheConfig>),
         (workflow_schema(), "RateLimitConfig", reads::<baton_common::definition::RateLimitConfig>),
@@ -92,7 +123,9 @@ fn every_member_and_type_is_explained() {
             }
         }
     }
-    let types = workflow_schema()["$defs"]["WorkflowTask"]["properties"]["type"]["anyOf"][0]["oneOf"].clone();
+    let types =
+        workflow_schema()["$defs"]["WorkflowTask"]["properties"]["type"]["anyOf"][0]["oneOf"]
+            .clone();
     assert_eq!(types.as_array().unwrap().len(), types::all().count());
     assert!(!types.to_string().contains("A task of the engine."));
 }

@@ -3,6 +3,7 @@ mod definitions;
 mod executions;
 mod explain;
 mod health;
+mod known;
 mod metrics;
 mod query;
 mod search;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+pub use known::KnownNames;
 pub use metrics::EngineCounts;
 
 pub(crate) type Answer<T> = Result<T, OrchestratorError>;

@@ -31,7 +31,7 @@ pub(crate) enum DefinitionCommand {
         /// The files; - is standard input
         #[arg(required = true)]
         files: Vec<String>,
-        /// Registers nothing if the check without the server warns of anything
+        /// Takes warnings for errors: registers nothing if there is any
         #[arg(long)]
         strict: bool,
     },
@@ -133,11 +133,7 @@ async fn validate(
 ) -> Result<(), Failure> {
     let (definitions, mut warnings) = checked(files, strict, output)?;
     if let Some(client) = client {
-        for source in &definitions.workflows {
-            let found = client.validate_workflow(&source.definition).await?;
-            let found = warning::warnings(source, found);
-            warning::add(&mut warnings, known_in(found, &definitions));
-        }
+        ask(client, &definitions, &mut warnings).await?;
     }
     judge(&[], &warnings, strict)?;
     let (workflows, tasks) = (definitions.workflows.len(), definitions.tasks.len());
@@ -147,6 +143,19 @@ async fn validate(
     }
     warning::show(&warnings, output)?;
     output.line(&line)
+}
+
+/// Adds what the server finds suspicious; nothing is stored.
+async fn ask(
+    client: &Client,
+    definitions: &Definitions,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), Failure> {
+    for source in &definitions.workflows {
+        let found = client.validate_workflow(&source.definition).await?;
+        warning::add(warnings, known_in(warning::warnings(source, found), definitions));
+    }
+    Ok(())
 }
 
 /// What the server misses, without what the files are about to give it.
@@ -169,6 +178,10 @@ async fn apply(
     output: Output,
 ) -> Result<(), Failure> {
     let (definitions, mut warnings) = checked(files, strict, output)?;
+    if strict {
+        ask(client, &definitions, &mut warnings).await?;
+        judge(&[], &warnings, strict)?;
+    }
     let tasks: Vec<&TaskDef> = definitions.tasks.iter().map(|source| &source.definition).collect();
     if !tasks.is_empty() {
         client.register_task_defs(&tasks).await?;

@@ -113,7 +113,9 @@ impl Definitions {
                 }
                 "taskDefs" => parts.for_each(|part| self.add_task(file, part)),
                 "workflowDefs" => parts.for_each(|part| self.add_workflow(file, part)),
-                "workflows" | "workflowDefinitions" | "workflowDef" => self.misnamed(file, member, "workflowDefs"),
+                "workflows" | "workflowDefinitions" | "workflowDef" => {
+                    self.misnamed(file, member, "workflowDefs")
+                }
                 "tasks" | "taskDefinitions" | "taskDef" => self.misnamed(file, member, "taskDefs"),
                 _ => {}
             }
@@ -225,7 +227,9 @@ mod tests {
         let step = r#"[{"name":"a","taskReferenceName":"a"}]"#;
         for member in ["task", "Tasks", "steps", "taks", "activities", "do"] {
             let text = format!(r#"{{"name":"w","{member}":{step}}}"#);
-            for text in [text.clone(), format!("[{text}]"), format!(r#"{{"workflowDefs":[{text}]}}"#)] {
+            for text in
+                [text.clone(), format!("[{text}]"), format!(r#"{{"workflowDefs":[{text}]}}"#)]
+            {
                 let found = of(&text);
                 assert_eq!((found.tasks.len(), found.workflows.len()), (0, 0), "{text}");
                 assert!(found.faults[0].contains("did you mean `tasks`?"), "{:?}", found.faults);

@@ -35,11 +35,8 @@ pub(crate) fn warnings<T>(source: &Source<T>, found: DefinitionWarnings) -> Vec<
         let message = format!("and {warnings_left_out} more");
         warnings.push(DefinitionWarning { code: "more".into(), message, ..Default::default() });
     }
-    let warning = |warning| Warning {
-        file: source.file.clone(),
-        definition: source.name.clone(),
-        warning,
-    };
+    let warning =
+        |warning| Warning { file: source.file.clone(), definition: source.name.clone(), warning };
     warnings.into_iter().map(warning).collect()
 }
 
@@ -48,7 +45,12 @@ pub(crate) fn add(all: &mut Vec<Warning>, more: Vec<Warning>) {
     for warning in more {
         let is_same = |known: &Warning| {
             (&known.file, &known.definition, &known.warning.code, &known.warning.pointer)
-                == (&warning.file, &warning.definition, &warning.warning.code, &warning.warning.pointer)
+                == (
+                    &warning.file,
+                    &warning.definition,
+                    &warning.warning.code,
+                    &warning.warning.pointer,
+                )
         };
         if !all.iter().any(is_same) {
             all.push(warning);
