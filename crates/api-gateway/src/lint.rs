@@ -1,12 +1,13 @@
 //! What is suspicious in definitions that the engine has accepted, for the answer's body.
 use crate::respond::{self, Answer};
+use crate::texts::escaped;
 use axum::Router;
 use axum::routing::get;
 use baton_common::api::DefinitionWarnings;
 use baton_common::{TaskDef, WorkflowDef};
 use baton_lint::schema::{task_def_schema, workflow_schema};
-use baton_lint::{Document, Known, lint_task_def, lint_workflow};
-use baton_orchestrator::{KnownNames, Orchestrator};
+use baton_lint::{Document, Known, lint_task_def, lint_workflow, misnamed_tasks};
+use baton_orchestrator::{Fault, KnownNames, Orchestrator, OrchestratorError};
 use bytes::Bytes;
 
 pub(crate) fn router<S>() -> Router<S>
@@ -65,6 +66,22 @@ pub(crate) async fn workflows(
 /// What is suspicious in task definitions.
 pub(crate) async fn tasks(body: Body<TaskDef>) -> DefinitionWarnings {
     warnings(body, |definition, part| lint_task_def(definition, part).into()).await
+}
+
+/// A refusal of definitions, with the member that was meant to be `tasks` where there is one.
+pub(crate) fn refusal(error: OrchestratorError, text: &[u8], places: &[&str]) -> OrchestratorError {
+    let OrchestratorError::Faulty(mut faults) = error else { return error };
+    let document = Document::read(text).unwrap_or_default();
+    for place in places {
+        let part = document.part(place);
+        let Some(member) = misnamed_tasks(part.value()) else { continue };
+        let message = format!(
+            "unknown member `{member}`: the steps of a workflow are in `tasks`; did you mean `tasks`?"
+        );
+        let (pointer, path) = (format!("{place}/{}", escaped(member)), member.to_owned());
+        faults.push(Fault { pointer, path, message, invalid_value: None });
+    }
+    OrchestratorError::Faulty(faults)
 }
 
 /// 200 with the warnings, and without a body when there are none.

@@ -37,7 +37,8 @@ async fn register_workflow(
     JsonWithText(definition, text): JsonWithText<WorkflowDef>,
 ) -> Answer {
     let overwrite = params.flag("overwrite", false)?;
-    orchestrator.register_workflow(definition.clone(), overwrite).await?;
+    let registered = orchestrator.register_workflow(definition.clone(), overwrite).await;
+    registered.map_err(|error| lint::refusal(error, &text, &[""]))?;
     lint::answer(&lint::workflows(&orchestrator, Body::of_one(definition, text)).await)
 }
 
@@ -50,7 +51,10 @@ async fn update_workflows(
         let rule = "WorkflowDefList is empty";
         return Err(ApiError::broken_rule("updateWorkflowDef.arg0", rule, Some("[]".to_owned())));
     }
-    let names = orchestrator.update_workflows(definitions.clone()).await?;
+    let places: Vec<String> = (0..definitions.len()).map(|index| format!("/{index}")).collect();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    let updated = orchestrator.update_workflows(definitions.clone()).await;
+    let names = updated.map_err(|error| lint::refusal(error, &text, &places))?;
     let warnings = lint::workflows(&orchestrator, Body::of_list(definitions, text)).await;
     respond::json(&WorkflowsUpdated { names, warnings })
 }
@@ -60,7 +64,8 @@ async fn validate_workflow(
     State(orchestrator): State<Orchestrator>,
     JsonWithText(definition, text): JsonWithText<WorkflowDef>,
 ) -> Answer {
-    orchestrator.validate_workflow(definition.clone()).await?;
+    let checked = orchestrator.validate_workflow(definition.clone()).await;
+    checked.map_err(|error| lint::refusal(error, &text, &[""]))?;
     lint::answer(&lint::workflows(&orchestrator, Body::of_one(definition, text)).await)
 }
 

@@ -5,7 +5,7 @@ use crate::scene::Scene;
 use crate::steps::{Order, Step};
 use crate::tokens::{Token, of_text, visit};
 use baton_common::definition::InlineDefinition;
-use baton_decider::task_type::Inside;
+use baton_decider::task_type::{Inside, Joins};
 use baton_decider::{TASK_FIELDS, WORKFLOW_FIELDS};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -109,7 +109,8 @@ impl Check<'_> {
         self.ignored(name.unwrap_or_default(), &format!("{pointer}/name"), "a task's name");
         // Behind a dynamic fork, the JOIN waits for the branches instead.
         let is_dynamic = self.scene.steps.before(index).is_some_and(Step::has_run_time_branches);
-        let join_on = if is_dynamic { &[] } else { task.join_on.as_slice() };
+        let joins = step.facts.is_some_and(|facts| facts.joins != Joins::Nothing);
+        let join_on = if is_dynamic || !joins { &[] } else { task.join_on.as_slice() };
         for (index, awaited) in join_on.iter().enumerate() {
             let pointer = format!("{pointer}/joinOn/{index}");
             self.awaited(awaited, &pointer, at);
@@ -178,7 +179,12 @@ impl Check<'_> {
             self.order(step, at, pointer, &shown);
         } else if !WORDS.contains(&root) && !self.is_known_at_run_time(root) {
             let known = self.scene.steps.references().chain(["workflow"]);
-            let hint = hint(root, known);
+            let hint = match token.members.first() {
+                Some(name) if WORKFLOW_FIELDS.contains(&root) => {
+                    format!("; did you mean `${{workflow.{root}.{name}}}`?")
+                }
+                _ => hint(root, known),
+            };
             let message = format!("{shown}: no step has the reference name `{root}`{hint}");
             self.add(Code::UnknownReference, pointer, message);
         }

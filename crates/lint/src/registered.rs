@@ -4,6 +4,7 @@ use crate::known::Known;
 use crate::nearest::hint;
 use crate::scene::Scene;
 use crate::steps::Step;
+use crate::types::misspelled;
 use baton_decider::task_type::Shown;
 
 /// Everything that is named and missing, as far as it is known.
@@ -104,6 +105,9 @@ impl Check<'_> {
             || queue.is_empty()
             || step.task.task_definition.is_some()
         {
+            return;
+        }
+        if queue.contains("${") || misspelled(self.scene, step).is_some() {
             return;
         }
         let names = [queue, step.name()];

@@ -36,7 +36,7 @@ pub(crate) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 /// A type that is none of the engine's but nearly one, unless it is known to be a worker's own.
-fn misspelled(scene: &Scene<'_>, step: &Step<'_>) -> Option<Finding> {
+pub(crate) fn misspelled(scene: &Scene<'_>, step: &Step<'_>) -> Option<Finding> {
     let name = step.task_type();
     if step.facts.is_some() || is_known(scene, name) {
         return None;

@@ -165,8 +165,8 @@ fn known_in(found: Vec<Warning>, definitions: &Definitions) -> Vec<Warning> {
         definitions.task(name).is_some() || workflows.any(|source| source.name == name)
     };
     let is_missing = |warning: &Warning| {
-        let is_name = warning.warning.code.starts_with("missing-");
-        !(is_name && warning.warning.message.split('`').nth(1).is_some_and(given))
+        let is_name = warning.found.code.starts_with("missing-");
+        !(is_name && warning.found.message.split('`').nth(1).is_some_and(given))
     };
     found.into_iter().filter(is_missing).collect()
 }

@@ -114,9 +114,11 @@ impl Definitions {
                 "taskDefs" => parts.for_each(|part| self.add_task(file, part)),
                 "workflowDefs" => parts.for_each(|part| self.add_workflow(file, part)),
                 "workflows" | "workflowDefinitions" | "workflowDef" => {
-                    self.misnamed(file, member, "workflowDefs")
+                    self.misnamed(file, member, "workflowDefs");
                 }
-                "tasks" | "taskDefinitions" | "taskDef" => self.misnamed(file, member, "taskDefs"),
+                "tasks" | "taskDefinitions" | "taskDef" => {
+                    self.misnamed(file, member, "taskDefs");
+                }
                 _ => {}
             }
         }

@@ -15,14 +15,14 @@ pub(crate) struct Warning {
     pub(crate) definition: String,
     /// What, and where in the definition.
     #[serde(flatten)]
-    pub(crate) warning: DefinitionWarning,
+    pub(crate) found: DefinitionWarning,
 }
 
 impl Warning {
     /// As a line.
     pub(crate) fn line(&self) -> String {
-        let Self { file, definition, warning } = self;
-        let DefinitionWarning { code, pointer, message } = warning;
+        let Self { file, definition, found } = self;
+        let DefinitionWarning { code, pointer, message } = found;
         let place = if pointer.is_empty() { String::new() } else { format!(" at {pointer}") };
         format!("{file}: {definition}{place}: {message} [{code}]")
     }
@@ -44,13 +44,8 @@ pub(crate) fn warnings<T>(source: &Source<T>, found: DefinitionWarnings) -> Vec<
 pub(crate) fn add(all: &mut Vec<Warning>, more: Vec<Warning>) {
     for warning in more {
         let is_same = |known: &Warning| {
-            (&known.file, &known.definition, &known.warning.code, &known.warning.pointer)
-                == (
-                    &warning.file,
-                    &warning.definition,
-                    &warning.warning.code,
-                    &warning.warning.pointer,
-                )
+            (&known.file, &known.definition, &known.found.code, &known.found.pointer)
+                == (&warning.file, &warning.definition, &warning.found.code, &warning.found.pointer)
         };
         if !all.iter().any(is_same) {
             all.push(warning);
