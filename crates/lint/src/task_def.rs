@@ -3,7 +3,7 @@ use crate::finding::{Code, Finding};
 use crate::nearest::hint;
 use crate::tokens::{of_text, visit};
 use baton_common::TaskDef;
-use baton_common::definition::{RetryLogic, TimeoutPolicy};
+use baton_common::definition::RetryLogic;
 use baton_decider::WORKFLOW_FIELDS;
 
 /// Everything that is suspicious in a task definition; pointers begin with `prefix`.
@@ -30,7 +30,6 @@ fn is_field(name: &str) -> bool {
 }
 
 fn unused(definition: &TaskDef, prefix: &str) -> Vec<Finding> {
-    let has_timeout = definition.timeout_seconds > 0 || definition.total_timeout_seconds > 0;
     let rules = [
         (
             definition.backoff_scale_factor > 1
@@ -43,13 +42,6 @@ fn unused(definition: &TaskDef, prefix: &str) -> Vec<Finding> {
                 && definition.rate_limit_per_frequency == 0,
             "rateLimitFrequencyInSeconds",
             "`rateLimitFrequencyInSeconds` has no effect without `rateLimitPerFrequency`",
-        ),
-        (
-            definition.timeout_policy == TimeoutPolicy::Retry
-                && has_timeout
-                && definition.retry_count == 0,
-            "timeoutPolicy",
-            "`timeoutPolicy` is RETRY and `retryCount` is 0, so that a timeout is not retried",
         ),
         (
             definition.backoff_jitter_ms > 0 && definition.retry_count == 0,
