@@ -18,8 +18,10 @@ fn list(tasks: &[WorkflowTask], pointer: &str, findings: &mut Vec<Finding>) -> b
     for (index, task) in tasks.iter().enumerate() {
         let pointer = format!("{pointer}/{index}");
         if let Some(before) = ended_by.filter(|_| !is_told) {
-            let message =
-                format!("no execution comes to this step: `{before}` always ends the execution");
+            let message = format!(
+                "no execution comes to this step: `{before}` always ends the execution; remove one of \
+                 the two"
+            );
             findings.push(Finding::new(Code::UnreachableStep, pointer.clone(), message));
             is_told = true;
         }

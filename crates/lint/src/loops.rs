@@ -30,7 +30,8 @@ fn finding(scene: &Scene<'_>, index: usize) -> Option<Finding> {
     if let Some(program) = constant {
         let value = program.evaluate(&Payload::empty_object())?;
         let holds = value.get() == "true" || value.get().parse::<f64>().is_ok_and(|n| n > 0.0);
-        let message = "the condition is always true, so that the loop does not end by itself";
+        let message = "the condition is always true, so that the loop does not end by itself; read \
+                       in it what the body changes";
         return holds.then(|| Finding::new(Code::EndlessLoop, pointer, message));
     }
     let reads = inputs_read(condition);
@@ -43,7 +44,7 @@ fn finding(scene: &Scene<'_>, index: usize) -> Option<Finding> {
     let names: Vec<String> = reads.iter().map(|name| format!("`$.{name}`")).collect();
     let message = format!(
         "the condition reads only {}, which no iteration changes: the loop runs once, or does not \
-         end by itself",
+         end by itself; read what the body changes",
         names.join(", ")
     );
     Some(Finding::new(Code::EndlessLoop, pointer, message))

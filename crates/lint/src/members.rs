@@ -117,7 +117,11 @@ impl<'s> Walk<'s> {
         pointer: String,
     ) {
         let others = known.keys().filter(|known| !members.contains_key(*known));
-        let hint = hint(name, others.map(String::as_str));
+        let all = known.keys().map(String::as_str);
+        let hint = match nearest(name, others.map(String::as_str)) {
+            Some(meant) => format!("; did you mean `{meant}`?"),
+            None => hint(name, all, "remove it"),
+        };
         let message = format!("unknown member `{name}`: it has no effect{hint}");
         self.findings.push(Finding::new(Code::UnknownMember, pointer, message));
     }

@@ -28,9 +28,17 @@ fn folded(name: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// `; did you mean `x`?`, or nothing.
-pub(crate) fn hint<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    nearest(name, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default()
+/// `; did you mean `x`?`, or what to do where no known name is near.
+pub(crate) fn hint<'k>(
+    name: &str,
+    known: impl IntoIterator<Item = &'k str>,
+    otherwise: &str,
+) -> String {
+    match nearest(name, known) {
+        Some(known) => format!("; did you mean `{known}`?"),
+        None if otherwise.is_empty() => String::new(),
+        None => format!("; {otherwise}"),
+    }
 }
 
 #[cfg(test)]

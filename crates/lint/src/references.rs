@@ -148,7 +148,8 @@ impl Check<'_> {
     /// A text in which tokens are not replaced.
     fn ignored(&mut self, text: &str, pointer: &str, what: &str) {
         if let Some(token) = of_text(text).0.first() {
-            let message = format!("`${{{}}}` is not replaced in {what}", token.path);
+            let message =
+                format!("`${{{}}}` is not replaced in {what}; use it in a value", token.path);
             self.add(Code::IgnoredReference, pointer, message);
         }
     }
@@ -183,7 +184,7 @@ impl Check<'_> {
                 Some(name) if WORKFLOW_FIELDS.contains(&root) => {
                     format!("; did you mean `${{workflow.{root}.{name}}}`?")
                 }
-                _ => hint(root, known),
+                _ => hint(root, known, "correct the name"),
             };
             let message = format!("{shown}: no step has the reference name `{root}`{hint}");
             self.add(Code::UnknownReference, pointer, message);
@@ -200,22 +201,28 @@ impl Check<'_> {
         let Some(field) = token.members.first().map(String::as_str) else { return };
         let known = || WORKFLOW_FIELDS.iter().copied().chain(OUTSIDE_FIELDS);
         if !known().any(|known| known == field) {
-            let hint = hint(field, known());
+            let hint = hint(field, known(), "correct the name");
             let message = format!("{shown}: `workflow` has no member `{field}`{hint}");
             return self.add(Code::UnknownField, pointer, message);
         }
         let Some(name) = token.members.get(1).map(String::as_str) else { return };
-        let (set, code, what) = match field {
-            "input" => (&self.inputs, Code::UndeclaredInput, "`inputParameters` does not list"),
+        let (set, code, what, advice) = match field {
+            "input" => (
+                &self.inputs,
+                Code::UndeclaredInput,
+                "`inputParameters` does not list",
+                "add it there, or correct the name",
+            ),
             "variables" => (
                 &self.variables,
                 Code::UnsetVariable,
                 "neither `variables` nor a SET_VARIABLE step gives",
+                "set it, or correct the name",
             ),
             _ => return,
         };
         let Some(set) = set.as_ref().filter(|set| !set.contains(name)) else { return };
-        let hint = hint(name, set.iter().map(String::as_str));
+        let hint = hint(name, set.iter().map(String::as_str), advice);
         let message = format!("{shown}: {what} `{name}`{hint}");
         self.add(code, pointer, message);
     }
@@ -239,18 +246,21 @@ impl Check<'_> {
         let (code, message) = match self.scene.steps.order(other, at) {
             Order::Before => return,
             Order::Same if self.scene.steps.all[at].inside() == Inside::Body => return,
-            Order::Same => {
-                (Code::ReferenceTooEarly, format!("{shown}: a step cannot read its own result"))
-            }
+            Order::Same => (
+                Code::ReferenceTooEarly,
+                format!("{shown}: a step cannot read its own result; read another step"),
+            ),
             Order::Later => (
                 Code::ReferenceTooEarly,
-                format!("{shown}: `{name}` runs only after this step, so that the value is null"),
+                format!(
+                    "{shown}: `{name}` runs only after this step, so that the value is null; move it before this step"
+                ),
             ),
             Order::OtherCase => (
                 Code::ReferenceAcrossBranches,
                 format!(
                     "{shown}: `{name}` is in another case of the same choice and has not run when \
-                     this step runs"
+                     this step runs; read it behind the choice"
                 ),
             ),
             Order::Parallel => (
@@ -272,7 +282,7 @@ impl Check<'_> {
             // For a JOIN that is a fault.
             let is_exclusive = at.is_some_and(|at| self.scene.steps.all[at].is("EXCLUSIVE_JOIN"));
             if is_exclusive && !self.scene.steps.has_run_time_branches() {
-                let hint = hint(name, self.scene.steps.references());
+                let hint = hint(name, self.scene.steps.references(), "correct the name");
                 let message = format!("no step has the reference name `{name}`{hint}");
                 self.add(Code::UnknownReference, pointer, message);
             }
@@ -280,10 +290,14 @@ impl Check<'_> {
         };
         let message = match self.scene.steps.order(other, at) {
             Order::Before | Order::Parallel => return,
-            Order::Same => format!("`{name}` waits for itself"),
-            Order::Later => format!("`{name}` runs only after this step, which waits for it"),
+            Order::Same => format!("`{name}` waits for itself; remove it"),
+            Order::Later => {
+                format!("`{name}` runs only after this step, which waits for it; remove it")
+            }
             Order::OtherCase => {
-                format!("`{name}` is in another case of the same choice and does not run")
+                format!(
+                    "`{name}` is in another case of the same choice and does not run; remove it"
+                )
             }
         };
         self.add(Code::ReferenceTooEarly, pointer, message);

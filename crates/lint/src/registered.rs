@@ -83,10 +83,14 @@ impl Check<'_> {
         }
         let message = match version {
             Some(version) if self.known().has_workflow(name, None) == Some(true) => {
-                format!("the workflow `{name}` is registered, but not its version {version}")
+                format!(
+                    "the workflow `{name}` is registered, but not its version {version}; register that \
+                     version, or name another"
+                )
             }
             _ => {
-                let hint = hint(name, self.known().workflow_names());
+                let names = self.known().workflow_names();
+                let hint = hint(name, names, "register it, or correct the name");
                 format!("no workflow `{name}` is registered{hint}")
             }
         };
@@ -115,11 +119,11 @@ impl Check<'_> {
         if is_defined || self.known().is_polled(queue) != Some(false) {
             return;
         }
-        let hint = hint(queue, self.known().task_names());
+        let names = self.known().task_names();
+        let hint = hint(queue, names, "start a worker for it, or register a task definition");
         let member = if is_other { "type" } else { "name" };
-        let message = format!(
-            "no task definition `{queue}` is registered and no worker has polled for it{hint}"
-        );
+        let message =
+            format!("no worker has polled for `{queue}`, and it has no task definition{hint}");
         self.findings.push(Finding::new(
             Code::MissingTask,
             format!("{}/{member}", step.pointer),

@@ -133,7 +133,7 @@ impl Check<'_> {
         if EVALUATORS.contains(&name) || name.contains("${") {
             return;
         }
-        let hint = hint(name, EVALUATORS);
+        let hint = hint(name, EVALUATORS, "");
         let known = "`javascript`, `graaljs` and `value-param`";
         let message = format!("there is no evaluator `{name}`, only {known}{hint}");
         self.add(Code::UnknownEvaluator, format!("{}{below}", step.pointer), message);
@@ -147,7 +147,7 @@ impl Check<'_> {
         let advice = if name.contains(['$', '(', ' ', '=']) {
             "; a script needs the evaluator `javascript`".to_owned()
         } else {
-            hint(name, members(input))
+            hint(name, members(input), "add it to `inputParameters`")
         };
         let message = format!(
             "`{name}` names no input parameter of this step, so that the value is always null{advice}"
@@ -157,7 +157,7 @@ impl Check<'_> {
 
     fn named(&mut self, step: &Step<'_>, name: Option<&str>, input: &Value, below: &str) {
         let Some(name) = name.filter(|name| !self.is_given(step, name, input)) else { return };
-        let hint = hint(name, members(input));
+        let hint = hint(name, members(input), "add it to `inputParameters`");
         let message = format!("`{name}` names no input parameter of this step{hint}");
         self.add(Code::MissingInput, format!("{}{below}", step.pointer), message);
     }
@@ -208,7 +208,7 @@ impl Check<'_> {
                 continue;
             }
             let shown: Vec<String> = results.iter().map(|result| format!("`{result}`")).collect();
-            let hint = hint(case, results.iter().map(String::as_str));
+            let hint = hint(case, results.iter().map(String::as_str), "correct one of the two");
             let message =
                 format!("case `{case}` is never chosen: {says} {}{hint}", shown.join(", "));
             let pointer =
@@ -243,7 +243,7 @@ impl Check<'_> {
             self.syntax_checks += 1;
             if let Some(error) = syntax_error(script.language, script.source) {
                 let error = error.lines().next().unwrap_or_default().to_owned();
-                let message = format!("the script does not parse: {error}");
+                let message = format!("the script does not parse, correct it: {error}");
                 return self.add(Code::BrokenScript, pointer, message);
             }
         }
@@ -266,7 +266,8 @@ impl Check<'_> {
                 .filter(|(inner, _)| step.is("DO_WHILE") && scene.steps.is_within(*inner, index))
                 .map(|(_, inner)| inner.reference());
             let own = step.is("DO_WHILE").then(|| step.reference());
-            let hint = hint(&name, members(&input).chain(of_body).chain(own));
+            let known = members(&input).chain(of_body).chain(own);
+            let hint = hint(&name, known, "add it to `inputParameters`");
             let message = format!(
                 "the script reads `$.{name}`, which is no input parameter of this step{hint}"
             );

@@ -14,7 +14,7 @@ pub(crate) fn findings(definition: &TaskDef, prefix: &str) -> Vec<Finding> {
             let field = token.members.first().map(String::as_str);
             let field = field.filter(|_| token.root.as_deref() == Some("workflow"));
             let Some(field) = field.filter(|field| !is_field(field)) else { continue };
-            let hint = hint(field, WORKFLOW_FIELDS.iter().copied());
+            let hint = hint(field, WORKFLOW_FIELDS.iter().copied(), "correct the name");
             let message =
                 format!("`${{{}}}`: `workflow` has no member `{field}`{hint}", token.path);
             findings.push(Finding::new(Code::UnknownField, place, message));
@@ -35,18 +35,18 @@ fn unused(definition: &TaskDef, prefix: &str) -> Vec<Finding> {
             definition.backoff_scale_factor > 1
                 && definition.retry_logic != RetryLogic::LinearBackoff,
             "backoffScaleFactor",
-            "`backoffScaleFactor` has no effect: only the retry logic LINEAR_BACKOFF reads it",
+            "`backoffScaleFactor` has no effect: only the retry logic LINEAR_BACKOFF reads it; remove it",
         ),
         (
             definition.rate_limit_frequency_in_seconds > 1
                 && definition.rate_limit_per_frequency == 0,
             "rateLimitFrequencyInSeconds",
-            "`rateLimitFrequencyInSeconds` has no effect without `rateLimitPerFrequency`",
+            "`rateLimitFrequencyInSeconds` has no effect without `rateLimitPerFrequency`; remove it",
         ),
         (
             definition.backoff_jitter_ms > 0 && definition.retry_count == 0,
             "backoffJitterMs",
-            "`backoffJitterMs` has no effect: `retryCount` is 0",
+            "`backoffJitterMs` has no effect: `retryCount` is 0; remove it",
         ),
     ];
     let broken = rules.into_iter().filter(|(is_broken, ..)| *is_broken);

@@ -114,7 +114,7 @@ fn unused(step: &Step<'_>) -> Vec<Finding> {
         } else if let [only] = types {
             format!("; only {only} reads it")
         } else if types.is_empty() {
-            String::new()
+            "; remove it".to_owned()
         } else {
             format!("; only {} read it", types.join(" and "))
         };
@@ -122,7 +122,10 @@ fn unused(step: &Step<'_>) -> Vec<Finding> {
     }
     let Some(facts) = step.facts else { return findings };
     if facts.has(Mark::NotRetried) && task.retry_count.is_some_and(|count| count > 0) {
-        add("retryCount", format!("`retryCount` has no effect: {name} is never retried by itself"));
+        add(
+            "retryCount",
+            format!("`retryCount` has no effect: {name} is never retried by itself; remove it"),
+        );
     }
     let is_delayed = facts.is_worker() || facts.starts != Starts::Nothing;
     if task.start_delay > 0 && !is_delayed {
@@ -143,13 +146,16 @@ fn join(scene: &Scene<'_>, index: usize, step: &Step<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     if names.is_empty() {
-        let message = "`joinOn` names no step, so that this JOIN waits for nothing".to_owned();
+        let message =
+            "`joinOn` names no step, so that this JOIN waits for nothing; name the last step of \
+                       each branch"
+                .to_owned();
         return vec![Finding::new(Code::UnusedValue, pointer, message)];
     }
     let repeated = names.iter().enumerate().filter(|(at, name)| names[..*at].contains(name));
     repeated
         .map(|(at, name)| {
-            let message = format!("`joinOn` names `{name}` twice");
+            let message = format!("`joinOn` names `{name}` twice; remove one");
             Finding::new(Code::UnusedValue, format!("{pointer}/{at}"), message)
         })
         .collect()
@@ -159,6 +165,6 @@ fn of_definition(scene: &Scene<'_>) -> Option<Finding> {
     let definition = scene.definition;
     let is_alone = definition.failure_workflow_version.is_some()
         && definition.failure_workflow.as_deref().is_none_or(str::is_empty);
-    let message = "`failureWorkflowVersion` has no effect without `failureWorkflow`";
+    let message = "`failureWorkflowVersion` has no effect without `failureWorkflow`; remove it";
     is_alone.then(|| Finding::new(Code::UnusedValue, "/failureWorkflowVersion", message))
 }

@@ -2,6 +2,7 @@
 //! writes anew.
 use crate::{World, lines, task_def, workflow};
 use baton_lint::Code;
+use std::fmt::Write;
 use std::path::Path;
 
 /// A title, a definition on one line, and what is said of it.
@@ -23,7 +24,7 @@ fn cases(text: &str) -> Vec<Case<'_>> {
 }
 
 /// Compares what `lint` says of each case of a file with what stands there.
-pub(crate) fn compare(file: &str, least: usize, lint: fn(&str) -> String) -> String {
+fn compare(file: &str, least: usize, lint: fn(&str) -> String) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lint").join(file);
     let text = std::fs::read_to_string(&path).unwrap();
     let cases = cases(&text);
@@ -36,7 +37,7 @@ pub(crate) fn compare(file: &str, least: usize, lint: fn(&str) -> String) -> Str
         if found.trim_end() != said.trim_end() {
             different.push(format!("{title}\n{json}\n----\n{found}"));
         }
-        written.push_str(&format!("{title}\n{json}\n----\n{found}\n"));
+        let _ = writeln!(written, "{title}\n{json}\n----\n{found}");
     }
     if std::env::var("BATON_UPDATE_LINT").is_ok() {
         std::fs::write(&path, written.trim_end().to_owned() + "\n").unwrap();

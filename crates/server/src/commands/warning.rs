@@ -36,7 +36,7 @@ pub(crate) fn warnings<T>(source: &Source<T>, found: DefinitionWarnings) -> Vec<
         warnings.push(DefinitionWarning { code: "more".into(), message, ..Default::default() });
     }
     let warning =
-        |warning| Warning { file: source.file.clone(), definition: source.name.clone(), warning };
+        |found| Warning { file: source.file.clone(), definition: source.name.clone(), found };
     warnings.into_iter().map(warning).collect()
 }
 
