@@ -67,7 +67,7 @@ async fn what_is_suspicious_is_told() {
         "subWorkflowParam":{"name":"child"}}]}"#;
     let (_, _, answer) = api.call(&format!("PUT {path}"), &format!("[{parent},{child}]")).await;
     assert!(!answer.contains("warnings"), "{answer}");
-    let misnamed = r#"{"name":"w","steps":[{"name":"x","taskReferenceName":"a"}]}"#;
+    let misnamed = r#"{"name":"v","steps":[{"name":"x","taskReferenceName":"a"}]}"#;
     api.shows("register_workflow_misnamed", &format!("POST {path}"), misnamed).await;
     let call = "POST /api/metadata/taskdefs";
     api.shows("register_tasks_suspicious", call, r#"[{"name":"t","retrycount":1}]"#).await;

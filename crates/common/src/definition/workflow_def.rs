@@ -174,7 +174,7 @@ pub enum InlineDefinition {
     /// The definition itself.
     Definition(Box<WorkflowDef>),
     /// Text that is exactly one `${…}` token.
-    Expression(String),
+    Expression(#[schemars(regex(pattern = r"^\$\{[\s\S]*\}$"))] String),
 }
 
 impl<'de> Deserialize<'de> for InlineDefinition {

@@ -2,13 +2,14 @@
 //!
 //! It takes what those types take and refuses members that they drop, so that an editor marks
 //! misspelled names.
+mod properties;
 mod reader;
 mod steps;
 
 use baton_common::{TaskDef, WorkflowDef};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::sync::LazyLock;
 
 static WORKFLOW: LazyLock<Value> = LazyLock::new(|| {
@@ -41,7 +42,8 @@ fn of<T: JsonSchema>(title: &str, about: &str, required: &[&str]) -> Value {
         if name == "WorkflowTask" {
             steps::complete(definition);
         }
-        if let Some(properties) = properties_of(definition) {
+        let is_of_file = name == "WorkflowDef" || name == "TaskDef";
+        if let Some(properties) = properties::of(definition).filter(|_| is_of_file) {
             properties.insert(
                 "$schema".into(),
                 json!({ "type": "string", "description":
@@ -57,10 +59,6 @@ fn of<T: JsonSchema>(title: &str, about: &str, required: &[&str]) -> Value {
         "required": required,
         "$defs": definitions,
     })
-}
-
-fn properties_of(definition: &mut Value) -> Option<&mut Map<String, Value>> {
-    definition.get_mut("properties")?.as_object_mut()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Makes a generated schema say what the reader takes: a number also as text, a text also as a number
 //! or truth value, null for what is left out. Members that the reader drops are refused.
+use super::properties;
 use serde_json::{Map, Value, json};
 
 /// Members that are read strictly.
@@ -7,7 +8,7 @@ const STRICT: [&str; 1] = ["rateLimited"];
 
 /// Widens every member of a struct's schema; any other schema stays as it is.
 pub(super) fn widen(definition: &mut Value) {
-    let Some(properties) = super::properties_of(definition) else { return };
+    let Some(properties) = properties::of(definition) else { return };
     for (name, property) in properties {
         if !STRICT.contains(&name.as_str()) {
             widen_member(property);

@@ -1,5 +1,6 @@
 //! What the schema says of a step beyond its Rust type: the task types by name, what each of them
 //! needs, and the input that it reads.
+use super::properties;
 use baton_decider::decide::types;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -9,7 +10,7 @@ const CALLBACK: &str = "callbackFromWorker";
 
 /// Completes the schema of a step.
 pub(super) fn complete(step: &mut Value) {
-    if let Some(properties) = super::properties_of(step) {
+    if let Some(properties) = properties::of(step) {
         let task_type = task_type();
         let mut other = task_type.clone();
         other["description"] = json!("Another name of `type`; the one that comes last counts.");

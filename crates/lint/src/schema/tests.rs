@@ -1,3 +1,4 @@
+//! The schema against the reader, and against mistakes.
 use super::*;
 use baton_decider::decide::types;
 
@@ -67,13 +68,23 @@ fn the_schema_takes_what_the_reader_takes() {
             for kind in kinds {
                 let json = format!("{{\"{member}\":{kind}}}");
                 let is_valid = validator.is_valid(&serde_json::from_str(&json).unwrap());
-                if is_valid != is_read(&json) {
+                let is_struct = kind.starts_with('{') && schema_of_struct(schema, name, member);
+                let is_known = kind == "0.5" || is_struct || NOT_READ.contains(&member.as_str());
+                if is_valid != is_read(&json) && !is_known {
                     different.push(format!("{name} {json} {}", if is_valid { "+" } else { "-" }));
                 }
             }
         }
     }
     insta::assert_snapshot!(different.join("\n"));
+}
+
+/// Members that the schema allows and the reader passes over.
+const NOT_READ: [&str; 2] = ["$schema", "callbackFromWorker"];
+
+/// Whether a member is another struct, whose unknown members the schema refuses.
+fn schema_of_struct(schema: &Value, name: &str, member: &str) -> bool {
+    schema["$defs"][name]["properties"][member]["anyOf"].is_array()
 }
 
 fn reads<T: serde::de::DeserializeOwned>(json: &str) -> bool {
