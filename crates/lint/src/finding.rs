@@ -1,7 +1,6 @@
 //! One thing that is accepted but is probably not what its author means, and the list of all kinds.
 use baton_common::api::{DefinitionWarning, DefinitionWarnings};
 use serde::Serialize;
-use std::cmp::Ordering;
 
 /// Most findings that one report keeps; those left out are counted.
 pub const FINDINGS_MAX: usize = 100;
@@ -249,10 +248,8 @@ pub struct Report {
 impl Report {
     /// Sorts and bounds what was found.
     pub(crate) fn of(mut findings: Vec<Finding>) -> Self {
-        findings.sort_by(|one, other| {
-            by_place(&one.pointer, &other.pointer)
-                .then_with(|| (one.code, &one.message).cmp(&(other.code, &other.message)))
-        });
+        findings
+            .sort_by_cached_key(|found| (place(&found.pointer), found.code, found.message.clone()));
         findings.dedup();
         let left_out = findings.len().saturating_sub(FINDINGS_MAX);
         findings.truncate(FINDINGS_MAX);
@@ -274,8 +271,7 @@ impl From<Report> for DefinitionWarnings {
     }
 }
 
-/// Pointers by their parts, numbers as numbers.
-fn by_place(one: &str, other: &str) -> Ordering {
-    let key = |part: &str| (part.parse::<u64>().ok(), part.to_owned());
-    one.split('/').map(key).cmp(other.split('/').map(key))
+/// A pointer by its parts, numbers as numbers.
+fn place(pointer: &str) -> Vec<(Option<u64>, String)> {
+    pointer.split('/').map(|part| (part.parse().ok(), part.to_owned())).collect()
 }

@@ -28,7 +28,6 @@ pub use members::{is_workflow, misnamed_tasks};
 use baton_common::definition::InlineDefinition;
 use baton_common::{TaskDef, WorkflowDef};
 use scene::Scene;
-use steps::Steps;
 
 /// What is suspicious in a workflow definition, in the order of the document. `document` is what it was
 /// read from; what is wrong enough to be refused is not repeated here.
@@ -51,7 +50,7 @@ pub fn lint_task_def(definition: &TaskDef, document: &Document) -> Report {
 
 /// The findings of a definition and of those that its steps bring along.
 fn definition_findings(definition: &WorkflowDef, known: &dyn Known) -> Vec<Finding> {
-    let scene = Scene { definition, steps: Steps::of(definition), known };
+    let scene = Scene::of(definition, known);
     let checks = [
         types::findings,
         references::findings,

@@ -1,16 +1,21 @@
 //! The known name that a misspelled one most likely means.
 
+/// Most known names that one is compared with, of those that are about as long.
+const COMPARED_MAX: usize = 1_000;
+
 /// The known name that is nearest to `name`, if one is near: but for case and for signs between
 /// words the same, or a few letters apart.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let plain = folded(name);
-    let near = |known: &&str| *known != name;
-    let distances = known.into_iter().filter(near).map(|known| {
+    let allowed = allowed(&plain);
+    // Each sign between words makes a name longer and is not compared.
+    let is_as_long = |known: &&str| *known != name && known.len() + allowed >= plain.len();
+    let compared = known.into_iter().filter(is_as_long).take(COMPARED_MAX);
+    let distances = compared.filter_map(|known| {
         let distance = strsim::osa_distance(&plain, &folded(known));
-        (distance, strsim::osa_distance(name, known), known)
+        (distance <= allowed).then(|| (distance, strsim::osa_distance(name, known), known))
     });
-    let (distance, _, known) = distances.min()?;
-    (distance <= allowed(&plain)).then_some(known)
+    distances.min().map(|(_, _, known)| known)
 }
 
 /// Letters that may differ: one in a short name, none in a very short one.

@@ -1,6 +1,6 @@
 //! What the `${…}` of a definition refer to: steps, and when they run; inputs, variables and fields.
 use crate::finding::{Code, Finding};
-use crate::nearest::{hint, nearest};
+use crate::nearest::nearest;
 use crate::scene::Scene;
 use crate::steps::{Order, Step};
 use crate::tokens::{Token, of_text, visit};
@@ -23,9 +23,6 @@ pub(crate) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
         variables: variables(scene),
         findings: Vec::new(),
     };
-    for (index, step) in scene.steps.all.iter().enumerate() {
-        check.step(index, step);
-    }
     let definition = scene.definition;
     check.value(&definition.output_parameters.to_value(), "/outputParameters", None);
     let texts = [
@@ -37,6 +34,9 @@ pub(crate) fn findings(scene: &Scene<'_>) -> Vec<Finding> {
     ];
     for (pointer, text) in texts {
         check.text(text.unwrap_or_default(), pointer, None);
+    }
+    for (index, step) in scene.steps.all.iter().enumerate() {
+        check.step(index, step);
     }
     check.findings
 }
@@ -184,7 +184,7 @@ impl Check<'_> {
                 Some(name) if WORKFLOW_FIELDS.contains(&root) => {
                     format!("; did you mean `${{workflow.{root}.{name}}}`?")
                 }
-                _ => hint(root, known, "correct the name"),
+                _ => self.scene.hint(root, known, "correct the name"),
             };
             let message = format!("{shown}: no step has the reference name `{root}`{hint}");
             self.add(Code::UnknownReference, pointer, message);
@@ -201,7 +201,7 @@ impl Check<'_> {
         let Some(field) = token.members.first().map(String::as_str) else { return };
         let known = || WORKFLOW_FIELDS.iter().copied().chain(OUTSIDE_FIELDS);
         if !known().any(|known| known == field) {
-            let hint = hint(field, known(), "correct the name");
+            let hint = self.scene.hint(field, known(), "correct the name");
             let message = format!("{shown}: `workflow` has no member `{field}`{hint}");
             return self.add(Code::UnknownField, pointer, message);
         }
@@ -222,7 +222,7 @@ impl Check<'_> {
             _ => return,
         };
         let Some(set) = set.as_ref().filter(|set| !set.contains(name)) else { return };
-        let hint = hint(name, set.iter().map(String::as_str), advice);
+        let hint = self.scene.hint(name, set.iter().map(String::as_str), advice);
         let message = format!("{shown}: {what} `{name}`{hint}");
         self.add(code, pointer, message);
     }
@@ -282,7 +282,7 @@ impl Check<'_> {
             // For a JOIN that is a fault.
             let is_exclusive = at.is_some_and(|at| self.scene.steps.all[at].is("EXCLUSIVE_JOIN"));
             if is_exclusive && !self.scene.steps.has_run_time_branches() {
-                let hint = hint(name, self.scene.steps.references(), "correct the name");
+                let hint = self.scene.hint(name, self.scene.steps.references(), "correct the name");
                 let message = format!("no step has the reference name `{name}`{hint}");
                 self.add(Code::UnknownReference, pointer, message);
             }

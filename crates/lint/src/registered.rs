@@ -1,7 +1,6 @@
 //! Workflows and tasks that a definition names and that are not there.
 use crate::finding::{Code, Finding};
 use crate::known::Known;
-use crate::nearest::hint;
 use crate::scene::Scene;
 use crate::steps::Step;
 use crate::types::misspelled;
@@ -90,7 +89,7 @@ impl Check<'_> {
             }
             _ => {
                 let names = self.known().workflow_names();
-                let hint = hint(name, names, "register it, or correct the name");
+                let hint = self.scene.hint(name, names, "register it, or correct the name");
                 format!("no workflow `{name}` is registered{hint}")
             }
         };
@@ -120,7 +119,8 @@ impl Check<'_> {
             return;
         }
         let names = self.known().task_names();
-        let hint = hint(queue, names, "start a worker for it, or register a task definition");
+        let hint =
+            self.scene.hint(queue, names, "start a worker for it, or register a task definition");
         let member = if is_other { "type" } else { "name" };
         let message =
             format!("no worker has polled for `{queue}`, and it has no task definition{hint}");

@@ -1,7 +1,6 @@
 //! Scripts and the parameters beside them: whether they parse, what they read, which results they can
 //! give, and which evaluator runs them.
 use crate::finding::{Code, Finding};
-use crate::nearest::hint;
 use crate::scene::Scene;
 use crate::source::inputs_read;
 use crate::steps::Step;
@@ -133,7 +132,7 @@ impl Check<'_> {
         if EVALUATORS.contains(&name) || name.contains("${") {
             return;
         }
-        let hint = hint(name, EVALUATORS, "");
+        let hint = self.scene.hint(name, EVALUATORS, "");
         let known = "`javascript`, `graaljs` and `value-param`";
         let message = format!("there is no evaluator `{name}`, only {known}{hint}");
         self.add(Code::UnknownEvaluator, format!("{}{below}", step.pointer), message);
@@ -147,7 +146,7 @@ impl Check<'_> {
         let advice = if name.contains(['$', '(', ' ', '=']) {
             "; a script needs the evaluator `javascript`".to_owned()
         } else {
-            hint(name, members(input), "add it to `inputParameters`")
+            self.scene.hint(name, members(input), "add it to `inputParameters`")
         };
         let message = format!(
             "`{name}` names no input parameter of this step, so that the value is always null{advice}"
@@ -157,7 +156,7 @@ impl Check<'_> {
 
     fn named(&mut self, step: &Step<'_>, name: Option<&str>, input: &Value, below: &str) {
         let Some(name) = name.filter(|name| !self.is_given(step, name, input)) else { return };
-        let hint = hint(name, members(input), "add it to `inputParameters`");
+        let hint = self.scene.hint(name, members(input), "add it to `inputParameters`");
         let message = format!("`{name}` names no input parameter of this step{hint}");
         self.add(Code::MissingInput, format!("{}{below}", step.pointer), message);
     }
@@ -208,7 +207,8 @@ impl Check<'_> {
                 continue;
             }
             let shown: Vec<String> = results.iter().map(|result| format!("`{result}`")).collect();
-            let hint = hint(case, results.iter().map(String::as_str), "correct one of the two");
+            let hint =
+                self.scene.hint(case, results.iter().map(String::as_str), "correct one of the two");
             let message =
                 format!("case `{case}` is never chosen: {says} {}{hint}", shown.join(", "));
             let pointer =
@@ -267,7 +267,7 @@ impl Check<'_> {
                 .map(|(_, inner)| inner.reference());
             let own = step.is("DO_WHILE").then(|| step.reference());
             let known = members(&input).chain(of_body).chain(own);
-            let hint = hint(&name, known, "add it to `inputParameters`");
+            let hint = self.scene.hint(&name, known, "add it to `inputParameters`");
             let message = format!(
                 "the script reads `$.{name}`, which is no input parameter of this step{hint}"
             );

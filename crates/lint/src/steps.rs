@@ -75,12 +75,18 @@ pub(crate) enum Order {
 pub(crate) struct Steps<'a> {
     pub(crate) all: Vec<Step<'a>>,
     by_reference: HashMap<&'a str, usize>,
+    has_run_time_branches: bool,
 }
 
 impl<'a> Steps<'a> {
     pub(crate) fn of(definition: &'a WorkflowDef) -> Self {
-        let mut steps = Self { all: Vec::new(), by_reference: HashMap::new() };
+        let mut steps = Self {
+            all: Vec::new(),
+            by_reference: HashMap::new(),
+            has_run_time_branches: false,
+        };
         steps.list(&definition.tasks, "/tasks", (None, 0));
+        steps.has_run_time_branches = steps.all.iter().any(Step::has_run_time_branches);
         for (index, step) in steps.all.iter().enumerate() {
             if let Some(name) = step.task.task_reference_name.as_deref() {
                 steps.by_reference.entry(name).or_insert(index);
@@ -120,7 +126,7 @@ impl<'a> Steps<'a> {
 
     /// Whether names may come to be at run time.
     pub(crate) fn has_run_time_branches(&self) -> bool {
-        self.all.iter().any(Step::has_run_time_branches)
+        self.has_run_time_branches
     }
 
     /// The step before another one in its list.

@@ -69,7 +69,6 @@ pub struct WorkflowDef {
     pub failure_workflow_version: Option<i32>,
     /// Version of the definition language; only 2.
     #[serde(deserialize_with = "lenient::integer")]
-    #[schemars(range(min = 2, max = 2))]
     pub schema_version: i32,
     /// Whether a completed execution may be restarted.
     #[serde(deserialize_with = "lenient::boolean")]
