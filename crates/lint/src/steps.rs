@@ -80,11 +80,8 @@ pub(crate) struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     pub(crate) fn of(definition: &'a WorkflowDef) -> Self {
-        let mut steps = Self {
-            all: Vec::new(),
-            by_reference: HashMap::new(),
-            has_run_time_branches: false,
-        };
+        let mut steps =
+            Self { all: Vec::new(), by_reference: HashMap::new(), has_run_time_branches: false };
         steps.list(&definition.tasks, "/tasks", (None, 0));
         steps.has_run_time_branches = steps.all.iter().any(Step::has_run_time_branches);
         for (index, step) in steps.all.iter().enumerate() {
