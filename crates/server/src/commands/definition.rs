@@ -109,7 +109,8 @@ fn judge(faults: &[String], warnings: &[Warning], strict: bool) -> Result<(), Fa
     Err(Failure::new(Exit::Refused, cause).fix("correct the places named and validate again"))
 }
 
-/// The definitions in files, and what is suspicious in them; faults are refused.
+/// The definitions in files, and what is suspicious in them; faults are refused, with `strict` together
+/// with what is suspicious.
 fn checked(
     files: &[String],
     strict: bool,
@@ -118,10 +119,12 @@ fn checked(
     let definitions = read_all(files)?;
     let warnings = offline::lint(&definitions);
     let faults = offline::faults(&definitions);
-    if !strict && !faults.is_empty() {
-        warning::show(&warnings, output)?;
+    if !faults.is_empty() {
+        if !strict {
+            warning::show(&warnings, output)?;
+        }
+        judge(&faults, &warnings, strict)?;
     }
-    judge(&faults, &warnings, strict)?;
     Ok((definitions, warnings))
 }
 
