@@ -21,13 +21,14 @@ EDGES = {
     "baton-common": set(),
     "baton-expression": {"baton-common"},
     "baton-decider": {"baton-expression", "baton-common"},
+    "baton-lint": {"baton-decider", "baton-expression", "baton-common"},
     "baton-format": {"baton-decider", "baton-common"},
     "baton-store": {"baton-common"},
     "baton-telemetry": {"baton-common"},
     "baton-store-postgres": {"baton-store", "baton-telemetry", "baton-common"},
     "baton-store-sqlite": {"baton-store", "baton-telemetry", "baton-common"},
     "baton-orchestrator": {"baton-decider", "baton-format", "baton-expression", "baton-store", "baton-telemetry", "baton-common"},
-    "baton-api-gateway": {"baton-orchestrator", "baton-telemetry", "baton-common"},
+    "baton-api-gateway": {"baton-orchestrator", "baton-lint", "baton-telemetry", "baton-common"},
     "baton-client": {"baton-common"},
     "baton-executor": {"baton-client", "baton-telemetry", "baton-common"},
     "baton-test-support": set(),
@@ -36,7 +37,7 @@ EDGES = {
     },
     "baton-bench": {"baton-store-postgres", "baton-store-sqlite", "baton-store", "baton-common"},
     "baton-server": {
-        "baton-common", "baton-expression", "baton-decider", "baton-store", "baton-store-postgres", "baton-store-sqlite",
+        "baton-common", "baton-expression", "baton-decider", "baton-lint", "baton-store", "baton-store-postgres", "baton-store-sqlite",
         "baton-orchestrator", "baton-api-gateway", "baton-client", "baton-executor", "baton-bench", "baton-telemetry",
     },
 }
@@ -55,6 +56,7 @@ UNREACHABLE = {
     "baton-common": SQL_CRATES | IMPURE_CRATES,
     "baton-decider": SQL_CRATES | {"tokio", "mio", "hyper", "reqwest", "tracing"},
     "baton-format": SQL_CRATES | {"tokio", "mio", "hyper", "reqwest", "tracing"},
+    "baton-lint": SQL_CRATES | {"tokio", "mio", "hyper", "reqwest", "tracing"},
     "baton-expression": SQL_CRATES | {"tokio", "mio", "hyper", "reqwest"},
     "baton-store": SQL_CRATES,
     "baton-telemetry": SQL_CRATES | IMPURE_CRATES,
@@ -64,7 +66,7 @@ UNREACHABLE = {
     "baton-client": SQL_CRATES,
 }
 # Crates whose own sources know no clock, no input or output, no randomness.
-PURE_CRATES = ("common", "decider", "format", "telemetry")
+PURE_CRATES = ("common", "decider", "format", "lint", "telemetry")
 IMPURE_WORDS = re.compile(
     r"SystemTime::now|Instant::now|Uuid::new_v4|Uuid::now_v7|std::(fs|net|process|thread)\b|\basync fn\b|\btracing::|\bprintln!")
 READS_ENVIRONMENT = re.compile(r"\benv::(var|vars|var_os)\b")

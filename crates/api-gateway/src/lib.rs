@@ -12,6 +12,7 @@ mod error;
 mod explain;
 mod extract;
 mod health;
+mod lint;
 mod measured;
 mod metrics;
 mod options;
@@ -53,6 +54,7 @@ where
     Router::new()
         .merge(workflow_definitions::router())
         .merge(task_definitions::router())
+        .merge(lint::router())
         .merge(start::router())
         .merge(workflow::router())
         .merge(explain::router())

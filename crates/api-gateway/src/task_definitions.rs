@@ -1,6 +1,7 @@
 //! Task definitions: `/api/metadata/taskdefs`.
 use crate::error::ApiError;
-use crate::extract::{Json, Segments};
+use crate::extract::{JsonWithText, Segments};
+use crate::lint::{self, Body};
 use crate::respond::{self, Answer};
 use crate::workflow_definitions::unknown_is_illegal;
 use axum::Router;
@@ -28,23 +29,23 @@ where
 /// Registers or replaces definitions.
 async fn register_tasks(
     State(orchestrator): State<Orchestrator>,
-    Json(definitions): Json<Vec<TaskDef>>,
+    JsonWithText(definitions, text): JsonWithText<Vec<TaskDef>>,
 ) -> Answer {
     if definitions.is_empty() {
         let rule = "TaskDefList is empty";
         return Err(ApiError::broken_rule("registerTaskDef.arg0", rule, Some("[]".to_owned())));
     }
-    orchestrator.register_tasks(definitions).await?;
-    Ok(respond::done())
+    orchestrator.register_tasks(definitions.clone()).await?;
+    lint::answer(&lint::tasks(Body::of_list(definitions, text)).await)
 }
 
 /// Replaces a definition that exists.
 async fn update_task_definition(
     State(orchestrator): State<Orchestrator>,
-    Json(definition): Json<TaskDef>,
+    JsonWithText(definition, text): JsonWithText<TaskDef>,
 ) -> Answer {
-    orchestrator.update_task_definition(definition).await?;
-    Ok(respond::done())
+    orchestrator.update_task_definition(definition.clone()).await?;
+    lint::answer(&lint::tasks(Body::of_one(definition, text)).await)
 }
 
 /// Every definition.

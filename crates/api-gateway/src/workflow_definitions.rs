@@ -1,11 +1,12 @@
 //! Workflow definitions: `/api/metadata/workflow`.
 use crate::error::ApiError;
-use crate::extract::{Json, Params, Segments, version};
+use crate::extract::{JsonWithText, Params, Segments, version};
+use crate::lint::{self, Body};
 use crate::respond::{self, Answer};
 use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::routing::{delete, get, post};
-use baton_common::api::WorkflowDefSummary;
+use baton_common::api::{WorkflowDefSummary, WorkflowsUpdated};
 use baton_common::{Payload, WorkflowDef};
 use baton_orchestrator::{Orchestrator, OrchestratorError};
 use serde::Deserialize;
@@ -33,32 +34,39 @@ where
 async fn register_workflow(
     State(orchestrator): State<Orchestrator>,
     params: Params,
-    Json(definition): Json<WorkflowDef>,
+    JsonWithText(definition, text): JsonWithText<WorkflowDef>,
 ) -> Answer {
     let overwrite = params.flag("overwrite", false)?;
-    orchestrator.register_workflow(definition, overwrite).await?;
-    Ok(respond::done())
+    let registered = orchestrator.register_workflow(definition.clone(), overwrite).await;
+    registered.map_err(|error| lint::refusal(error, &text, &[""]))?;
+    lint::answer(&lint::workflows(&orchestrator, Body::of_one(definition, text)).await)
 }
 
 /// Registers or replaces definitions, all of them or none.
 async fn update_workflows(
     State(orchestrator): State<Orchestrator>,
-    Json(definitions): Json<Vec<WorkflowDef>>,
+    JsonWithText(definitions, text): JsonWithText<Vec<WorkflowDef>>,
 ) -> Answer {
     if definitions.is_empty() {
         let rule = "WorkflowDefList is empty";
         return Err(ApiError::broken_rule("updateWorkflowDef.arg0", rule, Some("[]".to_owned())));
     }
-    respond::json(&orchestrator.update_workflows(definitions).await?)
+    let places: Vec<String> = (0..definitions.len()).map(|index| format!("/{index}")).collect();
+    let places: Vec<&str> = places.iter().map(String::as_str).collect();
+    let updated = orchestrator.update_workflows(definitions.clone()).await;
+    let names = updated.map_err(|error| lint::refusal(error, &text, &places))?;
+    let warnings = lint::workflows(&orchestrator, Body::of_list(definitions, text)).await;
+    respond::json(&WorkflowsUpdated { names, warnings })
 }
 
 /// Checks a definition and keeps nothing.
 async fn validate_workflow(
     State(orchestrator): State<Orchestrator>,
-    Json(definition): Json<WorkflowDef>,
+    JsonWithText(definition, text): JsonWithText<WorkflowDef>,
 ) -> Answer {
-    orchestrator.validate_workflow(definition).await?;
-    Ok(respond::done())
+    let checked = orchestrator.validate_workflow(definition.clone()).await;
+    checked.map_err(|error| lint::refusal(error, &text, &[""]))?;
+    lint::answer(&lint::workflows(&orchestrator, Body::of_one(definition, text)).await)
 }
 
 /// One definition, its highest version when none is asked for.

@@ -1,19 +1,26 @@
 //! Workflow definitions and task definitions.
 use crate::target::Target;
 use crate::{Client, ClientError};
-use baton_common::api::{BulkResponse, WorkflowDefSummary};
+use baton_common::api::{DefinitionWarnings, WorkflowDefSummary, WorkflowsUpdated};
 use baton_common::{TaskDef, WorkflowDef};
 use indexmap::IndexMap;
 use reqwest::Method;
+use serde::Serialize;
+use std::borrow::Borrow;
 
 impl Client {
-    /// Registers a new version of a workflow definition.
+    /// Registers a new version of a workflow definition; answers what is suspicious in it.
     ///
     /// # Errors
     /// [`ClientError::Conflict`] when that name and version exist; [`ClientError::Invalid`] with
     /// every fault; nothing is stored then.
-    pub async fn register_workflow(&self, definition: &WorkflowDef) -> Result<(), ClientError> {
-        self.change(Method::POST, Target::new("/metadata/workflow")).json(definition)?.done().await
+    pub async fn register_workflow(
+        &self,
+        definition: &WorkflowDef,
+    ) -> Result<DefinitionWarnings, ClientError> {
+        let target = Target::new("/metadata/workflow");
+        let answer = self.change(Method::POST, target).json(definition)?.into_json_if_any();
+        Ok(answer.await?.unwrap_or_default())
     }
 
     /// Registers or replaces workflow definitions; the answer names what was stored.
@@ -22,21 +29,26 @@ impl Client {
     /// [`ClientError::Invalid`] when any definition is wrong; none is stored then.
     pub async fn put_workflows(
         &self,
-        definitions: &[WorkflowDef],
-    ) -> Result<BulkResponse, ClientError> {
+        definitions: &[impl Borrow<WorkflowDef> + Serialize],
+    ) -> Result<WorkflowsUpdated, ClientError> {
         self.change(Method::PUT, Target::new("/metadata/workflow"))
             .json(definitions)?
             .into_json()
             .await
     }
 
-    /// Has the server check a workflow definition without storing it.
+    /// Has the server check a workflow definition without storing it; answers what is suspicious in
+    /// it.
     ///
     /// # Errors
     /// [`ClientError::Invalid`] with every fault.
-    pub async fn validate_workflow(&self, definition: &WorkflowDef) -> Result<(), ClientError> {
+    pub async fn validate_workflow(
+        &self,
+        definition: &WorkflowDef,
+    ) -> Result<DefinitionWarnings, ClientError> {
         let target = Target::new("/metadata/workflow/validate");
-        self.change(Method::POST, target).json(definition)?.done().await
+        let answer = self.change(Method::POST, target).json(definition)?.into_json_if_any();
+        Ok(answer.await?.unwrap_or_default())
     }
 
     /// One workflow definition; without a version the highest.
@@ -79,13 +91,17 @@ impl Client {
         self.change(Method::DELETE, target).done().await
     }
 
-    /// Registers or replaces task definitions.
+    /// Registers or replaces task definitions; answers what is suspicious in them.
     ///
     /// # Errors
     /// [`ClientError::Invalid`] with every fault; none is stored then.
-    pub async fn register_task_defs(&self, definitions: &[TaskDef]) -> Result<(), ClientError> {
+    pub async fn register_task_defs(
+        &self,
+        definitions: &[impl Borrow<TaskDef> + Serialize],
+    ) -> Result<DefinitionWarnings, ClientError> {
         let target = Target::new("/metadata/taskdefs");
-        self.change(Method::POST, target).json(definitions)?.done().await
+        let answer = self.change(Method::POST, target).json(definitions)?.into_json_if_any();
+        Ok(answer.await?.unwrap_or_default())
     }
 
     /// Replaces a task definition.

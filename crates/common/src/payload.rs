@@ -1,8 +1,10 @@
 //! JSON that passes through the engine without being parsed.
 use crate::strict;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +18,20 @@ struct Shared {
     raw: Box<RawValue>,
     /// See [`Payload::derived`].
     derived: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl JsonSchema for Payload {
+    fn schema_name() -> Cow<'static, str> {
+        "Payload".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        Schema::default()
+    }
 }
 
 impl Payload {

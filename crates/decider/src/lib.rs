@@ -15,3 +15,5 @@ pub mod state;
 mod surroundings;
 pub mod task_type;
 pub mod validation;
+
+pub use scope::{TASK_FIELDS, WORKFLOW_FIELDS};

@@ -17,7 +17,8 @@ pub(crate) struct ExecutionScope<'a> {
     pub(crate) environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
-const WORKFLOW_FIELDS: &[&str] = &[
+/// What `${workflow.…}` reads; `env` and `secrets` are no documents of the execution.
+pub const WORKFLOW_FIELDS: &[&str] = &[
     "input",
     "output",
     "status",
@@ -32,7 +33,8 @@ const WORKFLOW_FIELDS: &[&str] = &[
     "variables",
 ];
 
-const TASK_FIELDS: &[&str] = &[
+/// What `${reference.…}` reads of a task.
+pub const TASK_FIELDS: &[&str] = &[
     "input",
     "output",
     "status",

@@ -28,7 +28,7 @@ mod watchers;
 pub use environment::{Environment, Evaluate, RunScript, Threads};
 pub use error::{Fault, OrchestratorError};
 pub use facade::{
-    EngineCounts, ExecuteRequest, Orchestrator, PollRequest, PolledTasks, SearchRequest,
+    EngineCounts, ExecuteRequest, KnownNames, Orchestrator, PollRequest, PolledTasks, SearchRequest,
 };
 pub use health::HealthReport;
 pub use trace::{Span, Spans, Subject, Tracer};

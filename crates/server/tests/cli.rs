@@ -249,6 +249,61 @@ async fn definitions_are_checked_without_a_server() {
     assert!(stderr.contains("w at /tasks/0"), "{stderr}");
 }
 
+/// Goal: what is suspicious is a line on standard error, and with `--strict` an error; what is meant as a
+/// workflow is never registered as a task definition.
+#[tokio::test]
+async fn suspicious_definitions_are_warned_of() {
+    let nobody = "http://127.0.0.1:1";
+    let directory = tempfile::tempdir().unwrap();
+    let written = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let odd = written(
+        "odd.json",
+        r#"{"$schema":"x","name":"w","tasks":[{"name":"a","taskReferenceName":"a","type":"http"}]}"#,
+    );
+    let (code, stdout, stderr) = baton(&["definition", "validate", &odd], nobody).await;
+    assert_eq!((code, stdout.as_str()), (0, "valid: 1 workflow and 0 task definitions\n"));
+    let line = format!(
+        "warning: {odd}: w at /tasks/0/type: `http` is not a type of the engine, so that the task waits \
+         for a worker of that name; did you mean `HTTP`? [misspelled-type]\n"
+    );
+    assert_eq!(stderr, line);
+    let (code, _, stderr) = baton(&["definition", "validate", "--strict", &odd], nobody).await;
+    assert_eq!(code, 4);
+    assert!(
+        stderr.starts_with("error: 1 error\n") && stderr.contains("[misspelled-type]"),
+        "{stderr}"
+    );
+    let arguments = ["definition", "validate", "--output", "json", &odd];
+    let (_, stdout, _) = baton(&arguments, nobody).await;
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(answer["warnings"][0]["code"], "misspelled-type");
+    assert_eq!(answer["warnings"][0]["pointer"], "/tasks/0/type");
+
+    let steps = r#"{"name":"w","steps":[{"name":"a","taskReferenceName":"a"}]}"#;
+    let steps = written("steps.json", steps);
+    for command in ["validate", "apply"] {
+        let (code, _, stderr) = baton(&["definition", command, &steps], nobody).await;
+        assert_eq!(code, 4, "{stderr}");
+        assert!(
+            stderr.contains("at /steps") && stderr.contains("did you mean `tasks`?"),
+            "{stderr}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_schemas_are_printed() {
+    for (kind, title) in [("workflow", "Workflow definition"), ("taskdef", "Task definition")] {
+        let (code, stdout, _) = baton(&["definition", "schema", kind], "http://127.0.0.1:1").await;
+        let schema: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((code, &schema["title"]), (0, &title.into()));
+    }
+}
+
 #[tokio::test]
 async fn settings_are_shown_with_their_origin_and_without_secrets() {
     let url = "postgres://baton:secret@db/baton";

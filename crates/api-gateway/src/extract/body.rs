@@ -15,6 +15,9 @@ use std::fmt::Write as _;
 /// A body that must be there and be JSON of this shape, with no text above its limit.
 pub(crate) struct Json<T>(pub(crate) T);
 
+/// As [`Json`], with the text that it was read from.
+pub(crate) struct JsonWithText<T>(pub(crate) T, pub(crate) Bytes);
+
 /// A body that must be a JSON object, kept as the text it is.
 pub(crate) struct JsonObject(pub(crate) Payload);
 
@@ -24,12 +27,22 @@ pub(crate) struct Text(pub(crate) String);
 impl<T: DeserializeOwned + Bounded, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let JsonWithText(body, _) = JsonWithText::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
+
+impl<T: DeserializeOwned + Bounded, S: Send + Sync> FromRequest<S> for JsonWithText<T> {
+    type Rejection = ApiError;
+
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
-        let body: T = parsed(&json_bytes(request).await?)?;
+        let bytes = json_bytes(request).await?;
+        let body: T = parsed(&bytes)?;
         let mut texts = Texts::default();
         body.bound(&mut texts);
         texts.answer()?;
-        Ok(Self(body))
+        Ok(Self(body, bytes))
     }
 }
 

@@ -6,7 +6,7 @@ mod caller;
 mod path;
 mod query;
 
-pub(crate) use body::{Json, JsonObject, Text};
+pub(crate) use body::{Json, JsonObject, JsonWithText, Text};
 pub(crate) use caller::Caller;
 pub(crate) use path::{Segments, result_status, version};
 pub(crate) use query::Params;

@@ -51,6 +51,53 @@ async fn workflow_definitions_are_registered() {
     api.shows("register_workflow_unreadable", &format!("POST {path}"), &mistyped).await;
 }
 
+/// Goal: what is suspicious comes with the answer, in a member that Conductor's clients do not read; what
+/// one definition of a request gives another is not missed.
+#[tokio::test]
+async fn what_is_suspicious_is_told() {
+    let api = Api::start().await;
+    let path = "/api/metadata/workflow";
+    let wrong = r#"{"name":"w","tasks":[{"name":"x","taskReferenceName":"a","type":"http","optinal":true,
+        "optinal":false}],"outputParameters":{"b":"${b.output.x}"},"failureWorkflow":"undo"}"#;
+    api.shows("register_workflow_suspicious", &format!("POST {path}"), wrong).await;
+    let call = format!("POST {path}/validate");
+    api.shows("validate_workflow_suspicious", &call, wrong).await;
+    let child = r#"{"name":"child","tasks":[{"name":"n","taskReferenceName":"n","type":"NOOP"}]}"#;
+    let parent = r#"{"name":"parent","tasks":[{"name":"c","taskReferenceName":"c","type":"SUB_WORKFLOW",
+        "subWorkflowParam":{"name":"child"}}]}"#;
+    let (_, _, answer) = api.call(&format!("PUT {path}"), &format!("[{parent},{child}]")).await;
+    assert!(!answer.contains("warnings"), "{answer}");
+    let misnamed = r#"{"name":"v","steps":[{"name":"x","taskReferenceName":"a"}]}"#;
+    api.shows("register_workflow_misnamed", &format!("POST {path}"), misnamed).await;
+    let call = "POST /api/metadata/taskdefs";
+    api.shows("register_tasks_suspicious", call, r#"[{"name":"t","retrycount":1}]"#).await;
+}
+
+/// Goal: a task that a worker has polled for, or that has a definition, is not missed.
+#[tokio::test]
+async fn a_task_that_is_known_is_not_missed() {
+    let api = Api::start().await;
+    let call = "POST /api/metadata/workflow?overwrite=true";
+    let (_, _, answer) = api.call(call, &definition(1, "")).await;
+    assert!(answer.contains("missing-task"), "{answer}");
+    api.call("GET /api/tasks/poll/pack", "").await;
+    assert_eq!(api.call(call, &definition(1, "")).await.2, "");
+    let api = Api::start().await;
+    api.ok("POST /api/metadata/taskdefs", TASK).await;
+    assert_eq!(api.call(call, &definition(1, "")).await.2, "");
+}
+
+#[tokio::test]
+async fn the_schemas_are_served() {
+    let api = Api::start().await;
+    for (kind, title) in [("workflow", "Workflow definition"), ("taskdef", "Task definition")] {
+        let (status, _, answer) = api.call(&format!("GET /api/metadata/schema/{kind}"), "").await;
+        let schema: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!((status, &schema["title"]), (200, &title.into()));
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    }
+}
+
 #[tokio::test]
 async fn workflow_definitions_are_read_and_deleted() {
     let api = Api::start().await;
@@ -118,7 +165,9 @@ fn a_definition_is_as_deep_as_its_limit_and_no_deeper() {
         assert!(status == 400 && answer.contains(&message), "{status} {answer}");
     };
     let run = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.thread_stack_size(READER_STACK_BYTES).enable_all();
+        let runtime = runtime.build();
         runtime.unwrap().block_on(story());
     };
     let thread = std::thread::Builder::new().stack_size(READER_STACK_BYTES);

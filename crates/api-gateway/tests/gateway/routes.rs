@@ -97,8 +97,11 @@ fn request(method: &str, path: &str) -> Request<Body> {
 /// reached fails with "internal"; the fallbacks would answer 404 or 405.
 #[tokio::test]
 async fn every_route_of_the_contract_is_there() {
-    let answers_itself =
-        |route: &str| ["/api/version", "/live"].iter().any(|end| route.ends_with(end));
+    let answers_itself = |route: &str| {
+        ["/api/version", "/live", "/schema/workflow", "/schema/taskdef"]
+            .iter()
+            .any(|end| route.ends_with(end))
+    };
     for (route, _) in rows().into_iter().filter(|(route, _)| !answers_itself(route)) {
         let route = &filled(route);
         let (method, path) = route.split_once(' ').unwrap();

@@ -25,7 +25,7 @@ pub use explanation::{
 };
 pub use iso::IsoTimestamp;
 pub use limits::{LimitUse, QueueState};
-pub use metadata::WorkflowDefSummary;
+pub use metadata::{DefinitionWarning, DefinitionWarnings, WorkflowDefSummary, WorkflowsUpdated};
 pub use requests::{
     IdempotencyStrategy, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest,
 };

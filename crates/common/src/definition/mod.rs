@@ -1,5 +1,6 @@
 //! What users register: workflow definitions and task definitions, with every field of Conductor's
 //! model and its default. Unknown properties are ignored, null properties are left out on output.
+mod json_object;
 pub(crate) mod lenient;
 mod policies;
 mod schema;

@@ -1,9 +1,10 @@
 //! What a workflow's definition says of missed deadlines, of too many executions and of results used again.
 use super::lenient;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a missed deadline of an execution does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum WorkflowTimeoutPolicy {
     /// The execution ends as TIMED_OUT.
     #[serde(rename = "TIME_OUT_WF")]
@@ -15,7 +16,7 @@ pub enum WorkflowTimeoutPolicy {
 }
 
 /// What happens to a start above a rate limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RateLimitPolicy {
     /// It waits.
@@ -26,7 +27,7 @@ pub enum RateLimitPolicy {
 }
 
 /// Most open executions of one key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RateLimitConfig {
     /// The key, an expression.
@@ -41,7 +42,7 @@ pub struct RateLimitConfig {
 }
 
 /// How long a result may be used again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CacheConfig {
     /// The key, an expression.

@@ -1,10 +1,12 @@
 //! Schemas of inputs and outputs.
+use super::json_object::JsonObject;
 use super::lenient;
 use crate::Payload;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The language of a schema.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SchemaType {
     /// JSON Schema.
@@ -17,7 +19,7 @@ pub enum SchemaType {
 }
 
 /// A named schema of an input or output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SchemaDef {
     /// Owning application.
@@ -49,6 +51,7 @@ pub struct SchemaDef {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "lenient::optional_object"
     )]
+    #[schemars(with = "Option<JsonObject>")]
     pub data: Option<Payload>,
     /// Where it is kept outside.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]

@@ -1,11 +1,14 @@
 //! Task definitions: how a task type is retried and timed.
+use super::json_object::JsonObject;
 use super::lenient;
 use super::schema::SchemaDef;
 use crate::Payload;
+use crate::limits::NAME_BYTES_MAX;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the delay grows from attempt to attempt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RetryLogic {
     /// The same delay each time.
@@ -18,7 +21,7 @@ pub enum RetryLogic {
 }
 
 /// What a missed deadline of a task does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TimeoutPolicy {
     /// The task times out and is tried again while attempts are left.
     #[serde(rename = "RETRY")]
@@ -33,7 +36,7 @@ pub enum TimeoutPolicy {
 }
 
 /// What is registered about a task name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskDef {
     /// Owning application.
@@ -53,12 +56,14 @@ pub struct TaskDef {
     pub updated_by: Option<String>,
     /// The task name workers poll for.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
+    #[schemars(length(min = 1, max = NAME_BYTES_MAX))]
     pub name: Option<String>,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub description: Option<String>,
     /// Attempts after the first.
     #[serde(deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 0))]
     pub retry_count: i32,
     /// Seconds for one attempt from its first poll; 0 = none.
     #[serde(deserialize_with = "lenient::integer")]
@@ -80,6 +85,7 @@ pub struct TaskDef {
     pub retry_delay_seconds: i32,
     /// Seconds a worker may stay silent.
     #[serde(deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 1))]
     pub response_timeout_seconds: i64,
     /// Most tasks of this name in progress at once.
     #[serde(
@@ -89,6 +95,7 @@ pub struct TaskDef {
     pub concurrent_exec_limit: Option<i32>,
     /// Input members used where the workflow gives none.
     #[serde(deserialize_with = "lenient::object")]
+    #[schemars(with = "JsonObject")]
     pub input_template: Payload,
     /// Most polls per period; 0 = no limit.
     #[serde(deserialize_with = "lenient::integer")]
@@ -110,21 +117,26 @@ pub struct TaskDef {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "lenient::optional_integer"
     )]
+    #[schemars(range(min = 0))]
     pub poll_timeout_seconds: Option<i32>,
     /// Scale of the linear back-off.
     #[serde(deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 1))]
     pub backoff_scale_factor: i32,
     /// Unused by the engine.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub base_type: Option<String>,
     /// Seconds over all attempts; 0 = none.
     #[serde(deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 0))]
     pub total_timeout_seconds: i64,
     /// Cap of the retry delay, seconds; 0 = none.
     #[serde(deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 0))]
     pub max_retry_delay_seconds: i32,
     /// Most milliseconds added at random to a retry delay.
     #[serde(deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 0))]
     pub backoff_jitter_ms: i32,
     /// Names of secrets delivered with a poll.
     #[serde(deserialize_with = "lenient::texts")]

@@ -1,19 +1,24 @@
 //! Workflow definitions and their steps, which can hold definitions in turn.
+use super::json_object::JsonObject;
 use super::lenient;
 use super::policies::{CacheConfig, RateLimitConfig, WorkflowTimeoutPolicy};
 use super::schema::SchemaDef;
 use super::step_keys::StepKeys;
 use super::task_def::TaskDef;
 use crate::Payload;
+use crate::limits::{
+    DEFINITION_TASKS_MAX, IDEMPOTENCY_KEY_BYTES_MAX, NAME_BYTES_MAX, REFERENCE_NAME_BYTES_MAX,
+};
 use crate::strict::LIST_REFUSED;
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// A named, versioned description of an execution's steps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkflowDef {
     /// Owning application.
@@ -33,6 +38,7 @@ pub struct WorkflowDef {
     pub updated_by: Option<String>,
     /// The name it is started by.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
+    #[schemars(length(min = 1, max = NAME_BYTES_MAX))]
     pub name: Option<String>,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
@@ -42,15 +48,18 @@ pub struct WorkflowDef {
     pub version: i32,
     /// The steps.
     #[serde(deserialize_with = "lenient::null_as_default")]
+    #[schemars(length(max = DEFINITION_TASKS_MAX))]
     pub tasks: Vec<WorkflowTask>,
     /// Documentation only.
     #[serde(deserialize_with = "lenient::texts")]
     pub input_parameters: Vec<String>,
     /// What the execution answers, expressions allowed.
     #[serde(deserialize_with = "lenient::object")]
+    #[schemars(with = "JsonObject")]
     pub output_parameters: Payload,
     /// Started on failure.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
+    #[schemars(length(max = NAME_BYTES_MAX))]
     pub failure_workflow: Option<String>,
     /// Its version; absent = the highest.
     #[serde(
@@ -81,9 +90,11 @@ pub struct WorkflowDef {
     pub timeout_seconds: i64,
     /// First values of the variables.
     #[serde(deserialize_with = "lenient::object")]
+    #[schemars(with = "JsonObject")]
     pub variables: Payload,
     /// Input members used where a start gives none.
     #[serde(deserialize_with = "lenient::object")]
+    #[schemars(with = "JsonObject")]
     pub input_template: Payload,
     /// Limit of open executions.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +116,7 @@ pub struct WorkflowDef {
     pub masked_fields: Vec<String>,
     /// Free form.
     #[serde(deserialize_with = "lenient::object")]
+    #[schemars(with = "JsonObject")]
     pub metadata: Payload,
 }
 
@@ -145,7 +157,7 @@ impl Default for WorkflowDef {
 }
 
 /// How a JOIN is watched; both mean the same here, since joins are events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JoinMode {
     /// At once.
@@ -155,13 +167,13 @@ pub enum JoinMode {
 }
 
 /// The definition of a child: given whole, or as an expression.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum InlineDefinition {
     /// The definition itself.
     Definition(Box<WorkflowDef>),
     /// Text that is exactly one `${…}` token.
-    Expression(String),
+    Expression(#[schemars(regex(pattern = r"^\$\{[\s\S]*\}$"))] String),
 }
 
 impl<'de> Deserialize<'de> for InlineDefinition {
@@ -197,7 +209,7 @@ impl<'de> Visitor<'de> for InlineVisitor {
 }
 
 /// Which workflow a SUB_WORKFLOW step starts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubWorkflowParams {
     /// Name, may be an expression.
@@ -220,6 +232,7 @@ pub struct SubWorkflowParams {
     pub workflow_definition: Option<InlineDefinition>,
     /// Start the child at most once for this key.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
+    #[schemars(length(max = IDEMPOTENCY_KEY_BYTES_MAX))]
     pub idempotency_key: Option<String>,
     /// What a used key does.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
@@ -230,7 +243,7 @@ pub struct SubWorkflowParams {
 }
 
 /// Something to publish when a task's state changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StateChangeEvent {
     /// What to do.
@@ -245,24 +258,28 @@ pub struct StateChangeEvent {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "lenient::optional_object"
     )]
+    #[schemars(with = "Option<JsonObject>")]
     pub payload: Option<Payload>,
 }
 
 /// One step: what runs, with which input, and how its faults are treated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct WorkflowTask {
     /// Name of the task definition.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
+    #[schemars(length(max = NAME_BYTES_MAX))]
     pub name: Option<String>,
     /// The step's name in this definition.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
+    #[schemars(length(max = REFERENCE_NAME_BYTES_MAX))]
     pub task_reference_name: Option<String>,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "lenient::optional_text")]
     pub description: Option<String>,
     /// Input, expressions allowed.
     #[serde(deserialize_with = "lenient::object")]
+    #[schemars(with = "JsonObject")]
     pub input_parameters: Payload,
     /// What runs it; unknown types go to workers of that name.
     #[serde(rename = "type")]
@@ -299,6 +316,7 @@ pub struct WorkflowTask {
     pub fork_tasks: Vec<Vec<WorkflowTask>>,
     /// Seconds before it is handed out.
     #[serde(deserialize_with = "lenient::integer")]
+    #[schemars(range(min = 0))]
     pub start_delay: i32,
     /// SUB_WORKFLOW: which child.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -362,6 +380,7 @@ pub struct WorkflowTask {
     pub permissive: bool,
     /// Free form.
     #[serde(deserialize_with = "lenient::object")]
+    #[schemars(with = "JsonObject")]
     pub metadata: Payload,
 }
 

@@ -12,6 +12,7 @@
 mod evaluate;
 mod lexer;
 mod parse;
+mod results;
 mod tree;
 mod value;
 
@@ -43,6 +44,16 @@ impl Program {
             return None;
         }
         evaluate::value_of(&self.body, input.get())?.payload()
+    }
+
+    /// The members of the input that the program may read; `None` = all of it.
+    pub fn reads(&self) -> Option<Vec<&str>> {
+        self.reads.iter().map(|read| read.first.as_deref()).collect()
+    }
+
+    /// Every value that the program can give, as text; `None` when they cannot be listed.
+    pub fn results(&self) -> Option<Vec<String>> {
+        results::of(&self.body)
     }
 
     /// The members of the input's member `first` that the program may read; `None` = all of it.

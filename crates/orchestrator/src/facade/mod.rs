@@ -3,6 +3,7 @@ mod definitions;
 mod executions;
 mod explain;
 mod health;
+mod known;
 mod limits;
 mod metrics;
 mod query;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+pub use known::KnownNames;
 pub use metrics::EngineCounts;
 
 pub(crate) type Answer<T> = Result<T, OrchestratorError>;

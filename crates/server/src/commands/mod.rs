@@ -10,6 +10,7 @@ mod moment;
 mod offline;
 pub(crate) mod queue;
 mod show;
+mod warning;
 pub(crate) mod watch;
 pub(crate) mod workflow;
 

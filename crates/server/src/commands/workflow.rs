@@ -155,8 +155,9 @@ pub(crate) async fn run(
 async fn run_start(start: Start, client: &Client, output: Output) -> Result<(), Failure> {
     let input = match (&start.input, &start.input_file) {
         (Some(text), _) => document::parse(text)
-            .map_err(|fault| Failure::new(Exit::Refused, format!("the input is {fault}")))?,
-        (None, Some(path)) => document::read(path)?,
+            .map_err(|fault| Failure::new(Exit::Refused, format!("the input is {fault}")))?
+            .into_value(),
+        (None, Some(path)) => document::read(path)?.into_value(),
         (None, None) => serde_json::json!({}),
     };
     if !input.is_object() {
