@@ -1,4 +1,5 @@
 //! jq by jaq. Compiled programs are kept, since compiling costs far more than running.
+use super::assignment::rewritten;
 use super::deadline::Deadline;
 use super::error::ScriptError;
 use super::limits::ScriptLimits;
@@ -14,8 +15,16 @@ use std::collections::HashMap;
 
 type Filter = jaq_core::Filter<JustLut<Val>>;
 
+/// Most operators and keywords of a jq program: each can be a level of its parser, which takes up to
+/// 4 KiB of its thread's stack.
+const OPERATORS_MAX: usize = 4_096;
+/// The words that make a level.
+const KEYWORDS: [&str; 12] =
+    ["and", "as", "catch", "def", "elif", "foreach", "if", "label", "or", "reduce", "then", "try"];
 /// Deepest nesting of brackets in a jq program, levels: its parser recurses without a check.
 const BRACKETS_DEPTH_MAX: usize = 256;
+/// The name of a program among the definitions.
+const PROGRAM: &str = "_program";
 /// Most compiled programs kept; about 100 KiB each.
 const PROGRAMS_MAX: usize = 64;
 
@@ -87,17 +96,40 @@ fn compile(source: &str) -> Result<Filter, ScriptError> {
     if nesting(source) > BRACKETS_DEPTH_MAX {
         return Err(ScriptError::limit("the program's nesting", BRACKETS_DEPTH_MAX, "levels"));
     }
+    if operators(source) > OPERATORS_MAX {
+        return Err(ScriptError::limit("the program", OPERATORS_MAX, "operators and keywords"));
+    }
     let overrides = load::parse(OVERRIDES, |parser| parser.defs()).unwrap_or_default();
     let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).chain(overrides);
     let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let arena = Arena::default();
-    let modules = Loader::new(defs)
-        .load(&arena, File { code: source, path: () })
+    // What does not parse as one term goes to the loader as it is, which says what is wrong.
+    let program = load::parse(source, |parser| parser.term()).map(|term| load::parse::Def {
+        name: PROGRAM,
+        args: Vec::new(),
+        body: rewritten(term),
+    });
+    let code = if program.is_some() { PROGRAM } else { source };
+    let modules = Loader::new(defs.map(shortened).chain(program))
+        .load(&arena, File { code, path: () })
         .map_err(|errors| failed(load_error(source, &errors)))?;
     Compiler::default().with_funs(funs).compile(modules).map_err(|errors| {
         let undefined = errors.iter().flat_map(|(_, errors)| errors).next();
         failed(undefined.map_or_else(|| "the program does not compile".to_owned(), undefined_name))
     })
+}
+
+/// How many operators and keywords it has, those in texts and comments counted too.
+fn operators(source: &str) -> usize {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let words = source.split(|letter: char| !is_word(letter));
+    let signs = source.matches(['|', ',', '=', '<', '>', '+', '-', '*', '/', '%']).count();
+    signs + words.filter(|word| KEYWORDS.contains(word)).count()
+}
+
+/// The definition among others that live as long as a program.
+fn shortened<'s>(def: load::parse::Def<&'static str>) -> load::parse::Def<&'s str> {
+    def
 }
 
 fn undefined_name((name, kind): &(&str, jaq_core::compile::Undefined)) -> String {

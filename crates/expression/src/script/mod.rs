@@ -4,6 +4,7 @@
 //! A script sees its input and nothing else: no clock of ours, no files, no environment.
 //! [`evaluate`] runs one in this process; [`EvaluatorPool`] runs them in child processes, which is
 //! the only guard against what an engine cannot stop itself: a stack overflow, an endless jq loop.
+mod assignment;
 mod child;
 mod deadline;
 mod engine;

@@ -378,3 +378,57 @@ fn programs_inputs_and_messages_are_limited_by_name() {
     assert!(matches!(run(Language::Jq, jq(200), input(10)), Err(ScriptError::Failed { .. })));
     assert_eq!(run(Language::Jq, jq(201), input(10)), over("the error's message", 200));
 }
+
+/// Goal: jq programs give what jq gives. Method: answers of the real program, recorded: a line with the
+/// program, a line with the list of its results.
+#[test]
+fn jq_answers_as_the_real_program_does() {
+    let input = r#"{"d":{"rows":[{"g":"a","k":"x","v":1},{"g":"b","k":"y","v":2}],"l":[1,2,3],
+        "p":{"name":"Zoe"}}}"#;
+    let input = Payload::parse(input.to_owned()).unwrap();
+    let lines: Vec<&str> = include_str!("jq_answers.txt").lines().collect();
+    let mut wrong = Vec::new();
+    for pair in lines.chunks_exact(2) {
+        let (source, expected) = (pair[0].to_owned(), pair[1].trim());
+        let script = Script { language: Language::Jq, source, input: input.clone() };
+        let result = evaluate(&script, &ScriptLimits::default());
+        let result = result.map_or_else(|error| error.to_string(), |value| value.get().to_owned());
+        if canonical(&result) != canonical(expected) {
+            wrong.push(format!("{}\n  {result}\n  instead of {expected}", pair[0]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// JSON with its members sorted and its numbers as doubles; other text as it is.
+fn canonical(json: &str) -> String {
+    fn doubles(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Number(number) => *value = number.as_f64().into(),
+            serde_json::Value::Array(elements) => elements.iter_mut().for_each(doubles),
+            serde_json::Value::Object(members) => {
+                members.sort_keys();
+                members.values_mut().for_each(doubles);
+            }
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::String(_) => {
+            }
+        }
+    }
+    let Ok(mut value) = serde_json::from_str(json) else { return json.to_owned() };
+    doubles(&mut value);
+    value.to_string()
+}
+
+#[test]
+fn jq_programs_that_nest_too_deep_are_refused() {
+    assert_eq!(run(Language::Jq, "- - 1").unwrap(), "[1]");
+    let signs = ["-", "try ", "1|", "1,", ".a=", ".|=", "if . then 1 elif ", ". as $x|"];
+    for repeated in signs {
+        let times = |times: usize| run(Language::Jq, &(repeated.repeat(times) + "1"));
+        let error = times(4_097).unwrap_err().to_string();
+        assert!(error.contains("4096 operators"), "{error}");
+        let _ = times(1_300);
+    }
+    let source = "-".repeat(16 * 1024) + "1";
+    assert!(syntax_error(Language::Jq, &source).unwrap().contains("operators"));
+}
