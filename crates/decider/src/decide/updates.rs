@@ -72,7 +72,11 @@ impl Decider {
             reason: update.reason.as_deref().map(cut),
             worker: update.worker.as_deref().map(Arc::from),
             callback_after_seconds: delay,
-            delivery: if goes_back { self.delivery_after(delay * 1000) } else { Delivery::None },
+            delivery: if goes_back {
+                self.delivery_after(delay.saturating_mul(1000))
+            } else {
+                Delivery::None
+            },
             is_external,
             ..TaskReport::new(task.seq, at)
         };
