@@ -60,7 +60,7 @@ pub enum Command {
     Rerun(Rerun),
     /// Skip a step.
     SkipTask {
-        /// Its reference name.
+        /// Its reference name, inside a loop that of an iteration.
         reference: String,
     },
     /// Make delayed tasks ready.
@@ -292,6 +292,12 @@ pub enum Rejection {
     /// The definition has no such step.
     #[error("The task referenced by {0} does not exist in the WorkflowDefinition {1}")]
     NoSuchStep(String, String),
+    /// A step of a loop has one name for each iteration.
+    #[error("The task referenced by {0} is inside a loop: name its iteration too, as in {0}__1")]
+    NoIteration(String),
+    /// The step's iteration is over, or yet to come.
+    #[error("The task referenced by {0} is of an iteration that is not under way")]
+    NotInIteration(String),
     /// The step has begun.
     #[error("The task referenced {0} has already been processed, cannot be skipped")]
     StepHasBegun(String),

@@ -21,7 +21,7 @@ pub enum Deadline {
     Due,
     /// The time it waited for has come.
     WaitOver,
-    /// Its lease ran out, and no response timeout says what that means: hand it out again.
+    /// The lease of one of the engine's own system tasks ran out: hand it out again.
     LeaseOver,
 }
 
@@ -85,20 +85,21 @@ fn all(node: &Node, task: &Task) -> [Option<(Timestamp, Deadline)>; 7] {
         set(def.total_timeout_seconds)
             .map(|total| (task.first_scheduled_at.plus_seconds(total), Deadline::Total)),
         set(def.timeout_seconds).zip(task.started_at).map(|(limit, start)| {
-            (start.plus_seconds(delay).plus_seconds(limit), Deadline::Attempt)
+            (start.plus_seconds(delay.saturating_add(limit)), Deadline::Attempt)
         }),
         poll.map(|poll| {
-            let since = task.scheduled_at.plus_seconds(delay);
-            let since = since.plus_seconds(task.callback_after_seconds);
+            let since =
+                task.scheduled_at.plus_seconds(delay.saturating_add(task.callback_after_seconds));
             (since.plus_seconds(poll), Deadline::Poll)
         }),
         response.filter(|_| is_leased).map(|response| {
-            let since = task.updated_at.plus_seconds(task.callback_after_seconds);
-            (since.plus_seconds(response), Deadline::Response)
+            let limit = response.saturating_add(task.callback_after_seconds);
+            (task.updated_at.plus_seconds(limit), Deadline::Response)
         }),
         due.map(|at| (at, Deadline::Due)),
         task.wait_until.map(|at| (at, Deadline::WaitOver)),
-        (is_leased && response.is_none())
+        // Nothing bounds the work of a worker whose task has no definition.
+        (is_leased && response.is_none() && node.is_system_worker)
             .then(|| (task.updated_at.plus_seconds(LEASE_SECONDS_DEFAULT), Deadline::LeaseOver)),
     ]
 }

@@ -19,6 +19,12 @@ pub enum DurationFault {
     /// Not of the form of a time.
     #[error("`{0}` is not a time: yyyy-MM-dd, yyyy-MM-dd HH:mm or yyyy-MM-dd HH:mm z is expected")]
     Until(String),
+    /// A duration with a number beyond 32 bits.
+    #[error("`{0}` is too long: each number of a duration is at most 2147483647")]
+    TooLong(String),
+    /// A time beyond the years that a calendar here has.
+    #[error("`{0}` is too late: the last day is 9999-12-31")]
+    TooLate(String),
     /// A zone that the tz database does not know and that is no offset.
     #[error("`{0}` is not a time zone")]
     Zone(String),
@@ -69,7 +75,7 @@ const ABBREVIATIONS: [(&str, i32); 26] = [
 /// most the range of 32 bits.
 ///
 /// # Errors
-/// [`DurationFault::Empty`] and [`DurationFault::Duration`].
+/// [`DurationFault::Empty`], [`DurationFault::Duration`] and [`DurationFault::TooLong`].
 ///
 /// **Source**: conductor-semantics §1.12.
 pub fn parse_duration(text: &str) -> Result<i64, DurationFault> {
@@ -84,9 +90,10 @@ pub fn parse_duration(text: &str) -> Result<i64, DurationFault> {
         let (digits, after) = rest.split_at(run(rest, |c| c.is_ascii_digit()));
         let after = after.trim_start_matches(is_blank);
         let (word, after) = after.split_at(run(after, |c| c.is_ascii_alphabetic()));
-        let number: i32 = digits.parse().map_err(|_| fault())?;
         let unit = units.find(|(words, _)| words.iter().any(|w| w.eq_ignore_ascii_case(word)));
-        seconds += i64::from(number) * unit.ok_or_else(fault)?.1;
+        let unit = unit.filter(|_| !digits.is_empty()).ok_or_else(fault)?;
+        let number: i32 = digits.parse().map_err(|_| DurationFault::TooLong(text.to_owned()))?;
+        seconds += i64::from(number) * unit.1;
         rest = after.trim_start_matches(is_blank);
     }
     Ok(seconds)
@@ -98,7 +105,8 @@ pub fn parse_duration(text: &str) -> Result<i64, DurationFault> {
 /// database. A day or minute beyond its range moves into the next month or hour, as in Java.
 ///
 /// # Errors
-/// [`DurationFault::Empty`], [`DurationFault::Until`] and [`DurationFault::Zone`].
+/// [`DurationFault::Empty`], [`DurationFault::Until`], [`DurationFault::TooLate`] and
+/// [`DurationFault::Zone`].
 ///
 /// **Source**: conductor-semantics §1.12.
 pub fn parse_until(text: &str) -> Result<i64, DurationFault> {
@@ -114,23 +122,23 @@ pub fn parse_until(text: &str) -> Result<i64, DurationFault> {
     };
     let [year, month, day] = numbers(date, '-').ok_or_else(fault)?;
     let [hour, minute] = numbers(time, ':').ok_or_else(fault)?;
-    let local = civil(year, month, day, hour * 60 + minute).ok_or_else(fault)?;
+    let too_late = || DurationFault::TooLate(text.to_owned());
+    let local = civil(year, month, day, hour * 60 + minute).ok_or_else(too_late)?;
     let zone = zone.map_or(Ok(TimeZone::UTC), time_zone)?;
-    Ok(millis_of(&zone, local))
+    Ok(moment(local, &zone))
 }
 
-/// The moment of a local time, in epoch milliseconds. The last day of the year 9999 lies beyond what a
-/// timestamp of `jiff` holds, and is what people write for "never"; the zone's offset is then that of
-/// the last moment before it.
-fn millis_of(zone: &TimeZone, local: DateTime) -> i64 {
+/// Epoch milliseconds of a local time. The library's moments end a day before its calendar does, and
+/// begin a day after it: there the zone keeps the offset that it has at their ends.
+fn moment(local: DateTime, zone: &TimeZone) -> i64 {
     if let Ok(moment) = zone.to_timestamp(local) {
         return moment.as_millisecond();
     }
-    let is_late = local.year() > 0;
-    let nearest = if is_late { jiff::Timestamp::MAX } else { jiff::Timestamp::MIN };
-    let since = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
-    let seconds = since.as_secs() - i64::from(zone.to_offset(nearest).seconds());
-    seconds * 1_000 + i64::from(since.subsec_millis())
+    let is_last = local.year() > 0;
+    let end = if is_last { jiff::Timestamp::MAX } else { jiff::Timestamp::MIN };
+    let offset = i64::from(zone.to_offset(end).seconds());
+    let since_epoch = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+    (since_epoch.as_secs() - offset) * 1000
 }
 
 /// What Java's expressions and `isBlank` count as blank.
@@ -222,24 +230,15 @@ mod tests {
     #[test]
     fn texts_of_another_form_are_no_durations() {
         for text in [
-            "soon",
-            "1",
-            "s",
-            "1.5 h",
-            "-1 s",
-            "1 s 1 m",
-            "1 d 1 d",
-            "1 week",
-            "1 hourss",
-            "PT1S",
-            "1 h, 2 m",
-            "2147483648 s",
-            "1ms",
-            "٣ s",
+            "soon", "1", "s", "1.5 h", "-1 s", "1 s 1 m", "1 d 1 d", "1 week", "1 hourss", "PT1S",
+            "1 h, 2 m", "1ms", "٣ s",
         ] {
             assert_eq!(parse_duration(text), Err(DurationFault::Duration(text.into())), "{text}");
         }
         assert_eq!(parse_duration(" \t"), Err(DurationFault::Empty));
+        for text in ["2147483648 s", "1 d 99999999999999999999 h"] {
+            assert_eq!(parse_duration(text), Err(DurationFault::TooLong(text.into())), "{text}");
+        }
     }
 
     #[test]
@@ -267,16 +266,24 @@ mod tests {
     }
 
     #[test]
-    fn the_last_day_that_can_be_written_is_a_moment() {
-        let day = 86_400_000;
-        let last_but_one = parse_until("9999-12-30").unwrap();
-        assert_eq!(parse_until("9999-12-31"), Ok(last_but_one + day));
-        assert_eq!(parse_until("9999-12-31 23:59"), Ok(last_but_one + 2 * day - 60_000));
-        let in_new_york = parse_until("9999-12-31 23:59 America/New_York");
-        assert_eq!(in_new_york, Ok(last_but_one + 2 * day - 60_000 + 5 * 3_600_000));
-        let in_tokyo = parse_until("9999-12-31 23:59 +0900");
-        assert_eq!(in_tokyo, Ok(last_but_one + 2 * day - 60_000 - 9 * 3_600_000));
-        assert!(parse_until("9999-12-32").is_err(), "the year 10000 cannot be written");
+    fn the_calendars_last_days_are_moments_in_every_zone() {
+        const LAST_MIDNIGHT: i64 = 253_402_214_400_000;
+        const HOUR: i64 = 3_600_000;
+        for (text, moment) in [
+            ("9999-12-30", LAST_MIDNIGHT - 24 * HOUR),
+            ("9999-12-31", LAST_MIDNIGHT),
+            ("9999-12-31 23:59", LAST_MIDNIGHT + 24 * HOUR - 60_000),
+            ("9999-12-31 00:00 -1200", LAST_MIDNIGHT + 12 * HOUR),
+            ("9999-12-31 00:00 +1400", LAST_MIDNIGHT - 14 * HOUR),
+            ("9999-12-31 00:00 Europe/Berlin", LAST_MIDNIGHT - HOUR),
+            ("9999-12-31 12:00 America/New_York", LAST_MIDNIGHT + 17 * HOUR),
+        ] {
+            assert_eq!(parse_until(text), Ok(moment), "{text}");
+        }
+        assert_eq!(parse_until("0-1-1"), Ok(-62_167_219_200_000));
+        for text in ["9999-13-01", "9999-12-32", "9999-12-31 24:00", "10000-01-01", "65535-01-01"] {
+            assert_eq!(parse_until(text), Err(DurationFault::TooLate(text.into())), "{text}");
+        }
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl Plan {
 }
 
 /// Attaches the task definition to one step and to all within it, and the version of a child that
-/// names none. Steps without a registered definition get Conductor's stand-in.
+/// names none, or 0. Steps without a registered definition get Conductor's stand-in.
 /// **Source**: conductor-semantics §0.6.
 pub(crate) fn pin_step(
     task: &mut WorkflowTask,
@@ -213,7 +213,7 @@ pub(crate) fn pin_step(
     }
     if let Some(child) = &mut task.sub_workflow_param
         && child.workflow_definition.is_none()
-        && child.version.is_none()
+        && child.version.is_none_or(|version| version == 0)
     {
         child.version = child.name.as_deref().and_then(|name| surroundings.latest_version(name));
     }

@@ -85,6 +85,8 @@ impl From<baton_decider::command::Rejection> for OrchestratorError {
             Rejection::NotPaused { .. }
             | Rejection::NotRunning(..)
             | Rejection::NoSuchStep(..)
+            | Rejection::NoIteration(_)
+            | Rejection::NotInIteration(_)
             | Rejection::StepHasBegun(_) => Self::IllegalState(message),
             Rejection::TooEarly => Self::Unavailable(message),
             Rejection::NoTaskToRerun(_) | Rejection::Impossible(_) => Self::Invalid(message),

@@ -4,9 +4,9 @@ use super::finish::Ending;
 use super::{AgendaItem, Decider};
 use crate::change::{Change, Restart, TaskReport};
 use crate::command::Rejection;
+use crate::plan::NodeId;
 use crate::state::{Delivery, NodeKey};
 use baton_common::{TaskStatus, WorkflowStatus};
-use std::sync::Arc;
 
 impl Decider {
     pub(super) fn pause(&mut self) -> Result<(), Rejection> {
@@ -92,18 +92,52 @@ impl Decider {
         if execution.status != WorkflowStatus::Running {
             return Err(Rejection::NotRunning(execution.id(), reference));
         }
-        let name = execution.facts.workflow_name.to_string();
-        let Some(node) = execution.plan.find(&reference) else {
-            return Err(Rejection::NoSuchStep(reference, name));
-        };
         if execution.by_reference(&reference).is_some() {
             return Err(Rejection::StepHasBegun(reference));
         }
-        let place = NodeKey { plan: 0, node };
-        let task = self.new_named_task(&Arc::from(reference.as_str()), place, None);
+        let (place, loop_task) = self.place_to_skip(&reference)?;
+        let plan = self.plan_of(place);
+        let Some(node) = plan.node(place.node) else { return Ok(()) };
+        let task = self.new_named_task(&node.reference, place, loop_task);
         self.record_ended(task, TaskStatus::Skipped);
         self.check_joins(&reference);
         Ok(())
+    }
+
+    /// The step of this name, and the loop under way whose iteration the name has.
+    fn place_to_skip(&self, reference: &str) -> Result<(NodeKey, Option<u32>), Rejection> {
+        let execution = &self.execution;
+        let outside = execution.plan.find(reference);
+        if let Some(node) = outside.filter(|node| !self.is_in_loop(*node)) {
+            return Ok((NodeKey { plan: 0, node }, None));
+        }
+        if outside.is_some() {
+            return Err(Rejection::NoIteration(reference.to_owned()));
+        }
+        let mut loops = execution.open_loops.iter();
+        if let Some(found) = loops.find_map(|seq| self.place_in_loop(*seq, reference)) {
+            return Ok(found);
+        }
+        let base = reference.split("__").next().and_then(|base| execution.plan.find(base));
+        if base.is_some_and(|node| self.is_in_loop(node)) {
+            return Err(Rejection::NotInIteration(reference.to_owned()));
+        }
+        let name = execution.facts.workflow_name.to_string();
+        Err(Rejection::NoSuchStep(reference.to_owned(), name))
+    }
+
+    fn is_in_loop(&self, node: NodeId) -> bool {
+        self.execution.plan.node(node).is_some_and(|node| node.in_loop)
+    }
+
+    /// The step of a loop that has this name in the iteration under way.
+    fn place_in_loop(&self, seq: u32, reference: &str) -> Option<(NodeKey, Option<u32>)> {
+        let around = self.execution.task(seq)?;
+        let plan = self.plan_of(around.place);
+        let path = &plan.node(around.place.node)?.path;
+        let base = reference.strip_suffix(&format!("{}__{}", around.suffix(), around.iteration))?;
+        let node = plan.find_path(&format!("{path}/{base}"))?;
+        Some((NodeKey { plan: around.place.plan, node }, Some(seq)))
     }
 
     pub(super) fn reset_callbacks(&mut self) -> Result<(), Rejection> {

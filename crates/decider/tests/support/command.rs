@@ -133,7 +133,11 @@ fn update(verb: &str, mut words: Words, execution: &Execution) -> Command {
         "report" => TaskStatus::InProgress,
         other => panic!("unknown command {other}"),
     };
-    let callback_after_seconds = if words.take("after") { words.millis() / 1000 } else { 0 };
+    let callback_after_seconds = match words.take("after") {
+        true if words.take("ages") => i64::MAX,
+        true => words.millis() / 1000,
+        false => 0,
+    };
     let worker = words.take("by").then(|| words.word().to_owned());
     let output = words.json().unwrap_or_default();
     let merge_output = verb == "merge";

@@ -103,7 +103,8 @@ impl JobDecider {
         starter: Option<TaskId>,
     ) -> Result<StartRequest, OrchestratorError> {
         let definition = match &start.definition {
-            None => Definition::Registered(start.name, start.version),
+            // Version 0 is the highest, as no version at all.
+            None => Definition::Registered(start.name, start.version.filter(|number| *number != 0)),
             Some(body) => {
                 let definition = strict::from_str(body.get())
                     .map_err(|error| OrchestratorError::Invalid(error.to_string()))?;
