@@ -84,11 +84,12 @@ fn all(node: &Node, task: &Task) -> [Option<(Timestamp, Deadline)>; 7] {
     [
         set(def.total_timeout_seconds)
             .map(|total| (task.first_scheduled_at.plus_seconds(total), Deadline::Total)),
-        set(def.timeout_seconds)
-            .zip(task.started_at)
-            .map(|(limit, start)| (start.plus_seconds(delay.saturating_add(limit)), Deadline::Attempt)),
+        set(def.timeout_seconds).zip(task.started_at).map(|(limit, start)| {
+            (start.plus_seconds(delay.saturating_add(limit)), Deadline::Attempt)
+        }),
         poll.map(|poll| {
-            let since = task.scheduled_at.plus_seconds(delay.saturating_add(task.callback_after_seconds));
+            let since =
+                task.scheduled_at.plus_seconds(delay.saturating_add(task.callback_after_seconds));
             (since.plus_seconds(poll), Deadline::Poll)
         }),
         response.filter(|_| is_leased).map(|response| {

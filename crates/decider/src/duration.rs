@@ -230,19 +230,8 @@ mod tests {
     #[test]
     fn texts_of_another_form_are_no_durations() {
         for text in [
-            "soon",
-            "1",
-            "s",
-            "1.5 h",
-            "-1 s",
-            "1 s 1 m",
-            "1 d 1 d",
-            "1 week",
-            "1 hourss",
-            "PT1S",
-            "1 h, 2 m",
-            "1ms",
-            "٣ s",
+            "soon", "1", "s", "1.5 h", "-1 s", "1 s 1 m", "1 d 1 d", "1 week", "1 hourss", "PT1S",
+            "1 h, 2 m", "1ms", "٣ s",
         ] {
             assert_eq!(parse_duration(text), Err(DurationFault::Duration(text.into())), "{text}");
         }
