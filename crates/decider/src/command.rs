@@ -1,5 +1,6 @@
 //! What an execution can be asked to do, what it tells others, and why it may refuse.
 use crate::state::{Lineage, Parent};
+use baton_common::api::IdempotencyStrategy;
 use baton_common::{ExecutionId, Payload, TaskId, TaskStatus, Timestamp, Trace, WorkflowStatus};
 use indexmap::IndexMap;
 use std::sync::Arc;
@@ -223,6 +224,8 @@ pub struct ChildStart {
     pub parent: Option<Parent>,
     /// Key that allows only one start.
     pub idempotency_key: Option<String>,
+    /// What a used key does.
+    pub idempotency_strategy: Option<IdempotencyStrategy>,
     /// The trace it is to belong to.
     pub trace: Option<Trace>,
     /// The starts since something last came from outside.

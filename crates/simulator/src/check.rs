@@ -313,6 +313,11 @@ impl Checker {
         self.messages.values().any(|message| message.id.from == from && message.to == to)
     }
 
+    /// The key of an ended execution is free again.
+    pub fn key_released(&mut self, id: ExecutionId) {
+        self.keys.retain(|_, holder| *holder != id);
+    }
+
     /// An execution was removed.
     ///
     /// # Errors

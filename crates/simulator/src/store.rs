@@ -239,6 +239,16 @@ impl Store for SimStore {
         self.0.shared.memory.load_waits(query).await
     }
 
+    async fn release_key(&self, id: ExecutionId) -> Result<bool, StoreError> {
+        self.read("gives a key free").await?;
+        let is_ended = self.0.shared.memory.release_key(id).await?;
+        if is_ended {
+            self.0.shared.check().key_released(id);
+        }
+        self.come_back().await;
+        Ok(is_ended)
+    }
+
     async fn remove(&self, id: ExecutionId, version: Version) -> Result<bool, StoreError> {
         self.reach("removes").await;
         let is_removed = self.0.shared.memory.remove(id, version).await?;

@@ -308,6 +308,12 @@ impl Store for PostgresStore {
         rows.first().map_or(Ok(false), |row| get(row, "is_removed"))
     }
 
+    async fn release_key(&self, id: ExecutionId) -> Result<bool, StoreError> {
+        let sql = include_str!("sql/release_key.sql");
+        let rows = self.engine.query(sql, &[&shard(id), &id.uuid()]).await?;
+        rows.first().map_or(Ok(false), |row| get(row, "is_ended"))
+    }
+
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
         let sql = include_str!("sql/dead_waits.sql");
         let rows = self.searches.query(sql, &[&i64::from(limit)]).await?;

@@ -286,6 +286,10 @@ impl Store for SqliteStore {
         Ok(is_removed)
     }
 
+    async fn release_key(&self, id: ExecutionId) -> Result<bool, StoreError> {
+        self.write(move |connection| write::release_key(connection, id)).await
+    }
+
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
         self.read_for_people(move |connection| read::dead_waits(connection, limit)).await
     }

@@ -117,6 +117,15 @@ const REMOVALS_BY_ID: [&str; 4] = [
     include_str!("sql/remove_task_log.sql"),
 ];
 
+/// Whether the execution has ended; its key is free then.
+pub(crate) fn release_key(connection: &Connection, id: ExecutionId) -> Result<bool> {
+    let id = execution_bytes(id);
+    execute(connection, include_str!("sql/release_key.sql"), [id])?;
+    connection
+        .prepare_cached(include_str!("sql/release_key_is_ended.sql"))?
+        .query_row([id], |row| row.get(0))
+}
+
 /// Whether the execution was there at this version.
 pub(crate) fn remove(connection: &Connection, id: ExecutionId, version: Version) -> Result<bool> {
     let bytes = execution_bytes(id);

@@ -176,6 +176,13 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`]; nothing is known then.
     async fn remove(&self, id: ExecutionId, version: Version) -> Result<bool, StoreError>;
 
+    /// Gives free the idempotency key of an execution that has ended, so that another start may take
+    /// it. False when there is no such execution, or it is open. Dies inside: all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; nothing is known then.
+    async fn release_key(&self, id: ExecutionId) -> Result<bool, StoreError>;
+
     /// Running executions that wait in vain. Always empty, or a bug is found. No message is under way
     /// from or to such a one, and one of these is so:
     /// - Nothing will move it: no wake-up time, no ready row, neither [`Waits::CHILD`] nor

@@ -3,6 +3,7 @@ use super::agenda::Lineage;
 use super::start::{Parent, map_of, read_map};
 use super::{Json, Text, no_namespace, omit, payload, present, some_json, some_text, text};
 use crate::{FormatError, envelope};
+use baton_common::api::IdempotencyStrategy;
 use baton_common::{ExecutionId, TaskId, Trace, WorkflowStatus};
 use baton_decider::command::{self, MessageBody};
 use indexmap::IndexMap;
@@ -93,6 +94,8 @@ struct ChildStart<'a> {
     parent: Option<Parent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    idempotency_strategy: Option<IdempotencyStrategy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<Cow<'a, Trace>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -187,6 +190,7 @@ impl<'a> ChildStart<'a> {
             priority,
             parent,
             idempotency_key,
+            idempotency_strategy,
             trace,
             lineage,
         } = start;
@@ -200,6 +204,7 @@ impl<'a> ChildStart<'a> {
             priority: *priority,
             parent: parent.map(Parent::of),
             idempotency_key: some_text(idempotency_key.as_ref()),
+            idempotency_strategy: *idempotency_strategy,
             trace: trace.as_ref().map(Cow::Borrowed),
             lineage: Lineage::of(lineage),
         }
@@ -216,6 +221,7 @@ impl<'a> ChildStart<'a> {
             priority: self.priority,
             parent: self.parent.map(Parent::read),
             idempotency_key: self.idempotency_key.map(Text::into_owned),
+            idempotency_strategy: self.idempotency_strategy,
             trace: self.trace.map(Cow::into_owned),
             lineage: self.lineage.as_ref().map(Lineage::read).unwrap_or_default(),
         }

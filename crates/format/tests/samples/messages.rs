@@ -1,5 +1,6 @@
 //! Samples of every message.
 use super::{domains, id, json, lineage, own, trace};
+use baton_common::api::IdempotencyStrategy;
 use baton_common::{Payload, WorkflowStatus};
 use baton_decider::command::{ChildStart, MessageBody};
 use baton_decider::state::Parent;
@@ -15,6 +16,7 @@ fn full_start() -> Box<ChildStart> {
         priority: 7,
         parent: Some(Parent { task: id(1).task(3), depth: 2 }),
         idempotency_key: own("key"),
+        idempotency_strategy: None,
         trace: trace(),
         lineage: lineage(),
     })
@@ -24,10 +26,13 @@ pub(crate) fn messages() -> Vec<(&'static str, MessageBody)> {
     let task = id(1).task(3);
     let reason = || "no \"money\"".to_owned();
     let least = ChildStart { name: "child".into(), ..ChildStart::default() };
+    let strategy = Some(IdempotencyStrategy::FailOnRunning);
+    let picky = ChildStart { idempotency_strategy: strategy, ..least.clone() };
     let (status, output) = (WorkflowStatus::Completed, Payload::empty_object());
     vec![
         ("least", MessageBody::Start(Box::new(least.clone()))),
         ("full", MessageBody::Start(full_start())),
+        ("strategy", MessageBody::Start(Box::new(picky))),
         ("least", MessageBody::StartFor { task, start: Box::new(least) }),
         ("full", MessageBody::StartFor { task, start: full_start() }),
         ("full", MessageBody::Started { task, child: id(2) }),

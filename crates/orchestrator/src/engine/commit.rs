@@ -78,6 +78,19 @@ impl Lost {
         self.conflict.stale_definitions
     }
 
+    /// Gives free the keys of ended executions that starts of this part may take. Keys whose holders
+    /// are open, or cannot be asked for, stay with them.
+    async fn release_keys(&mut self, store: &dyn Store) {
+        let mut held = Vec::new();
+        for (new, holder) in std::mem::take(&mut self.conflict.idempotency) {
+            let takes_it = self.drafts.get(&new).is_some_and(|draft| draft.takes_key_of_ended);
+            if !(takes_it && store.release_key(holder).await.is_ok_and(|is_free| is_free)) {
+                held.push((new, holder));
+            }
+        }
+        self.conflict.idempotency = held;
+    }
+
     /// The next attempt, and the states to put back before it: stale ones are caught up from there.
     pub(super) fn split(self) -> (Result<Attempt, Refused>, impl Iterator<Item = Cached>) {
         let untouched = self.states.into_values().flatten();
@@ -100,6 +113,11 @@ impl Failed {
 }
 
 impl Commit {
+    /// See [`Lost::release_keys`].
+    pub(super) async fn release_keys(&self, lost: &mut Lost) {
+        lost.release_keys(&*self.store).await;
+    }
+
     pub(super) fn new(
         store: Arc<dyn Store>,
         lane: Box<dyn CommitLane>,

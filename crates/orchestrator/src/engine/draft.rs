@@ -2,6 +2,7 @@
 use super::job::StartRequest;
 use super::state::Cached;
 use crate::definitions::PinnedDefinition;
+use baton_common::api::IdempotencyStrategy;
 use baton_common::planted::{Planted, is};
 use baton_common::{ExecutionId, TaskId, Timestamp};
 use baton_decider::change::Change;
@@ -28,6 +29,8 @@ pub(super) struct Draft {
     /// Whether its input has changed.
     pub(super) new_input: bool,
     pub(super) idempotency_key: Option<String>,
+    /// Whether it takes the key of an execution that has ended.
+    pub(super) takes_key_of_ended: bool,
     /// Whether a decision about it waits for a script.
     pub(super) waits_for_script: bool,
 }
@@ -49,6 +52,7 @@ impl Draft {
             uncounted_bytes: 0,
             new_input: true,
             idempotency_key: request.idempotency_key.clone(),
+            takes_key_of_ended: request.idempotency_strategy == IdempotencyStrategy::FailOnRunning,
             waits_for_script: false,
         }
     }
@@ -64,6 +68,7 @@ impl Draft {
             uncounted_bytes: 0,
             new_input: false,
             idempotency_key: None,
+            takes_key_of_ended: false,
             waits_for_script: false,
         }
     }

@@ -1,6 +1,7 @@
 //! A job: something to decide about one execution, and who waits for the answer.
 use crate::definitions::PinnedDefinition;
 use crate::error::OrchestratorError;
+use baton_common::api::IdempotencyStrategy;
 use baton_common::{ExecutionId, Payload, TaskId, Timestamp, Trace};
 use baton_decider::command::{Command, MessageBody};
 use baton_decider::decide::{Decider, Decision, Evaluations};
@@ -111,6 +112,7 @@ pub(crate) struct StartRequest {
     pub(crate) parent: Option<Parent>,
     pub(crate) created_by: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) idempotency_strategy: IdempotencyStrategy,
     pub(crate) trace: Option<Trace>,
     /// The chain of starts since something last came from outside.
     pub(crate) lineage: Lineage,

@@ -245,7 +245,8 @@ impl Engine {
             self.follow_up(follow_up);
         }
         let mut again = Vec::new();
-        if let Some(lost) = lost {
+        if let Some(mut lost) = lost {
+            self.commit.release_keys(&mut lost).await;
             if lost.has_stale_definitions() {
                 self.load.refresh_definitions().await;
             }

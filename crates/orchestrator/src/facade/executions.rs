@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// How often a removal is tried on an execution that others change meanwhile.
 const REMOVAL_TRIES_MAX: usize = 16;
 
+/// How often a start is tried whose key's holder ends while it is asked.
+const KEY_TRIES_MAX: usize = 8;
+
 impl Orchestrator {
     /// Starts an execution and answers its id after the commit. With an idempotency key, at most one
     /// execution of the workflow has that key.
@@ -27,17 +30,19 @@ impl Orchestrator {
     /// NotFound (no such definition), Invalid, Faulty (a definition in the request), TooLarge,
     /// Conflict (the key is used and the strategy refuses that), Overloaded, Unavailable.
     pub async fn start_workflow(&self, request: StartWorkflowRequest) -> Answer<String> {
-        let strategy = request.idempotency_strategy;
         let mut request = self.request_of(request).await?;
-        let has_key = request.idempotency_key.is_some();
         let id = self.id_of(&request);
         request.trace = self.inner.tracer.trace_of(id, request.trace.take());
+        let request = Arc::new(request);
         let _place = self.inner.admission.enter().await?;
-        let reply = self.inner.engine.ask(id, What::Start(Arc::new(request))).await?;
-        if has_key && reply.id != id {
-            self.check_holder(reply.id, strategy).await?;
+        for _ in 0..KEY_TRIES_MAX {
+            let reply = self.inner.engine.ask(id, What::Start(request.clone())).await?;
+            if reply.id == id || self.is_holder_returned(reply.id, &request).await? {
+                return Ok(reply.id.to_string());
+            }
         }
-        Ok(reply.id.to_string())
+        let message = "the executions under the idempotency key change again and again";
+        Err(OrchestratorError::Unavailable(message.to_owned()))
     }
 
     /// A fresh id; in the shard that keeps the request's idempotency key, if it has one.
@@ -53,22 +58,22 @@ impl Orchestrator {
         id.in_shard(shard_of_key(name, key))
     }
 
-    /// Whether a start under a used key is answered with the execution that holds it.
-    async fn check_holder(
+    /// Whether a start under a used key is answered with the execution that holds it; not where that
+    /// one has ended meanwhile and another may take the key.
+    async fn is_holder_returned(
         &self,
         holder: ExecutionId,
-        strategy: Option<IdempotencyStrategy>,
-    ) -> Answer<()> {
-        let refused = match strategy.unwrap_or(IdempotencyStrategy::ReturnExisting) {
-            IdempotencyStrategy::ReturnExisting => false,
-            IdempotencyStrategy::Fail => true,
-            IdempotencyStrategy::FailOnRunning => !self.row(holder).await?.status.is_terminal(),
-        };
-        if refused {
-            let message = format!("the idempotency key is used by workflow {holder}");
-            return Err(OrchestratorError::Conflict(message));
+        request: &StartRequest,
+    ) -> Answer<bool> {
+        match request.idempotency_strategy {
+            IdempotencyStrategy::ReturnExisting => return Ok(true),
+            IdempotencyStrategy::FailOnRunning if self.row(holder).await?.status.is_terminal() => {
+                return Ok(false);
+            }
+            IdempotencyStrategy::FailOnRunning | IdempotencyStrategy::Fail => {}
         }
-        Ok(())
+        let message = format!("the idempotency key is used by workflow {holder}");
+        Err(OrchestratorError::Conflict(message))
     }
 
     async fn request_of(&self, request: StartWorkflowRequest) -> Answer<StartRequest> {
@@ -102,6 +107,9 @@ impl Orchestrator {
             parent: None,
             created_by: request.created_by,
             idempotency_key: request.idempotency_key,
+            idempotency_strategy: request
+                .idempotency_strategy
+                .unwrap_or(IdempotencyStrategy::ReturnExisting),
             trace: request.trace,
             lineage: Lineage::default(),
             failed: None,

@@ -232,6 +232,11 @@ impl Store for Faulty {
         self.inner.remove(id, version).await
     }
 
+    async fn release_key(&self, id: ExecutionId) -> Result<bool, StoreError> {
+        self.hit()?;
+        self.inner.release_key(id).await
+    }
+
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
         self.inner.dead_waits(limit).await
     }

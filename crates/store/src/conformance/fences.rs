@@ -3,8 +3,9 @@ use super::bench::{Bench, batch, id, index, insert, json, message, noon, ready, 
 use crate::error::Conflict;
 use crate::{
     Batch, CommitError, DefinitionWrite, ExecutionIndex, ExecutionWrite, LoadRequest, MessageId,
-    PlanHash, Store,
+    PlanHash, Store, Waits,
 };
+use baton_common::WorkflowStatus;
 
 fn keyed(n: u64, key: &str) -> ExecutionWrite {
     ExecutionWrite { idempotency_key: Some(key.to_owned()), ..insert(n) }
@@ -100,6 +101,30 @@ pub(super) async fn an_idempotency_key_is_taken_once_per_workflow(store: &dyn St
     assert_eq!(bench.refused(&batch(vec![keyed(7, "key")])).await.idempotency, [(id(7), id(1))]);
     assert!(store.remove(id(1), 2).await.unwrap());
     bench.commit(vec![keyed(8, "key")]).await;
+}
+
+/// Only the key of an execution that has ended is given free, and nobody else's.
+pub(super) async fn the_key_of_an_ended_execution_can_be_released(store: &dyn Store) {
+    let ended = ExecutionWrite {
+        status: WorkflowStatus::Completed,
+        waits: Waits::default(),
+        ended_at: Some(noon(1)),
+        ..keyed(2, "ended")
+    };
+    let mut bench = Bench::with(store, vec![keyed(1, "open"), ended, keyed(3, "other")]).await;
+    let before = bench.get(2).await;
+    let release = async |n| store.release_key(id(n)).await.unwrap();
+    assert!(!release(1).await && release(2).await && release(2).await && !release(9).await);
+    assert_eq!(bench.get(2).await, before);
+    for (n, key, holder) in [(4, "open", 1), (5, "other", 3)] {
+        assert_eq!(
+            bench.refused(&batch(vec![keyed(n, key)])).await.idempotency,
+            [(id(n), id(holder))]
+        );
+    }
+    bench.commit(vec![keyed(6, "ended")]).await;
+    assert!(release(2).await, "it has no key any more");
+    assert_eq!(bench.refused(&batch(vec![keyed(7, "ended")])).await.idempotency, [(id(7), id(6))]);
 }
 
 pub(super) async fn one_key_twice_in_a_batch_goes_to_the_first(store: &dyn Store) {

@@ -60,6 +60,7 @@ pub const CASES: &[Case] = cases! {
     fences: a_stale_version_writes_nothing, a_second_insert_is_a_conflict,
         an_update_of_nobody_is_a_conflict, every_conflict_is_named_at_once,
         the_rest_commits_after_a_conflict, an_idempotency_key_is_taken_once_per_workflow,
+        the_key_of_an_ended_execution_can_be_released,
         one_key_twice_in_a_batch_goes_to_the_first, newer_definitions_refuse_the_batch,
         of_two_lanes_one_wins, many_lanes_lose_no_update, a_load_sees_whole_batches;
     ready: the_most_urgent_comes_first, each_queue_gives_what_is_demanded,

@@ -162,6 +162,10 @@ impl Store for MemoryStore {
         Ok(self.state().remove(id, version))
     }
 
+    async fn release_key(&self, id: ExecutionId) -> Result<bool, StoreError> {
+        Ok(self.state().release_key(id))
+    }
+
     async fn dead_waits(&self, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
         Ok(self.state().dead_waits(limit))
     }

@@ -167,6 +167,14 @@ impl State {
         self.limits.forget(id);
         true
     }
+
+    pub(super) fn release_key(&mut self, id: ExecutionId) -> bool {
+        let is_ended = self.executions.get(&id).is_some_and(|held| held.row.ended_at.is_some());
+        if is_ended {
+            self.idempotency.retain(|_, holder| *holder != id);
+        }
+        is_ended
+    }
 }
 
 /// Reads and reservations.

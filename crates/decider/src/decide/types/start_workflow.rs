@@ -6,6 +6,7 @@ use crate::json;
 use crate::plan::Node;
 use crate::state::{Lineage, NodeKey, Task};
 use crate::task_type::{Facts, Starts, Waits};
+use baton_common::api::IdempotencyStrategy;
 use baton_common::{ExecutionId, Payload, SpanId, TaskStatus};
 use std::sync::Arc;
 
@@ -46,15 +47,18 @@ impl Decider {
             workflow_def: Option<Payload>,
             priority: Option<u8>,
             idempotency_key: Option<String>,
+            idempotency_strategy: Option<IdempotencyStrategy>,
         }
         let members = json::members(&task.input);
-        let request = members.get("startWorkflow").map(|raw| serde_json::from_str(raw.get()));
-        let Some(Ok(request)) = request else {
-            let reason = "Missing 'startWorkflow' in input data";
-            self.end(task.seq, TaskStatus::Failed, None, Some(reason));
-            return;
+        let request = members.get("startWorkflow").filter(|value| value.is_object());
+        let request = request.ok_or("Missing 'startWorkflow' in input data".to_owned());
+        let request = request.and_then(|raw| {
+            serde_json::from_str(raw.get()).map_err(|fault| format!("startWorkflow: {fault}"))
+        });
+        let request: Request = match request {
+            Ok(request) => request,
+            Err(reason) => return self.end(task.seq, TaskStatus::Failed, None, Some(&reason)),
         };
-        let request: Request = request;
         let facts = &self.execution.facts;
         let id = self.execution.id().task(task.seq);
         let start = ChildStart {
@@ -67,6 +71,7 @@ impl Decider {
             priority: request.priority.unwrap_or(0),
             parent: None,
             idempotency_key: request.idempotency_key,
+            idempotency_strategy: request.idempotency_strategy,
             trace: facts.trace_within(SpanId::of_task(id)),
             lineage: Lineage::default(),
         };

@@ -102,6 +102,15 @@ impl Decider {
             let mark = Payload::parse("{\"dynamic\":true}".to_owned()).unwrap_or_default();
             input = json::with_member(&input, "_systemMetadata", mark);
         }
+        let strategy = members.get("idempotencyStrategy").filter(|value| !value.is_null());
+        let strategy = match strategy.map(|value| serde_json::from_str(value.get())).transpose() {
+            Ok(strategy) => strategy,
+            Err(fault) => {
+                let reason = format!("idempotencyStrategy: {fault}");
+                let status = TaskStatus::FailedWithTerminalError;
+                return self.end(task.seq, status, None, Some(&reason));
+            }
+        };
         let domains = members.get("subWorkflowTaskToDomain").filter(|value| !value.is_null());
         let domains = domains.and_then(|value| serde_json::from_str(value.get()).ok());
         let facts = &self.execution.facts;
@@ -114,7 +123,8 @@ impl Decider {
             task_to_domain: domains.unwrap_or_else(|| facts.task_to_domain.clone()),
             priority: members.get("priority").and_then(priority_of).unwrap_or(0),
             parent: Some(Parent { task: id, depth }),
-            idempotency_key: None,
+            idempotency_key: members.get("idempotencyKey").and_then(json::text),
+            idempotency_strategy: strategy,
             trace: facts.trace_within(SpanId::of_task(id)),
             lineage: Lineage::default(),
         };

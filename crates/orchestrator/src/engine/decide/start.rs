@@ -5,11 +5,12 @@ use crate::engine::draft::{Draft, absorb};
 use crate::engine::job::{Definition, Origin, Reply, StartRequest, Waiting};
 use crate::error::{OrchestratorError, no_workflow};
 use crate::view;
+use baton_common::api::IdempotencyStrategy;
 use baton_common::{ExecutionId, Payload, TaskId, strict};
 use baton_decider::command::{ChildStart, Command, MessageBody};
 use baton_decider::decide::{Outcome, decide_knowing};
 use baton_decider::json;
-use baton_decider::state::{Execution, Parent, StartFacts};
+use baton_decider::state::{Execution, StartFacts};
 use std::sync::Arc;
 
 impl JobDecider {
@@ -123,6 +124,9 @@ impl JobDecider {
             parent: start.parent,
             created_by: None,
             idempotency_key: start.idempotency_key,
+            idempotency_strategy: start
+                .idempotency_strategy
+                .unwrap_or(IdempotencyStrategy::ReturnExisting),
             trace: start.trace,
             lineage: start.lineage,
             failed: is_failure_workflow.then_some(from),
@@ -175,13 +179,15 @@ fn input_of(batch: &DraftBatch, request: &StartRequest, pinned: &PinnedDefinitio
 }
 
 /// Another execution owns the idempotency key of a start by message. START_WORKFLOW takes that one for
-/// the one it asked for; a parent that waits for its child's end is refused.
+/// the one it asked for, unless its strategy refuses that; a parent that waits for its child's end is
+/// refused.
 fn key_is_taken(child: ExecutionId, owner: ExecutionId, request: &StartRequest) -> JobOutcome {
-    if let Some(task) = request.starter {
+    let returns_existing = request.idempotency_strategy == IdempotencyStrategy::ReturnExisting;
+    if let Some(task) = request.starter.filter(|_| returns_existing) {
         let body = MessageBody::Started { task, child: owner };
         return passed(owner, task.execution(), body);
     }
-    let Some(Parent { task, .. }) = request.parent else {
+    let Some(task) = request.parent.map(|parent| parent.task).or(request.starter) else {
         return JobOutcome::Answered(Err(no_workflow(child)));
     };
     let reason = format!("the idempotency key is used by workflow {owner}");
