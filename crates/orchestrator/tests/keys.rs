@@ -42,14 +42,14 @@ async fn a_key_that_fails_on_running_is_free_after_every_end() {
     assert_eq!(existing, id);
 }
 
-fn start_step(members: Value) -> Value {
+fn start_step(members: &Value) -> Value {
     let mut request = json!({"name": "w", "idempotencyKey": "key"});
     request.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     json!({"name": "s", "taskReferenceName": "s", "type": "START_WORKFLOW",
         "inputParameters": {"startWorkflow": request}})
 }
 
-fn child_step(members: Value) -> Value {
+fn child_step(members: &Value) -> Value {
     let mut param = json!({"name": "w", "idempotencyKey": "key"});
     param.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     json!({"name": "s", "taskReferenceName": "s", "type": "SUB_WORKFLOW",

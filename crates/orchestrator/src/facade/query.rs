@@ -45,7 +45,7 @@ pub(super) fn parse(text: &str) -> Answer<SearchQuery> {
         let condition = read(text)?;
         let field = condition.field;
         if !is_time(field) && asked.contains(&field) {
-            return Err(invalid(format!("{field} is compared twice; use IN for several values")));
+            return Err(invalid(&format!("{field} is compared twice; use IN for several values")));
         }
         asked.push(field);
         is_satisfiable &= add(&mut query, condition)?;
@@ -56,7 +56,7 @@ pub(super) fn parse(text: &str) -> Answer<SearchQuery> {
     Ok(query)
 }
 
-fn invalid(message: String) -> OrchestratorError {
+fn invalid(message: &str) -> OrchestratorError {
     OrchestratorError::Invalid(format!("query: {message}"))
 }
 
@@ -88,7 +88,7 @@ fn masked(text: &str) -> Answer<String> {
         before = c;
     }
     if inside.is_some() {
-        return Err(invalid(format!("a quote is not closed in {text}")));
+        return Err(invalid(&format!("a quote is not closed in {text}")));
     }
     Ok(masked)
 }
@@ -103,7 +103,7 @@ fn conditions(text: &str) -> Answer<Vec<&str>> {
         let (at, bare) = (place, word.trim_end());
         place += word.len();
         if bare.eq_ignore_ascii_case("OR") {
-            return Err(invalid("OR is not supported; conditions are joined by AND".to_owned()));
+            return Err(invalid("OR is not supported; conditions are joined by AND"));
         }
         if bare.eq_ignore_ascii_case("AND") {
             found.push(&text[begin..at]);
@@ -117,7 +117,7 @@ fn conditions(text: &str) -> Answer<Vec<&str>> {
 /// Field, operator and values of one condition.
 fn read(text: &str) -> Answer<Condition<'_>> {
     if text.starts_with('(') {
-        return Err(invalid(format!("brackets around conditions are not supported: {text}")));
+        return Err(invalid(&format!("brackets around conditions are not supported: {text}")));
     }
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
     let (field, rest) = text.split_at(text.find(|c| !is_name(c)).unwrap_or(text.len()));
@@ -130,11 +130,11 @@ fn read(text: &str) -> Answer<Condition<'_>> {
     let (name, values) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
     if !FIELDS.contains(&field) {
         let known = FIELDS.join(", ");
-        return Err(invalid(format!("unknown field {field}; those to search by are {known}")));
+        return Err(invalid(&format!("unknown field {field}; those to search by are {known}")));
     }
     let operator = operator(name, field).ok_or_else(|| match name {
         "" => malformed(text),
-        _ => invalid(format!("the operator {name} is not supported for {field}")),
+        _ => invalid(&format!("the operator {name} is not supported for {field}")),
     })?;
     let values = values_of(values)?;
     Ok(Condition { text, field, operator, values })
@@ -228,7 +228,7 @@ fn only<T>(
     read: impl FnOnce(&str) -> Option<T>,
 ) -> Answer<T> {
     let [value] = values else {
-        return Err(invalid(format!("{field} is compared with one value only: {text}")));
+        return Err(invalid(&format!("{field} is compared with one value only: {text}")));
     };
     read(value).ok_or_else(|| malformed(text))
 }
