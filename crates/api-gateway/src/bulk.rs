@@ -9,6 +9,7 @@ use baton_common::api::BulkResponse;
 use baton_common::limits::BULK_IDS_MAX;
 use baton_orchestrator::{Orchestrator, OrchestratorError};
 use futures::{Stream, StreamExt, stream};
+use std::cmp::Reverse;
 use std::pin::pin;
 
 /// Executions of one request that are worked on at the same time.
@@ -40,7 +41,32 @@ async fn resume_workflows(state: State<Orchestrator>, ids: Json<Vec<String>>) ->
 }
 
 async fn retry_workflows(state: State<Orchestrator>, ids: Json<Vec<String>>) -> Answer {
-    each("retry", state, ids, Operation::Retry).await
+    let State(orchestrator) = state;
+    let ids = bounded("retry", ids.0)?;
+    respond::json(&gathered(stream::iter(retried(&orchestrator, ids).await)).await)
+}
+
+/// Retries children before their parents, which they take along: of several levels of one family the
+/// work is done once. The results are in the order asked.
+async fn retried(orchestrator: &Orchestrator, ids: Vec<String>) -> Vec<(String, Vec<ItemResult>)> {
+    let with_depth = async |(place, id): (usize, String)| {
+        let depth = orchestrator.depth(&id).await.unwrap_or(0);
+        (depth, place, id)
+    };
+    let asked = stream::iter(ids.into_iter().enumerate()).map(with_depth);
+    let mut asked: Vec<_> = asked.buffered(CONCURRENCY).collect().await;
+    asked.sort_by_key(|(depth, ..)| Reverse(*depth));
+    let mut results = Vec::with_capacity(asked.len());
+    for level in asked.chunk_by(|one, next| one.0 == next.0) {
+        let retry = async |(_, place, id): (u32, usize, String)| {
+            let result = orchestrator.retry(&id, false).await;
+            (place, (id, vec![result]))
+        };
+        let level = stream::iter(level.to_vec()).map(retry).buffered(CONCURRENCY);
+        results.extend(level.collect::<Vec<_>>().await);
+    }
+    results.sort_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 async fn restart_workflows(
@@ -84,7 +110,6 @@ async fn terminate_and_remove_workflows(
 enum Operation {
     Pause,
     Resume,
-    Retry,
     Restart { use_latest_definitions: bool },
     Terminate { reason: Option<String> },
     Remove { archive: bool },
@@ -96,7 +121,6 @@ impl Operation {
         let results = match self {
             Self::Pause => vec![orchestrator.pause(&id).await],
             Self::Resume => vec![orchestrator.resume(&id).await],
-            Self::Retry => vec![orchestrator.retry(&id, false).await],
             Self::Restart { use_latest_definitions } => {
                 vec![orchestrator.restart(&id, *use_latest_definitions).await]
             }

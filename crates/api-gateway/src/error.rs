@@ -59,6 +59,9 @@ pub enum Refusal {
     /// Percent-encode the path as UTF-8.
     #[error("The path cannot be read: {0}")]
     MalformedPath(String),
+    /// Use something else: this server does not have it yet.
+    #[error("{0} is not implemented yet")]
+    NotImplemented(&'static str),
     /// Leave NUL characters out of path and query.
     #[error("Path and query must not contain NUL characters")]
     NulCharacter,
@@ -190,6 +193,7 @@ impl From<Refusal> for ApiError {
         let message = refusal.to_string();
         let (status, code, detail) = match refusal {
             Refusal::UnmappedPath(_) => (StatusCode::NOT_FOUND, "unmapped_path", None),
+            Refusal::NotImplemented(_) => (StatusCode::NOT_IMPLEMENTED, "not_implemented", None),
             Refusal::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", None),
             Refusal::MissingParameter(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "missing_parameter", None)

@@ -23,6 +23,7 @@ where
 {
     Router::new()
         .route("/api/workflow", post(start_workflow))
+        .route("/api/workflow/test", post(test_workflow))
         .route("/api/workflow/execute/{name}/{version}", post(execute_workflow))
 }
 
@@ -49,6 +50,11 @@ pub(crate) async fn start_workflow_by_name(
     let version = request.version;
     let started = orchestrator.start_workflow(request).await;
     Ok(respond::text(started.map_err(|error| unknown_by_name(error, &name, version))?))
+}
+
+/// Runs a definition against mocks in Conductor. Without this route, it would start the workflow `test`.
+async fn test_workflow() -> ApiError {
+    Refusal::NotImplemented("POST /api/workflow/test").into()
 }
 
 /// Starts an execution and waits for its end or for a task that blocks it.

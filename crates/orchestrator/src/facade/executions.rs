@@ -9,7 +9,7 @@ use baton_common::api::{
     WorkflowStatusView,
 };
 use baton_common::ids::shard_of_key;
-use baton_common::limits::WORKFLOW_PAYLOAD_BYTES_MAX;
+use baton_common::limits::{SUB_WORKFLOW_DEPTH_MAX, WORKFLOW_PAYLOAD_BYTES_MAX};
 use baton_common::{ExecutionId, TaskId, TaskStatus, WorkflowDef};
 use baton_decider::command::{Command, Rerun};
 use baton_decider::state::Lineage;
@@ -282,9 +282,10 @@ impl Orchestrator {
         if use_latest_definitions {
             self.inner.definitions.refresh().await?;
             self.inner.engine.ask(execution_id(id)?, What::RestartOnLatest).await?;
-            return Ok(());
+        } else {
+            self.command(id, Command::Restart { workflow_version: None }).await?;
         }
-        self.command(id, Command::Restart { workflow_version: None }).await
+        self.wait_for_parents(execution_id(id)?).await
     }
 
     /// Tries the failed steps of an ended execution again.
@@ -293,7 +294,25 @@ impl Orchestrator {
     /// NotFound (also: still running), Conflict (nothing to retry), Unavailable.
     pub async fn retry(&self, id: &str, resume_sub_workflow_tasks: bool) -> Answer<()> {
         let resume_children = resume_sub_workflow_tasks;
-        self.command(id, Command::Retry { resume_children }).await
+        self.command(id, Command::Retry { resume_children }).await?;
+        self.wait_for_parents(execution_id(id)?).await
+    }
+
+    /// How many parents stand above an execution.
+    ///
+    /// # Errors
+    /// NotFound, Unavailable.
+    pub async fn depth(&self, id: &str) -> Answer<u32> {
+        let mut depth = 0;
+        let mut row = self.row(execution_id(id)?).await?;
+        while let Some(parent) = row.index.parent.filter(|_| depth < SUB_WORKFLOW_DEPTH_MAX) {
+            depth += 1;
+            row = match self.row(parent.execution()).await {
+                Err(OrchestratorError::NotFound(_)) => break,
+                row => row?,
+            };
+        }
+        Ok(depth)
     }
 
     /// Runs an ended execution again from a task, or whole.
@@ -314,6 +333,7 @@ impl Orchestrator {
             correlation_id: request.correlation_id,
         };
         self.inner.engine.ask(target, What::Command(Command::Rerun(rerun))).await?;
+        self.wait_for_parents(target).await?;
         Ok(id.to_owned())
     }
 

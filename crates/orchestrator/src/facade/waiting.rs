@@ -14,6 +14,9 @@ use std::time::Duration;
 /// are seen at the next read, those made here at once.
 const READ_EVERY_MS: u64 = 100;
 
+/// Longest wait until the parents of a reopened execution have learned of it, ms.
+const PARENTS_WAIT_MS: i64 = 5_000;
+
 /// What a waiting caller is shown.
 struct Seen {
     target: Execution,
@@ -78,6 +81,37 @@ impl Orchestrator {
             let change = self.inner.closing.run_until_cancelled(change);
             let _ = tokio::time::timeout(Duration::from_millis(pause), change).await;
         }
+    }
+
+    /// Waits until the parents of an execution that was reopened have learned of it, at all levels, so
+    /// that whoever reads them after the answer sees them running. Gives up after a while: the messages
+    /// arrive in any case.
+    pub(super) async fn wait_for_parents(&self, id: ExecutionId) -> Answer<()> {
+        let deadline = self.inner.clock.now().plus_millis(PARENTS_WAIT_MS);
+        let mut child = self.state(id).await?;
+        while let Some(parent) = child.facts.parent {
+            let above = parent.task.execution();
+            let watch = self.inner.watchers.watch(above);
+            child = loop {
+                let change = watch.change();
+                let state = match self.state(above).await {
+                    Err(OrchestratorError::NotFound(_)) => return Ok(()),
+                    state => state?,
+                };
+                let is_told = state.task(parent.task.seq()).is_none_or(|task| {
+                    task.child != Some(child.id()) || task.received >= child.sent_to_parent
+                });
+                if is_told {
+                    break state;
+                }
+                let is_late = deadline <= self.inner.clock.now();
+                if is_late || self.inner.closing.is_cancelled() {
+                    return Ok(());
+                }
+                let _ = tokio::time::timeout(Duration::from_millis(READ_EVERY_MS), change).await;
+            };
+        }
+        Ok(())
     }
 
     /// The task at which an execution, or a child of it, stands still, or a named step that has ended.

@@ -20,7 +20,7 @@ use crate::validation::steps::{Step, TaskDefs};
 use baton_common::definition::SubWorkflowParams;
 use baton_common::limits::FORK_BRANCHES_MAX;
 use baton_common::{Payload, TaskStatus, WorkflowStatus, WorkflowTask};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Forks wider than this keep only the names of their branches in their input, not the whole
@@ -93,11 +93,7 @@ impl Decider {
             }
         };
         self.check_branches(&branches, loop_task)?;
-        let begun = |branch: &&Branch| {
-            let full = self.full_reference(&branch.reference, loop_task);
-            self.execution.by_reference(&full).is_some()
-        };
-        if let Some(branch) = branches.iter().find(begun) {
+        if let Some(branch) = self.taken_branch(&branches, place, loop_task) {
             let (name, reference) =
                 (branch.step.name.as_deref().unwrap_or_default(), &branch.reference);
             let reason = format!(
@@ -115,6 +111,35 @@ impl Decider {
         self.expansions.insert(fork, Expansion { branches, joined, recorded: 0 });
         self.agenda.push_first(std::iter::once(AgendaItem::Branches(fork)));
         Ok(())
+    }
+
+    /// The first branch whose name another step of the same iteration has: one that has begun or is yet
+    /// to come, a branch before it, or one of another fork.
+    fn taken_branch<'b>(
+        &self,
+        branches: &'b [Branch],
+        place: NodeKey,
+        loop_task: Option<u32>,
+    ) -> Option<&'b Branch> {
+        let plan = self.plan_of(place);
+        let path = plan.node(place.node).map_or("", |node| &*node.path);
+        let around = path.rsplit_once('/').map_or(String::new(), |(loops, _)| format!("{loops}/"));
+        let known = self.execution.expansions.iter().map(|(fork, known)| (fork, &**known));
+        let under_way = known.chain(&self.expansions);
+        let beside = under_way.filter(|(fork, _)| {
+            self.execution.task(**fork).is_some_and(|fork| fork.loop_task == loop_task)
+        });
+        let mut taken: HashSet<&str> = beside
+            .flat_map(|(_, other)| other.branches.iter().map(|branch| &*branch.reference))
+            .collect();
+        branches.iter().find(|branch| {
+            let full = self.full_reference(&branch.reference, loop_task);
+            !taken.insert(&branch.reference)
+                || self.execution.by_reference(&full).is_some()
+                || plan.find_path(&format!("{around}{}", branch.reference)).is_some()
+                || (loop_task.is_none()
+                    && self.execution.plan.find_path(&branch.reference).is_some())
+        })
     }
 
     /// Has the choices of the first branches by script evaluated before they are scheduled, as many as
@@ -326,7 +351,7 @@ impl Decider {
         let name = text("forkTaskName").unwrap_or_else(|| {
             if names_it && workflow.is_none() { task_type.clone() } else { fork.clone() }
         });
-        let prefix = if self.execution.has_dynamic_fork {
+        let prefix = if !self.has_short_names(node) {
             format!("_{fork}_{name}")
         } else {
             format!("_{name}")

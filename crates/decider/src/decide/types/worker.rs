@@ -38,6 +38,12 @@ impl Decider {
         } else {
             task.domain = self.domain_of(&node.task_type);
         }
+        if node.task_type.trim().is_empty() {
+            let seq = task.seq;
+            self.record(Change::TaskScheduled(Arc::new(task)));
+            let reason = "the step has no name, so no worker can ask for its task";
+            return self.end(seq, TaskStatus::FailedWithTerminalError, None, Some(reason));
+        }
         let delay = i64::from(node.task.start_delay.max(0));
         task.status = TaskStatus::Scheduled;
         task.started_at = None;
