@@ -71,8 +71,8 @@ fn started(workflow: &Workflow) -> String {
 async fn start_workflow_keeps_its_strategy() {
     let engine = engine().await;
     define(&engine, "w", &[simple("a")]).await;
-    let of = |strategy: &str| start_step(json!({"idempotencyStrategy": strategy}));
-    let first = started(&run(&engine, &start_step(json!({})), "COMPLETED").await);
+    let of = |strategy: &str| start_step(&json!({"idempotencyStrategy": strategy}));
+    let first = started(&run(&engine, &start_step(&json!({})), "COMPLETED").await);
     let same = started(&run(&engine, &of("RETURN_EXISTING"), "COMPLETED").await);
     assert_eq!(same, first);
     for strategy in ["FAIL", "FAIL_ON_RUNNING"] {
@@ -93,8 +93,8 @@ async fn start_workflow_keeps_its_strategy() {
 async fn sub_workflow_keeps_its_strategy() {
     let engine = engine().await;
     define(&engine, "w", &[simple("a")]).await;
-    let of = |strategy: &str| child_step(json!({"idempotencyStrategy": strategy}));
-    define(&engine, "caller", &[child_step(json!({}))]).await;
+    let of = |strategy: &str| child_step(&json!({"idempotencyStrategy": strategy}));
+    define(&engine, "caller", &[child_step(&json!({}))]).await;
     let first = start(&engine, "caller").await;
     let work = take(&engine).await;
     for strategy in ["FAIL", "FAIL_ON_RUNNING"] {

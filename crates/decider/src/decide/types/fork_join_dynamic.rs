@@ -351,11 +351,8 @@ impl Decider {
         let name = text("forkTaskName").unwrap_or_else(|| {
             if names_it && workflow.is_none() { task_type.clone() } else { fork.clone() }
         });
-        let prefix = if !self.has_short_names(node) {
-            format!("_{fork}_{name}")
-        } else {
-            format!("_{name}")
-        };
+        let prefix =
+            if self.has_short_names(node) { format!("_{name}") } else { format!("_{fork}_{name}") };
         let version = text("forkTaskWorkflowVersion").and_then(|version| version.parse().ok());
         let mut alike = Alike::default();
         let branch = |(index, element): (usize, Payload)| {
