@@ -45,6 +45,7 @@ fn of_the_gateway() -> Vec<ApiError> {
     let text = |text: &str| text.to_owned();
     let refusals = [
         Refusal::UnmappedPath(text("api/token")),
+        Refusal::NotImplemented("POST /api/workflow/test"),
         Refusal::WrongMethod(text("PATCH")),
         Refusal::MissingParameter("taskType"),
         Refusal::MistypedParameter {
